@@ -1,0 +1,23 @@
+//! `hip3` watches Hyperliquid's HIP-3 perpetual markets for quotes that lag the oracle.
+//!
+//! The program follows the data. A stage never imports a later one; all stand on [`types`]:
+//!
+//! ```text
+//! types ← feed ← risk, detector ← engine ← runtime ← command ← main
+//!   ↑ cold threads: account, persistence, telemetry      ↑ venue (the simulated exchange)
+//! ```
+//!
+//! Start reading at [`types::event`] (the words), then [`engine`] (the heart), then
+//! `tests/scenarios.rs` (the behavior).
+
+pub mod account;
+pub mod command;
+pub mod detector;
+pub mod engine;
+pub mod feed;
+pub mod persistence;
+pub mod risk;
+pub mod runtime;
+pub mod telemetry;
+pub mod types;
+pub mod venue;

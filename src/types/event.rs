@@ -1,0 +1,157 @@
+//! Everything the world can say to the engine, and everything the engine can ask of it.
+//!
+//! An [`Event`] comes with the moment it was received. An [`Action`] is a wish: its result comes
+//! back as an event, late, twice, or never.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::market::Universe;
+use crate::types::note::Note;
+use crate::types::record::Row;
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Nothing but time: a deadline of the engine has passed.
+    Tick,
+    /// The link is open, WebSocket handshake done.
+    Connected,
+    /// The link is gone, or could not be opened.
+    Disconnected(LinkDown),
+    /// A text frame.
+    Frame(&'a [u8]),
+    /// A frame that is no text; counted and dropped.
+    Binary,
+    /// The venue was read whole and well-formed.
+    Universe(&'a Universe),
+    /// The venue could not be read, or answered malformed: the last good reading stays.
+    UniverseFailed,
+    /// A full ring swallowed this many rows.
+    RowsLost(u64),
+    /// The operator wants an end in order.
+    Stop,
+}
+
+/// Why a link is gone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkDown {
+    /// No connection could be made: name, TCP, TLS or WebSocket handshake.
+    Unreachable,
+    /// It ended without a close frame.
+    Dropped,
+    /// The venue sent a close frame.
+    Closed,
+    /// It stayed silent past the ping (we closed it).
+    Silent,
+    /// It broke the WebSocket protocol, or sent a message past the size limit.
+    Protocol,
+    /// Our write buffer ran full (we closed it).
+    Backlog,
+    /// The run ended (we closed it).
+    Stopped,
+}
+
+impl LinkDown {
+    /// As logs and files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Dropped => "dropped",
+            Self::Closed => "closed",
+            Self::Silent => "silent",
+            Self::Protocol => "protocol",
+            Self::Backlog => "backlog",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What the engine asks for. `Copy`: text lies in [`Actions::text`].
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    /// Open a link to the venue.
+    Connect,
+    /// Drop the link; [`Event::Disconnected`] with the same reason follows.
+    Close(LinkDown),
+    /// Send a text frame.
+    Send(Span),
+    /// Read the venue: `perpDexs`, `meta`, caps, fees.
+    ReadUniverse,
+    /// Keep a row.
+    Record(Row),
+    /// Tell whoever reads the log.
+    Note(Note),
+    /// All that was asked by [`Event::Stop`] is done.
+    Stopped,
+}
+
+/// A piece of [`Actions::text`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// Actions in the order they were asked for, with the text they send. Reused, so that handling
+/// market data allocates nothing once it has grown to its working size.
+#[derive(Debug, Default)]
+pub struct Actions {
+    list: Vec<Action>,
+    text: Vec<u8>,
+}
+
+impl Actions {
+    /// With room for a full resubscription of a thousand channels.
+    pub fn new() -> Self {
+        Self { list: Vec::with_capacity(4096), text: Vec::with_capacity(128 * 1024) }
+    }
+
+    /// Asks for `action`.
+    pub fn push(&mut self, action: Action) {
+        self.list.push(action);
+    }
+
+    /// Asks to keep `row`.
+    pub fn record(&mut self, row: Row) {
+        self.push(Action::Record(row));
+    }
+
+    /// Asks to tell `note`.
+    pub fn note(&mut self, note: Note) {
+        self.push(Action::Note(note));
+    }
+
+    /// Asks to send the text frame that `write` appends to the buffer.
+    pub fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        write(&mut self.text);
+        let span = Range { start, end: self.text.len() };
+        // A buffer of 4 GiB is out of reach: it is cleared every turn.
+        let (start, end) = (span.start as u32, span.end as u32);
+        self.push(Action::Send(Span { start, end }));
+    }
+
+    /// What was asked for, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Action> + '_ {
+        self.list.iter().copied()
+    }
+
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The text of a [`Action::Send`].
+    pub fn text(&self, span: Span) -> &[u8] {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// Forgets everything, keeping the room.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.text.clear();
+    }
+}

@@ -1,0 +1,149 @@
+//! Names of things: markets, assets, signals, crosses.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Position of a market in the engine's arrays; stable for a run.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MarketId(pub u16);
+
+impl MarketId {
+    /// As an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The venue's id of an asset (PROTOCOL.md §5.1). Markets are identified by it, never by name.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AssetId(pub u32);
+
+/// A signal, unique across restarts: the run's first id and a count.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SignalId(pub u64);
+
+/// A cross, unique across restarts.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CrossId(pub u64);
+
+/// A coin's name as `meta` gives it (`xyz:SILVER`), held inline so that rows stay `Copy`.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Coin {
+    text: [u8; Coin::MAX],
+    len: u8,
+}
+
+impl Coin {
+    /// Longest name held, in bytes.
+    pub const MAX: usize = 31;
+
+    /// `None` when the name is empty, longer than [`Coin::MAX`], or holds anything but printable
+    /// ASCII without quotes and backslashes: such a name cannot be written into a frame as it is.
+    pub fn new(name: &str) -> Option<Self> {
+        let bytes = name.as_bytes();
+        let plain = |b: &u8| matches!(b, b'!'..=b'~') && !matches!(b, b'"' | b'\\');
+        if bytes.is_empty() || bytes.len() > Self::MAX || !bytes.iter().all(plain) {
+            return None;
+        }
+        let mut text = [0; Self::MAX];
+        text[..bytes.len()].copy_from_slice(bytes);
+        Some(Self { text, len: bytes.len() as u8 })
+    }
+
+    /// The name's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.len)]
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        // Only ASCII gets in, so the default is never taken.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Coin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Coin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Coin({self})")
+    }
+}
+
+impl Serialize for Coin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Coin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::new(&name).ok_or_else(|| {
+            de::Error::invalid_value(
+                de::Unexpected::Str(&name),
+                &"a coin name of 1 to 31 printable characters",
+            )
+        })
+    }
+}
+
+/// A few bytes of what the network sent, kept for the log.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Sample {
+    text: [u8; Sample::MAX],
+    len: u8,
+}
+
+impl Sample {
+    /// Longest sample kept, in bytes.
+    pub const MAX: usize = 120;
+
+    /// The first bytes of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let len = bytes.len().min(Self::MAX);
+        let mut text = [0; Self::MAX];
+        text[..len].copy_from_slice(&bytes[..len]);
+        Self { text, len: len as u8 }
+    }
+}
+
+/// Escapes whatever is not printable: the bytes are a stranger's and end up on a terminal.
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text[..usize::from(self.len)].escape_ascii().fmt(f)
+    }
+}
+
+impl fmt::Debug for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sample({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coins_are_plain_names() {
+        assert_eq!(Coin::new("xyz:SILVER").map(|c| c.to_string()).as_deref(), Some("xyz:SILVER"));
+        for name in ["", "a\"b", "a\\b", "a b", "é", "x\n", "12345678901234567890123456789012"] {
+            assert_eq!(Coin::new(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn samples_cannot_drive_a_terminal() {
+        assert_eq!(Sample::of(b"\x1b[2J\"").to_string(), "\\x1b[2J\\\"");
+        assert_eq!(Sample::of(&[b'a'; 500]).to_string().len(), Sample::MAX);
+    }
+}
