@@ -1,1 +1,590 @@
-//! session
+//! The life of a link: connect, subscribe, live, heartbeat, backoff. Knows no socket: it asks for
+//! actions and is told what happened.
+//!
+//! It keeps to the venue's limits (PROTOCOL.md §1) by construction: connections and messages are
+//! taken from buckets that cannot grant more than 30 and 2000 a minute.
+
+use crate::feed::Subscription;
+use crate::feed::bucket::Bucket;
+use crate::types::config;
+use crate::types::event::{Action, Actions, LinkDown};
+use crate::types::ids::Coin;
+use crate::types::note::{LinkState, Note};
+use crate::types::time::{Mono, Nanos};
+
+/// Most subscriptions of one IP address (PROTOCOL.md §1).
+pub const MAX_SUBSCRIPTIONS: usize = 1000;
+
+/// A connection that is not open after this is given up.
+const CONNECT_TIMEOUT: Nanos = Nanos::from_secs(10);
+/// A subscription without acknowledgement is sent again after this.
+const ACK_TIMEOUT: Nanos = Nanos::from_secs(10);
+/// A link that was live for this long resets the backoff.
+const SETTLED: Nanos = Nanos::from_secs(60);
+/// 10 at once and one each 3 s: at most 30 connections in any minute.
+const CONNECTIONS: (u32, Nanos) = (10, Nanos::from_secs(3));
+/// A whole resubscription at once and 16 a second: at most 1960 messages in any minute, which
+/// leaves 40 to the heartbeat.
+const MESSAGES: (u32, Nanos) = (MAX_SUBSCRIPTIONS as u32, Nanos(62_500_000));
+
+/// The ping of PROTOCOL.md §1.
+const PING: &[u8] = br#"{"method":"ping"}"#;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Idle,
+    Backoff { until: Mono },
+    Connecting { since: Mono },
+    Open { since: Mono, complete: bool },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Channel {
+    subscription: Subscription,
+    /// The market's name; `None` for a channel of the account.
+    coin: Option<Coin>,
+    acknowledged: bool,
+}
+
+/// One link's state machine.
+#[derive(Debug)]
+pub struct Session {
+    settings: config::WebSocket,
+    user: Option<String>,
+    state: State,
+    channels: Vec<Channel>,
+    missing_acks: usize,
+    /// When unacknowledged subscriptions are sent again.
+    resend_at: Mono,
+    /// Failed or short-lived connections since the last one that settled.
+    attempts: u32,
+    last_sent: Mono,
+    last_received: Mono,
+    pinged_at: Option<Mono>,
+    connections: Bucket,
+    messages: Bucket,
+    jitter: SplitMix64,
+}
+
+impl Session {
+    /// A session that waits for [`Session::start`]. `seed` drives the jitter of the backoff.
+    pub fn new(settings: config::WebSocket, user: Option<String>, seed: u64) -> Self {
+        Self {
+            settings,
+            user,
+            state: State::Idle,
+            channels: Vec::with_capacity(MAX_SUBSCRIPTIONS),
+            missing_acks: 0,
+            resend_at: Mono::MAX,
+            attempts: 0,
+            last_sent: Mono(0),
+            last_received: Mono(0),
+            pinged_at: None,
+            connections: Bucket::new(CONNECTIONS.0, CONNECTIONS.1),
+            messages: Bucket::new(MESSAGES.0, MESSAGES.1),
+            jitter: SplitMix64(seed),
+        }
+    }
+
+    /// Adds a channel; on an open link it is subscribed at once. Channels of the account go before
+    /// all market channels, so that a reconnect is not blind for positions (they must be added
+    /// before the markets). `false` when the venue's limit of subscriptions is reached.
+    pub fn add(
+        &mut self,
+        now: Mono,
+        subscription: Subscription,
+        coin: Option<Coin>,
+        out: &mut Actions,
+    ) -> bool {
+        if self.channels.len() >= MAX_SUBSCRIPTIONS {
+            return false;
+        }
+        let channel = Channel { subscription, coin, acknowledged: false };
+        self.channels.push(channel);
+        if let State::Open { complete, .. } = &mut self.state {
+            *complete = false;
+            self.missing_acks += 1;
+            if self.messages.take(now, 1) {
+                self.last_sent = now;
+                out.send(|text| write_subscribe(text, &channel, self.user.as_deref()));
+                self.resend_at = self.resend_at.min(now.plus(ACK_TIMEOUT));
+            } else {
+                self.resend_at = self.resend_at.min(self.messages.ready_at(now, 1));
+            }
+        }
+        true
+    }
+
+    /// Starts to connect, if nothing was tried yet.
+    pub fn start(&mut self, now: Mono, out: &mut Actions) {
+        if self.state == State::Idle {
+            self.connect_when_allowed(now, now, out);
+        }
+    }
+
+    /// The link is open: subscribe to everything.
+    pub fn on_connected(&mut self, now: Mono, out: &mut Actions) {
+        let State::Connecting { .. } = self.state else {
+            return; // Not asked for, or too late: the driver was told to close it.
+        };
+        self.last_received = now;
+        self.last_sent = now;
+        self.pinged_at = None;
+        for channel in &mut self.channels {
+            channel.acknowledged = false;
+        }
+        self.missing_acks = self.channels.len();
+        self.state = State::Open { since: now, complete: self.missing_acks == 0 };
+        out.note(Note::Connected { subscriptions: self.missing_acks as u32 });
+        self.subscribe_missing(now, out);
+    }
+
+    /// The link is gone, or could not be opened. Returns how long it was open, or `None` when
+    /// there was no link to lose (a repeated or late report).
+    pub fn on_disconnected(
+        &mut self,
+        now: Mono,
+        cause: LinkDown,
+        out: &mut Actions,
+    ) -> Option<Nanos> {
+        let was_up = match self.state {
+            State::Idle | State::Backoff { .. } => return None,
+            State::Connecting { .. } => Nanos::ZERO,
+            State::Open { since, .. } => now.since(since),
+        };
+        if was_up >= SETTLED {
+            self.attempts = 0;
+        }
+        let bound = self.backoff_bound();
+        self.attempts = self.attempts.saturating_add(1);
+        let delay = Nanos(self.jitter.below(bound.0.saturating_add(1)));
+        self.state = State::Idle;
+        self.pinged_at = None;
+        self.connect_when_allowed(now, now.plus(delay), out);
+        let retry = match self.state {
+            State::Backoff { until } => until.since(now),
+            _ => Nanos::ZERO,
+        };
+        out.note(Note::LinkDown { cause, was_up, retry });
+        Some(was_up)
+    }
+
+    /// Something arrived: the link lives.
+    pub fn on_received(&mut self, now: Mono) {
+        self.last_received = now;
+        self.pinged_at = None;
+    }
+
+    /// A subscription is acknowledged, or its first data came (then the acknowledgement was lost).
+    pub fn on_ack(&mut self, now: Mono, subscription: Subscription, out: &mut Actions) {
+        let State::Open { since, .. } = self.state else { return };
+        let found =
+            self.channels.iter_mut().find(|c| c.subscription == subscription && !c.acknowledged);
+        let Some(channel) = found else { return };
+        channel.acknowledged = true;
+        self.missing_acks -= 1;
+        if self.missing_acks == 0 {
+            self.resend_at = Mono::MAX;
+            self.state = State::Open { since, complete: true };
+            let subscriptions = self.channels.len() as u32;
+            out.note(Note::Subscribed { subscriptions, took: now.since(since) });
+        }
+    }
+
+    /// Does what has fallen due. Returns the reason when the link must be given up: the caller
+    /// closes it and reports it as disconnected.
+    pub fn on_time(&mut self, now: Mono, out: &mut Actions) -> Option<LinkDown> {
+        match self.state {
+            State::Idle => None,
+            State::Backoff { until } => {
+                if now >= until {
+                    self.state = State::Idle;
+                    self.connect_when_allowed(now, now, out);
+                }
+                None
+            }
+            State::Connecting { since } => {
+                (now.since(since) >= CONNECT_TIMEOUT).then_some(LinkDown::Unreachable)
+            }
+            State::Open { .. } => {
+                if let Some(pinged_at) = self.pinged_at {
+                    if now.since(pinged_at) >= self.settings.pong_timeout {
+                        return Some(LinkDown::Silent);
+                    }
+                } else if now.since(self.last_sent) >= self.settings.heartbeat_interval
+                    || now.since(self.last_received) >= self.settings.silence_ping
+                {
+                    self.pinged_at = Some(now);
+                    self.last_sent = now;
+                    out.send(|text| text.extend_from_slice(PING));
+                }
+                if now >= self.resend_at {
+                    self.subscribe_missing(now, out);
+                }
+                None
+            }
+        }
+    }
+
+    /// When [`Session::on_time`] has something to do.
+    pub fn next_due(&self) -> Mono {
+        match self.state {
+            State::Idle => Mono::MAX,
+            State::Backoff { until } => until,
+            State::Connecting { since } => since.plus(CONNECT_TIMEOUT),
+            State::Open { .. } => {
+                let heartbeat = match self.pinged_at {
+                    Some(pinged_at) => pinged_at.plus(self.settings.pong_timeout),
+                    None => self
+                        .last_sent
+                        .plus(self.settings.heartbeat_interval)
+                        .min(self.last_received.plus(self.settings.silence_ping)),
+                };
+                heartbeat.min(self.resend_at)
+            }
+        }
+    }
+
+    /// Where the link stands.
+    pub fn link_state(&self) -> LinkState {
+        match self.state {
+            State::Idle => LinkState::Idle,
+            State::Backoff { .. } => LinkState::Backoff,
+            State::Connecting { .. } => LinkState::Connecting,
+            State::Open { complete: false, .. } => LinkState::Subscribing,
+            State::Open { complete: true, .. } => LinkState::Live,
+        }
+    }
+
+    /// Whether the link is open.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    /// Connects at `at`, or as soon after it as the venue's limits allow.
+    fn connect_when_allowed(&mut self, now: Mono, at: Mono, out: &mut Actions) {
+        let messages = self.channels.len() as u32;
+        let allowed =
+            self.connections.ready_at(now, 1).max(self.messages.ready_at(now, messages)).max(at);
+        if allowed > now {
+            self.state = State::Backoff { until: allowed };
+            return;
+        }
+        // Both are there: `ready_at` has just said so. The messages are taken when they are sent.
+        self.connections.take(now, 1);
+        self.state = State::Connecting { since: now };
+        out.note(Note::Connecting { attempt: self.attempts.saturating_add(1) });
+        out.push(Action::Connect);
+    }
+
+    /// Subscribes to every channel that is not acknowledged, as far as the limit allows.
+    fn subscribe_missing(&mut self, now: Mono, out: &mut Actions) {
+        self.resend_at = if self.missing_acks == 0 { Mono::MAX } else { now.plus(ACK_TIMEOUT) };
+        for channel in self.channels.iter().filter(|c| !c.acknowledged) {
+            if !self.messages.take(now, 1) {
+                self.resend_at = self.messages.ready_at(now, 1);
+                break;
+            }
+            self.last_sent = now;
+            out.send(|text| write_subscribe(text, channel, self.user.as_deref()));
+        }
+    }
+
+    fn backoff_bound(&self) -> Nanos {
+        let base = self.settings.reconnect_base_delay.0;
+        let doubled = base.saturating_mul(1 << self.attempts.min(32));
+        Nanos(doubled.min(self.settings.reconnect_max_delay.0))
+    }
+}
+
+/// Appends a subscribe request (PROTOCOL.md §2.1).
+fn write_subscribe(text: &mut Vec<u8>, channel: &Channel, user: Option<&str>) {
+    let (kind, key) = match channel.subscription {
+        Subscription::OrderUpdates => ("orderUpdates", "user"),
+        Subscription::UserFills => ("userFills", "user"),
+        Subscription::UserEvents => ("userEvents", "user"),
+        Subscription::Bbo(_) => ("bbo", "coin"),
+        Subscription::Ctx(_) => ("activeAssetCtx", "coin"),
+    };
+    // A `Coin` and a checked address hold nothing that JSON would have to escape.
+    let value = channel.coin.as_ref().map_or(user.unwrap_or_default(), Coin::as_str);
+    let parts = [
+        r#"{"method":"subscribe","subscription":{"type":""#,
+        kind,
+        r#"",""#,
+        key,
+        r#"":""#,
+        value,
+        r#""}}"#,
+    ];
+    for part in parts {
+        text.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// Steele, Lea and Flood's SplitMix64: enough for jitter, and the same on every machine.
+#[derive(Debug)]
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `0..bound`, by multiplication; the bias is below 2^-20 for a minute of
+    /// nanoseconds.
+    fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ids::MarketId;
+
+    fn settings() -> config::WebSocket {
+        config::WebSocket {
+            heartbeat_interval: Nanos::from_secs(45),
+            silence_ping: Nanos::from_secs(5),
+            pong_timeout: Nanos::from_secs(10),
+            reconnect_base_delay: Nanos::from_secs(1),
+            reconnect_max_delay: Nanos::from_secs(60),
+        }
+    }
+
+    fn ms(ms: u64) -> Mono {
+        Mono(1_000_000_000_000).plus(Nanos::from_millis(ms))
+    }
+
+    struct Bench {
+        session: Session,
+        out: Actions,
+    }
+
+    impl Bench {
+        fn new(markets: u16) -> Self {
+            let user = Some("0x00000000000000000000000000000000000000aa".to_owned());
+            let mut session = Session::new(settings(), user, 7);
+            let mut out = Actions::new();
+            for subscription in [Subscription::OrderUpdates, Subscription::UserFills] {
+                assert!(session.add(ms(0), subscription, None, &mut out));
+            }
+            for market in 0..markets {
+                let coin = Coin::new(&format!("xyz:C{market}"));
+                assert!(session.add(ms(0), Subscription::Bbo(MarketId(market)), coin, &mut out));
+            }
+            assert!(out.is_empty(), "nothing is sent before the link is open");
+            Self { session, out }
+        }
+
+        /// Texts sent and whether a connection was asked for, since the last call.
+        fn taken(&mut self) -> (Vec<String>, bool) {
+            let texts = self
+                .out
+                .iter()
+                .filter_map(|action| match action {
+                    Action::Send(span) => {
+                        Some(String::from_utf8(self.out.text(span).to_vec()).expect("text"))
+                    }
+                    _ => None,
+                })
+                .collect();
+            let connect = self.out.iter().any(|action| matches!(action, Action::Connect));
+            self.out.clear();
+            (texts, connect)
+        }
+
+        fn open(&mut self, at: Mono) -> Vec<String> {
+            self.session.start(at, &mut self.out);
+            self.session.on_connected(at, &mut self.out);
+            self.taken().0
+        }
+    }
+
+    #[test]
+    fn account_channels_are_subscribed_first_and_without_pauses() {
+        let mut bench = Bench::new(2);
+        let texts = bench.open(ms(0));
+        assert_eq!(
+            texts,
+            [
+                r#"{"method":"subscribe","subscription":{"type":"orderUpdates","user":"0x00000000000000000000000000000000000000aa"}}"#,
+                r#"{"method":"subscribe","subscription":{"type":"userFills","user":"0x00000000000000000000000000000000000000aa"}}"#,
+                r#"{"method":"subscribe","subscription":{"type":"bbo","coin":"xyz:C0"}}"#,
+                r#"{"method":"subscribe","subscription":{"type":"bbo","coin":"xyz:C1"}}"#,
+            ]
+        );
+        assert_eq!(bench.session.link_state(), LinkState::Subscribing);
+    }
+
+    #[test]
+    fn the_link_is_live_once_every_channel_is_acknowledged() {
+        let mut bench = Bench::new(1);
+        bench.open(ms(0));
+        let all =
+            [Subscription::UserFills, Subscription::Bbo(MarketId(0)), Subscription::OrderUpdates];
+        for subscription in all {
+            assert_eq!(bench.session.link_state(), LinkState::Subscribing);
+            bench.session.on_ack(ms(10), subscription, &mut bench.out);
+            bench.session.on_ack(ms(10), subscription, &mut bench.out); // Twice is once.
+        }
+        assert_eq!(bench.session.link_state(), LinkState::Live);
+        bench.session.on_ack(ms(10), Subscription::Bbo(MarketId(9)), &mut bench.out);
+        assert_eq!(bench.session.link_state(), LinkState::Live);
+    }
+
+    #[test]
+    fn a_lost_acknowledgement_is_asked_for_again() {
+        let mut bench = Bench::new(2);
+        bench.open(ms(0));
+        for subscription in [Subscription::OrderUpdates, Subscription::UserFills] {
+            bench.session.on_ack(ms(1), subscription, &mut bench.out);
+        }
+        bench.session.on_ack(ms(1), Subscription::Bbo(MarketId(1)), &mut bench.out);
+        bench.session.on_received(ms(9_000));
+        assert_eq!(bench.session.on_time(ms(9_999), &mut bench.out), None);
+        assert_eq!(bench.taken().0, Vec::<String>::new());
+        assert_eq!(bench.session.next_due(), ms(10_000));
+        assert_eq!(bench.session.on_time(ms(10_000), &mut bench.out), None);
+        assert_eq!(
+            bench.taken().0,
+            [r#"{"method":"subscribe","subscription":{"type":"bbo","coin":"xyz:C0"}}"#]
+        );
+    }
+
+    #[test]
+    fn silence_is_pinged_and_a_ping_without_answer_ends_the_link() {
+        let mut bench = Bench::new(0);
+        bench.open(ms(0));
+        bench.session.on_received(ms(100));
+        assert_eq!(bench.session.on_time(ms(5_099), &mut bench.out), None);
+        assert!(bench.taken().0.is_empty());
+        assert_eq!(bench.session.on_time(ms(5_100), &mut bench.out), None);
+        assert_eq!(bench.taken().0, [r#"{"method":"ping"}"#]);
+        // Any frame is an answer.
+        bench.session.on_received(ms(6_000));
+        assert_eq!(bench.session.on_time(ms(11_000), &mut bench.out), None);
+        assert_eq!(bench.taken().0.len(), 3, "the second ping, and two lost acknowledgements");
+        assert_eq!(bench.session.on_time(ms(20_999), &mut bench.out), None);
+        assert_eq!(bench.session.on_time(ms(21_000), &mut bench.out), Some(LinkDown::Silent));
+    }
+
+    #[test]
+    fn a_busy_link_is_pinged_when_nothing_was_sent_for_the_heartbeat_interval() {
+        let mut bench = Bench::new(0);
+        bench.open(ms(0));
+        for subscription in [Subscription::OrderUpdates, Subscription::UserFills] {
+            bench.session.on_ack(ms(1), subscription, &mut bench.out);
+        }
+        for at in (0..45_000).step_by(1_000) {
+            bench.session.on_received(ms(at));
+            assert_eq!(bench.session.on_time(ms(at), &mut bench.out), None);
+        }
+        assert!(bench.taken().0.is_empty());
+        bench.session.on_received(ms(44_999));
+        assert_eq!(bench.session.on_time(ms(45_000), &mut bench.out), None);
+        assert_eq!(bench.taken().0, [r#"{"method":"ping"}"#]);
+    }
+
+    #[test]
+    fn backoff_grows_with_failures_and_resets_after_a_settled_minute() {
+        let mut bench = Bench::new(1);
+        bench.session.start(ms(0), &mut bench.out);
+        let mut now = ms(0);
+        let mut delays = Vec::new();
+        for _ in 0..12 {
+            let down = bench.session.on_disconnected(now, LinkDown::Unreachable, &mut bench.out);
+            assert_eq!(down, Some(Nanos::ZERO));
+            let due = bench.session.next_due();
+            delays.push(due.since(now));
+            now = due;
+            bench.session.on_time(now, &mut bench.out);
+            assert_eq!(bench.session.link_state(), LinkState::Connecting);
+        }
+        for (n, delay) in delays.iter().enumerate() {
+            let bound = 1_000 * (1_u64 << n.min(6));
+            assert!(delay.as_millis() <= bound.min(60_000), "{n}: {delay:?}");
+        }
+        assert!(delays.iter().any(|d| *d > Nanos::from_secs(4)), "it does grow: {delays:?}");
+
+        bench.session.on_connected(now, &mut bench.out);
+        let later = now.plus(Nanos::from_secs(60));
+        bench.session.on_disconnected(later, LinkDown::Dropped, &mut bench.out);
+        assert!(bench.session.next_due().since(later) <= Nanos::from_secs(1));
+    }
+
+    #[test]
+    fn a_flapping_venue_never_sees_more_than_its_limits() {
+        let mut bench = Bench::new(400);
+        bench.session.settings.reconnect_max_delay = Nanos::from_millis(1);
+        bench.session.settings.reconnect_base_delay = Nanos::from_millis(1);
+        let mut sent: Vec<(Mono, usize, usize)> = Vec::new();
+        let mut now = ms(0);
+        bench.session.start(now, &mut bench.out);
+        while now < ms(300_000) {
+            let (texts, connect) = bench.taken();
+            sent.push((now, texts.len(), usize::from(connect)));
+            if bench.session.link_state() == LinkState::Connecting {
+                bench.session.on_connected(now, &mut bench.out);
+                bench.session.on_disconnected(now, LinkDown::Dropped, &mut bench.out);
+            } else {
+                now = bench.session.next_due();
+                bench.session.on_time(now, &mut bench.out);
+            }
+        }
+        for (at, _, _) in &sent {
+            let minute = sent.iter().filter(|(t, _, _)| t <= at && at.since(*t).0 < 60_000_000_000);
+            let (messages, connects) =
+                minute.fold((0, 0), |(m, c), (_, texts, connect)| (m + texts, c + connect));
+            assert!(messages <= 1960, "{messages} messages in a minute");
+            assert!(connects <= 30, "{connects} connections in a minute");
+        }
+        assert!(sent.iter().map(|(_, _, c)| c).sum::<usize>() > 10, "it kept trying");
+    }
+
+    #[test]
+    fn a_connection_that_does_not_open_is_given_up() {
+        let mut bench = Bench::new(1);
+        bench.session.start(ms(0), &mut bench.out);
+        assert!(bench.taken().1);
+        assert_eq!(bench.session.next_due(), ms(10_000));
+        assert_eq!(bench.session.on_time(ms(9_999), &mut bench.out), None);
+        let down = bench.session.on_time(ms(10_000), &mut bench.out);
+        assert_eq!(down, Some(LinkDown::Unreachable));
+    }
+
+    #[test]
+    fn reports_of_no_link_change_nothing() {
+        let mut bench = Bench::new(1);
+        assert_eq!(bench.session.on_disconnected(ms(0), LinkDown::Dropped, &mut bench.out), None);
+        bench.session.on_connected(ms(0), &mut bench.out);
+        bench.session.on_ack(ms(0), Subscription::UserFills, &mut bench.out);
+        assert_eq!(bench.session.link_state(), LinkState::Idle);
+        assert!(bench.out.is_empty());
+    }
+
+    #[test]
+    fn a_market_added_to_an_open_link_is_subscribed_at_once() {
+        let mut bench = Bench::new(0);
+        bench.open(ms(0));
+        for subscription in [Subscription::OrderUpdates, Subscription::UserFills] {
+            bench.session.on_ack(ms(1), subscription, &mut bench.out);
+        }
+        assert_eq!(bench.session.link_state(), LinkState::Live);
+        bench.taken();
+        let new = Subscription::Ctx(MarketId(0));
+        assert!(bench.session.add(ms(2), new, Coin::new("xyz:NEW"), &mut bench.out));
+        assert_eq!(
+            bench.taken().0,
+            [r#"{"method":"subscribe","subscription":{"type":"activeAssetCtx","coin":"xyz:NEW"}}"#]
+        );
+        assert_eq!(bench.session.link_state(), LinkState::Subscribing);
+        bench.session.on_ack(ms(3), new, &mut bench.out);
+        assert_eq!(bench.session.link_state(), LinkState::Live);
+    }
+}
