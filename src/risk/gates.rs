@@ -137,12 +137,16 @@ pub fn oi_cap(_limits: &Limits, view: &View<'_>) -> Verdict {
 }
 
 /// Gate 7. Blocks from the first change of a rule (lot and tick, leverage, margin, fee) until a
-/// restart.
+/// restart, and while the venue's last reading has no rules for the market.
 ///
 /// Why: sizes, costs and limits were chosen under the old rules; a growth mode that ends makes the
 /// fee ten times as high. That wants a person.
 pub fn param_change(_limits: &Limits, view: &View<'_>) -> Verdict {
-    if view.market.rule_changed { Verdict::Block(Reason::RuleChanged) } else { Verdict::Pass }
+    if view.market.rule_changed || !view.market.listed {
+        Verdict::Block(Reason::RuleChanged)
+    } else {
+        Verdict::Pass
+    }
 }
 
 /// Gate 8. Blocks while the market is delisted, gone from the venue's list, or halted.
@@ -457,6 +461,12 @@ mod tests {
             m.take_spec(Some(changed));
             m.take_spec(Some(m.first_spec));
         });
+        assert_eq!(verdict, Verdict::Block(Reason::RuleChanged));
+    }
+
+    #[test]
+    fn param_change_blocks_without_rules() {
+        let verdict = judge(param_change, |m| m.take_spec(None));
         assert_eq!(verdict, Verdict::Block(Reason::RuleChanged));
     }
 

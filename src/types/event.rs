@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::record::Row;
+use crate::types::time::Wall;
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +29,13 @@ pub enum Event<'a> {
     Universe(&'a Universe),
     /// The venue could not be read, or answered malformed: the last good reading stays.
     UniverseFailed,
-    /// A full ring swallowed this many rows.
-    RowsLost(u64),
+    /// A full ring swallowed rows.
+    RowsLost {
+        /// How many.
+        rows: u64,
+        /// When the first of them was due to be recorded.
+        since: Wall,
+    },
     /// The operator wants an end in order.
     Stop,
 }

@@ -10,10 +10,12 @@ use crate::types::time::Nanos;
 /// Something worth a line in the log: transitions, never steady states.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Note {
-    /// The venue is being read.
+    /// The venue was read.
     UniverseRead { markets: u32, active: u32, watched: u32 },
     /// The venue could not be read; tried again after `retry`.
     UniverseFailed { retry: Nanos },
+    /// `venue.include` names a coin that the venue does not list, or lists as delisted.
+    NotListed { coin: Coin },
     /// A market appeared and is watched from now on.
     Listed { coin: Coin },
     /// A market's rules differ from those at the start.
@@ -49,7 +51,7 @@ pub enum Note {
     /// The venue complained on its error channel.
     VenueError { text: Sample },
     /// A frame could not be understood. Told once per kind and minute; all are counted.
-    Malformed { frame: Sample },
+    Malformed { why: &'static str, frame: Sample },
     /// A frame came on a channel we do not know. Told once per minute; all are counted.
     UnknownChannel { frame: Sample },
     /// Rows or notes were lost to a full ring.

@@ -449,7 +449,9 @@ mod tests {
         fn any_bytes_are_a_number_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
             if let Some(value) = Px::parse(&bytes) {
                 let text = std::str::from_utf8(&bytes).expect("digits are text");
-                prop_assert_eq!(value.0 as f64, (text.parse::<f64>().expect("a number") * 1e8).round());
+                let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+                let padded = format!("{whole}{:0<8}", fraction.trim_end_matches('0'));
+                prop_assert_eq!(padded.parse::<i64>(), Ok(value.0));
             }
         }
 
