@@ -3,8 +3,6 @@
 //! It knows no socket, clock, file or thread, draws no chance but from its seed, and cannot fail.
 //! Given the same events it does the same things, bit for bit.
 
-use std::cmp::Ordering;
-
 use crate::detector::cross::{self, Detector, News, World};
 use crate::detector::{Judged, cost};
 use crate::feed::Subscription;
@@ -17,7 +15,7 @@ use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::ids::{Coin, MarketId, Sample};
 use crate::types::market::{MarketSpec, Universe, UserFees};
 use crate::types::note::{LinkState, Note, Status};
-use crate::types::record::{CrossEnd, Gate, GapCause, GapRow, Row};
+use crate::types::record::{CrossEnd, GapCause, GapRow, Gate, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 /// Most markets one link can watch: two channels each, and three of the account.
@@ -184,9 +182,11 @@ impl Engine {
     pub fn status(&self, now: Mono) -> Status {
         let fresh = |(market, watch): (&Market, &Watch)| {
             watch.has_data()
-                && self.config.risk.max_ctx_age.is_none_or(|max| {
-                    market.ctx_age(now).is_some_and(|age| age <= max)
-                })
+                && self
+                    .config
+                    .risk
+                    .max_ctx_age
+                    .is_none_or(|max| market.ctx_age(now).is_some_and(|age| age <= max))
         };
         Status {
             markets: self.markets.len() as u32,
@@ -503,9 +503,8 @@ impl Engine {
 
     fn refresh_market(&mut self, index: usize, universe: &Universe, out: &mut Actions) {
         let market = &mut self.markets[index];
-        let same = |spec: &&MarketSpec| {
-            spec.asset == market.spec.asset && spec.coin == market.spec.coin
-        };
+        let same =
+            |spec: &&MarketSpec| spec.asset == market.spec.asset && spec.coin == market.spec.coin;
         let spec = universe.markets.iter().find(same).copied();
         let before = market.rule_changed;
         market.take_spec(spec);
@@ -551,10 +550,9 @@ impl Engine {
 fn tell_halt(market: &Market, watch: &mut Watch, out: &mut Actions) {
     let settled = market.ctx.is_some_and(|held| held.value.settled);
     let halted = market.spec.delisted || !market.listed || settled;
-    match (watch.halted.cmp(&halted), market.spec.coin) {
-        (Ordering::Less, coin) => out.note(Note::Halted { coin }),
-        (Ordering::Greater, coin) => out.note(Note::Resumed { coin }),
-        (Ordering::Equal, _) => {}
+    if halted != watch.halted {
+        watch.halted = halted;
+        let coin = market.spec.coin;
+        out.note(if halted { Note::Halted { coin } } else { Note::Resumed { coin } });
     }
-    watch.halted = halted;
 }

@@ -1,1 +1,338 @@
-//! hot
+//! The hot thread: one loop that reads the clock once a turn, tells the engine what happened, and
+//! does what it asks. It never waits for another thread: what a full ring cannot take is counted.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use crate::engine::Engine;
+use crate::runtime::capture::Tap;
+use crate::runtime::cold::{Reply, Request};
+use crate::runtime::link::{Endpoint, Link, LinkEvent};
+use crate::runtime::os::Clock;
+use crate::runtime::ring::{Consumer, Producer};
+use crate::types::event::{Action, Actions, Event, LinkDown};
+use crate::types::note::{Note, Status};
+use crate::types::record::Row;
+use crate::types::time::{Mono, Nanos, Now, Wall};
+
+const LINK: Token = Token(0);
+/// The state is shown this often.
+const STATUS_INTERVAL: Nanos = Nanos::from_secs(1);
+/// Longest sleep of a loop that does not spin: it looks for signals of the operator this often.
+const LONGEST_SLEEP: Nanos = Nanos::from_millis(100);
+/// Longest sleep while an answer of a cold thread is awaited.
+const REPLY_SLEEP: Nanos = Nanos::from_millis(2);
+/// Free places in the ring of rows before a loss is reported, so that the report fits.
+const ROOM_TO_REPORT: usize = 64;
+
+/// The hot thread's ends of the rings.
+#[derive(Debug)]
+pub struct Rings {
+    /// To the recorder.
+    pub rows: Producer<Row>,
+    /// To the log.
+    pub notes: Producer<Note>,
+    /// To the status line.
+    pub statuses: Producer<Status>,
+    /// To the desk that reads the venue and resolves names.
+    pub requests: Producer<Request>,
+    /// From it.
+    pub replies: Consumer<Reply>,
+}
+
+/// How the loop runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the venue is.
+    pub endpoint: Endpoint,
+    /// How its certificate is verified.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// Whether the loop spins.
+    pub busy_poll: bool,
+    /// Stop by itself after this.
+    pub duration: Option<Nanos>,
+    /// Markets watched now, for whoever cannot ask the engine.
+    pub markets: Arc<AtomicU32>,
+}
+
+/// What a run was like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// Counters at the end.
+    pub status: Status,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// The longest turn that did something, sleep not counted.
+    pub longest_turn: Nanos,
+    /// Time from first to last turn.
+    pub lasted: Nanos,
+    /// Notes lost to a full ring.
+    pub notes_lost: u64,
+}
+
+/// The loop and all it holds.
+pub struct Hot {
+    settings: Settings,
+    engine: Engine,
+    clock: Clock,
+    poll: Poll,
+    rings: Rings,
+    tap: Option<Tap>,
+    link: Option<Link>,
+    actions: Actions,
+    /// Whether an address is awaited to connect to.
+    connecting: bool,
+    attempts: usize,
+    /// Requests without an answer.
+    awaited: u32,
+    rows_lost: u64,
+    lost_since: Wall,
+    done: bool,
+}
+
+impl Hot {
+    /// A loop that has not begun.
+    pub fn new(
+        settings: Settings,
+        engine: Engine,
+        clock: Clock,
+        rings: Rings,
+        tap: Option<Tap>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            settings,
+            engine,
+            clock,
+            poll: Poll::new()?,
+            rings,
+            tap,
+            link: None,
+            actions: Actions::new(),
+            connecting: false,
+            attempts: 0,
+            awaited: 0,
+            rows_lost: 0,
+            lost_since: Wall::default(),
+            done: false,
+        })
+    }
+
+    /// Runs until `stop` says so, or the duration is over, and the engine has ended in order.
+    pub fn run(mut self, stop: impl Fn() -> bool) -> io::Result<Report> {
+        let mut events = Events::with_capacity(16);
+        let mut report = Report::default();
+        let mut now = self.clock.now();
+        let began = now.mono;
+        let end = self.settings.duration.map_or(Mono::MAX, |span| began.plus(span));
+        let mut show_at = began;
+        let mut stopping = false;
+        while !self.done {
+            let sleep = self.sleep(now.mono, show_at.min(end));
+            if let Err(error) = self.poll.poll(&mut events, Some(sleep))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                return Err(error);
+            }
+            now = self.clock.now();
+            report.turns += 1;
+            if !stopping && (now.mono >= end || stop()) {
+                stopping = true;
+                self.tell(now, Event::Stop);
+            }
+            self.turn(now, !events.is_empty());
+            if now.mono >= show_at {
+                show_at = now.mono.plus(STATUS_INTERVAL);
+                self.show(now);
+                // Each second is often enough to find the longest: it is read once more there.
+            }
+            if !events.is_empty() {
+                let took = self.clock.now().mono.since(now.mono);
+                report.longest_turn = report.longest_turn.max(took);
+            }
+        }
+        report.status = self.engine.status(now.mono);
+        report.lasted = now.mono.since(began);
+        report.notes_lost = self.rings.notes.dropped();
+        // Lost rows are told as long as there is a chance that the gap passes.
+        self.report_lost(now, 1);
+        Ok(report)
+    }
+
+    fn turn(&mut self, now: Now, ready: bool) {
+        if now.mono >= self.engine.next_due() {
+            self.tell(now, Event::Tick);
+        }
+        while let Some(reply) = self.rings.replies.pop() {
+            self.awaited = self.awaited.saturating_sub(1);
+            self.on_reply(now, reply);
+        }
+        if ready || self.link.as_ref().is_some_and(Link::more) {
+            self.read(now);
+        }
+        self.report_lost(now, ROOM_TO_REPORT);
+    }
+
+    /// Reads what has arrived, until the link would block or its turn is over.
+    fn read(&mut self, now: Now) {
+        if let Some(link) = &mut self.link {
+            link.begin_turn();
+        }
+        while let Some(link) = &mut self.link {
+            let Some(event) = link.next_event() else { break };
+            let (event, gone) = match event {
+                LinkEvent::Connected => (Event::Connected, false),
+                LinkEvent::Text(text) => (Event::Frame(text), false),
+                LinkEvent::Binary => (Event::Binary, false),
+                LinkEvent::Closed(cause) => (Event::Disconnected(cause), true),
+            };
+            if let Some(tap) = &mut self.tap {
+                tap.keep(now, &event);
+            }
+            self.engine.on_event(now, event, &mut self.actions);
+            if gone {
+                self.drop_link();
+            }
+            if !self.actions.is_empty() {
+                self.act(now);
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Now, event: Event<'_>) {
+        if let Some(tap) = &mut self.tap {
+            tap.keep(now, &event);
+        }
+        self.engine.on_event(now, event, &mut self.actions);
+        if !self.actions.is_empty() {
+            self.act(now);
+        }
+    }
+
+    /// Does what the engine asked for.
+    fn act(&mut self, now: Now) {
+        let mut actions = std::mem::take(&mut self.actions);
+        let mut broken = None;
+        let mut sent = false;
+        for action in actions.iter() {
+            match action {
+                Action::Record(row) => self.record(now, row),
+                Action::Note(note) => self.note(note),
+                Action::Send(span) => {
+                    if let (Some(link), None) = (&mut self.link, broken) {
+                        broken = link.send(actions.text(span)).err();
+                        sent = true;
+                    }
+                }
+                Action::Connect => {
+                    self.connecting = true;
+                    self.request(Request::Resolve);
+                }
+                Action::Close(_) => {
+                    self.connecting = false;
+                    if let Some(link) = self.link.take() {
+                        link.close();
+                    }
+                }
+                Action::ReadUniverse => self.request(Request::ReadUniverse),
+                Action::Stopped => self.done = true,
+            }
+        }
+        if let (true, None, Some(link)) = (sent, broken, &mut self.link) {
+            broken = link.flush().err();
+        }
+        actions.clear();
+        self.actions = actions;
+        if let Some(cause) = broken {
+            self.drop_link();
+            self.tell(now, Event::Disconnected(cause));
+        }
+    }
+
+    fn on_reply(&mut self, now: Now, reply: Reply) {
+        match reply {
+            Reply::Universe(universe) => self.tell(now, Event::Universe(&universe)),
+            Reply::UniverseFailed => self.tell(now, Event::UniverseFailed),
+            Reply::Resolved(addresses) => {
+                if std::mem::take(&mut self.connecting) {
+                    self.connect(now, addresses);
+                }
+            }
+            Reply::ResolveFailed => {
+                if std::mem::take(&mut self.connecting) {
+                    self.tell(now, Event::Disconnected(LinkDown::Unreachable));
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Now, mut addresses: Vec<SocketAddr>) {
+        // Another address first each time: one that never answers must not hold up the rest.
+        let turn = self.attempts.checked_rem(addresses.len()).unwrap_or(0);
+        addresses.rotate_left(turn);
+        self.attempts = self.attempts.wrapping_add(1);
+        let Settings { endpoint, tls, .. } = &self.settings;
+        match Link::connect(self.poll.registry(), LINK, endpoint, &addresses, tls) {
+            Ok(link) => self.link = Some(link),
+            Err(_) => self.tell(now, Event::Disconnected(LinkDown::Unreachable)),
+        }
+    }
+
+    fn drop_link(&mut self) {
+        if let Some(link) = self.link.take()
+            && let Some(text) = link.last_words()
+        {
+            self.note(Note::LastWords { text });
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        // A full ring means a desk that does not answer: the engine asks again by itself.
+        if self.rings.requests.push(request).is_ok() {
+            self.awaited += 1;
+        }
+    }
+
+    fn record(&mut self, now: Now, row: Row) {
+        if self.rings.rows.push(row).is_err() {
+            if self.rows_lost == 0 {
+                self.lost_since = now.wall;
+            }
+            self.rows_lost += 1;
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        // The ring counts what it loses, and the log says so.
+        let _ = self.rings.notes.push(note);
+    }
+
+    fn report_lost(&mut self, now: Now, room: usize) {
+        if self.rows_lost > 0 && self.rings.rows.free() >= room {
+            let rows = std::mem::take(&mut self.rows_lost);
+            self.tell(now, Event::RowsLost { rows, since: self.lost_since });
+        }
+    }
+
+    fn show(&mut self, now: Now) {
+        let status = self.engine.status(now.mono);
+        self.settings.markets.store(status.markets, Ordering::Relaxed);
+        let _ = self.rings.statuses.push(status); // The next one tells more.
+    }
+
+    /// How long the loop may sleep: not at all when it spins, or when something waits.
+    fn sleep(&self, now: Mono, at_latest: Mono) -> Duration {
+        if self.settings.busy_poll || self.link.as_ref().is_some_and(Link::more) {
+            return Duration::ZERO;
+        }
+        let longest = if self.awaited > 0 { REPLY_SLEEP } else { LONGEST_SLEEP };
+        let due = self.engine.next_due().min(at_latest).since(now);
+        // Rounded up to the millisecond that the system sleeps by, so as not to spin before it.
+        let ms = due.min(longest).0.div_ceil(1_000_000);
+        Duration::from_millis(ms)
+    }
+}

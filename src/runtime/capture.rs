@@ -1,0 +1,394 @@
+//! Captures: everything the engine was told, one JSON text a line with its receive time, so that a
+//! run can be repeated exactly.
+//!
+//! The first line describes the run; then each line holds `t` (wall clock, ns since 1970 UTC),
+//! `m` (monotonic clock, ns) and one thing heard: `"frame":"…"` is the raw text of a frame.
+//!
+//! ```json
+//! {"hip3_capture":1,"run_id":"…","first_id":1,"seed":7,"config":"mode = …"}
+//! {"t":1795348800000000000,"m":1000000,"frame":"{\"channel\":\"pong\"}"}
+//! {"t":1795348800000100000,"m":1100000,"tick":null}
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::runtime::ring::{Consumer, Producer};
+use crate::types::event::{Event, LinkDown};
+use crate::types::market::Universe;
+use crate::types::time::{Mono, Now, Wall};
+
+/// Version of the format.
+const FORMAT: u32 = 1;
+/// Longest line read: a frame of the largest size, escaped.
+const MAX_LINE: u64 = 32 << 20;
+/// Pause of the writer when nothing waits.
+const IDLE: Duration = Duration::from_millis(5);
+
+/// The first line.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    hip3_capture: u32,
+    /// The run that was captured.
+    pub run_id: String,
+    /// Its first signal and cross id.
+    pub first_id: u64,
+    /// Its seed.
+    pub seed: u64,
+    /// Its effective config. It holds no secrets: a config never does.
+    pub config: String,
+}
+
+impl Header {
+    /// Describes a run.
+    pub fn new(run_id: &str, first_id: u64, seed: u64, config: String) -> Self {
+        Self { hip3_capture: FORMAT, run_id: run_id.to_owned(), first_id, seed, config }
+    }
+}
+
+/// One thing the engine was told.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// A text frame.
+    Frame(String),
+    /// A deadline passed.
+    Tick(()),
+    /// The link opened.
+    Connected(()),
+    /// The link is gone.
+    Disconnected(LinkDown),
+    /// A frame that is no text.
+    Binary(()),
+    /// A reading of the venue.
+    Universe(Universe),
+    /// A failed one.
+    UniverseFailed(()),
+    /// Rows lost to a full ring: how many, and since when.
+    RowsLost(u64, Wall),
+    /// The run was told to end.
+    Stop(()),
+    /// This many things are missing here: the capture could not keep up.
+    Missing(u64),
+}
+
+impl Heard {
+    /// As the engine is told it; `None` for a hole.
+    pub fn event(&self) -> Option<Event<'_>> {
+        Some(match self {
+            Heard::Frame(text) => Event::Frame(text.as_bytes()),
+            Heard::Tick(()) => Event::Tick,
+            Heard::Connected(()) => Event::Connected,
+            Heard::Disconnected(cause) => Event::Disconnected(*cause),
+            Heard::Binary(()) => Event::Binary,
+            Heard::Universe(universe) => Event::Universe(universe),
+            Heard::UniverseFailed(()) => Event::UniverseFailed,
+            Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
+            Heard::Stop(()) => Event::Stop,
+            Heard::Missing(_) => return None,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    t: Wall,
+    m: Mono,
+    #[serde(flatten)]
+    heard: Heard,
+}
+
+/// The hot thread's end of a capture. Buffers of frames come back to it, so that capturing
+/// allocates nothing once enough of them are under way.
+#[derive(Debug)]
+pub struct Tap {
+    lines: Producer<(Now, Heard)>,
+    spent: Consumer<String>,
+    missing: u64,
+}
+
+/// The cold end.
+#[derive(Debug)]
+pub struct Writer {
+    lines: Consumer<(Now, Heard)>,
+    spent: Producer<String>,
+    out: BufWriter<File>,
+    path: PathBuf,
+}
+
+/// Opens a capture file, which must not exist, and writes its first line. `capacity` bounds what
+/// may wait for the disk.
+pub fn create(path: &Path, header: &Header, capacity: usize) -> io::Result<(Tap, Writer)> {
+    let file = File::options().write(true).create_new(true).open(path)?;
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    write_line(&mut out, header)?;
+    out.flush()?;
+    let (lines, from_tap) = crate::runtime::ring::ring(capacity);
+    let (spent, to_tap) = crate::runtime::ring::ring(capacity);
+    let tap = Tap { lines, spent: to_tap, missing: 0 };
+    Ok((tap, Writer { lines: from_tap, spent, out, path: path.to_owned() }))
+}
+
+impl Tap {
+    /// Captures an event that the engine is told at `now`. A full ring loses it, and the next line
+    /// that passes says how many were lost before it.
+    pub fn keep(&mut self, now: Now, event: &Event<'_>) {
+        if self.missing > 0 {
+            match self.lines.push((now, Heard::Missing(self.missing))) {
+                Ok(()) => self.missing = 0,
+                Err(_) => {
+                    self.missing += 1;
+                    return;
+                }
+            }
+        }
+        let heard = match event {
+            Event::Frame(bytes) => {
+                let mut text = self.spent.pop().unwrap_or_default();
+                text.clear();
+                // Frames are text: the WebSocket layer has checked it.
+                text.push_str(std::str::from_utf8(bytes).unwrap_or_default());
+                Heard::Frame(text)
+            }
+            Event::Tick => Heard::Tick(()),
+            Event::Connected => Heard::Connected(()),
+            Event::Disconnected(cause) => Heard::Disconnected(*cause),
+            Event::Binary => Heard::Binary(()),
+            Event::Universe(universe) => Heard::Universe((*universe).clone()),
+            Event::UniverseFailed => Heard::UniverseFailed(()),
+            Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
+            Event::Stop => Heard::Stop(()),
+        };
+        if self.lines.push((now, heard)).is_err() {
+            self.missing += 1;
+        }
+    }
+}
+
+impl Writer {
+    /// Writes what comes until the hot end is gone. Returns the lines written. An error ends the
+    /// capture, not the run.
+    pub fn run(mut self) -> io::Result<u64> {
+        let mut written = 0;
+        loop {
+            let ended = self.lines.is_closed(); // Asked before the last look.
+            let mut idle = true;
+            while let Some((now, heard)) = self.lines.pop() {
+                idle = false;
+                let line = Line { t: now.wall, m: now.mono, heard };
+                write_line(&mut self.out, &line)?;
+                written += 1;
+                if let Heard::Frame(text) = line.heard {
+                    // A full ring of spent buffers just frees this one.
+                    let _ = self.spent.push(text);
+                }
+            }
+            if idle {
+                self.out.flush()?;
+                if ended {
+                    self.out.get_ref().sync_data()?;
+                    return Ok(written);
+                }
+                std::thread::sleep(IDLE);
+            }
+        }
+    }
+
+    /// Where it writes.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// Why a capture cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not what it should be.
+    #[error("{path}, line {line}: expected {expected}: {found}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What should stand there.
+        expected: &'static str,
+        /// What is wrong with it.
+        found: String,
+    },
+}
+
+/// Reads a capture line by line.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    path: PathBuf,
+    line: u64,
+    text: String,
+    header: Header,
+}
+
+impl Reader<BufReader<File>> {
+    /// Opens a file and reads its first line.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path)
+            .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        Self::new(BufReader::with_capacity(1 << 20, file), path)
+    }
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the first line; `path` names the input in errors.
+    pub fn new(input: R, path: &Path) -> Result<Self, ReadError> {
+        let header = Header::new("", 0, 0, String::new());
+        let mut reader =
+            Self { input, path: path.to_owned(), line: 0, text: String::new(), header };
+        let expected = "the first line of a capture, {\"hip3_capture\":1,…}";
+        if !reader.fill()? {
+            return Err(reader.refuse(expected, "the file is empty"));
+        }
+        reader.header = serde_json::from_str(&reader.text)
+            .map_err(|error| reader.refuse(expected, &error.to_string()))?;
+        if reader.header.hip3_capture != FORMAT {
+            let found = format!("version {}", reader.header.hip3_capture);
+            return Err(reader.refuse("a capture of version 1", &found));
+        }
+        Ok(reader)
+    }
+
+    /// The first line.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The next thing heard; `None` at the end. A last line that is cut short, as a killed run
+    /// leaves it, is the end.
+    pub fn next_line(&mut self) -> Result<Option<(Now, Heard)>, ReadError> {
+        if !self.fill()? {
+            return Ok(None);
+        }
+        match serde_json::from_str::<Line>(&self.text) {
+            Ok(line) => Ok(Some((Now { mono: line.m, wall: line.t }, line.heard))),
+            Err(_) if !self.text.ends_with('\n') => Ok(None),
+            Err(error) => {
+                Err(self.refuse("{\"t\":…,\"m\":…,\"frame\":\"…\"}", &error.to_string()))
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<bool, ReadError> {
+        self.text.clear();
+        self.line += 1;
+        let mut bounded = io::Read::take(&mut self.input, MAX_LINE);
+        let read = bounded.read_line(&mut self.text).map_err(|source| match source.kind() {
+            io::ErrorKind::InvalidData => self.refuse("UTF-8 text", "other bytes"),
+            _ => ReadError::Io { path: self.path.clone(), source },
+        })?;
+        if read as u64 == MAX_LINE {
+            return Err(self.refuse("a line of at most 32 MiB", "a longer one"));
+        }
+        Ok(read > 0)
+    }
+
+    fn refuse(&self, expected: &'static str, found: &str) -> ReadError {
+        let found = found.to_owned();
+        ReadError::Line { path: self.path.clone(), line: self.line, expected, found }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::time::Nanos;
+
+    fn now(ms: u64) -> Now {
+        let span = Nanos::from_millis(ms);
+        Now { mono: Mono(5).plus(span), wall: Wall(7).plus(span) }
+    }
+
+    #[test]
+    fn what_is_kept_reads_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.jsonl");
+        let header = Header::new("run", 3, 4, "mode = \"observation\"".to_owned());
+        let (mut tap, writer) = create(&path, &header, 64).expect("a capture");
+        let universe = Universe { markets: Vec::new(), fees: None };
+        let events = [
+            Event::Tick,
+            Event::Universe(&universe),
+            Event::Connected,
+            Event::Frame(br#"{"channel":"pong"}"#),
+            Event::Frame("Websocket \"é\"\n established.".as_bytes()),
+            Event::Binary,
+            Event::RowsLost { rows: 3, since: Wall(1) },
+            Event::UniverseFailed,
+            Event::Disconnected(LinkDown::Silent),
+            Event::Stop,
+        ];
+        for (ms, event) in events.iter().enumerate() {
+            tap.keep(now(ms as u64), event);
+        }
+        drop(tap);
+        assert_eq!(writer.run().expect("written"), events.len() as u64);
+
+        let mut reader = Reader::open(&path).expect("a capture");
+        assert_eq!(reader.header(), &header);
+        for (ms, event) in events.iter().enumerate() {
+            let (at, heard) = reader.next_line().expect("a line").expect("one more");
+            assert_eq!(at, now(ms as u64));
+            assert_eq!(format!("{:?}", heard.event().expect("no hole")), format!("{event:?}"));
+        }
+        assert!(reader.next_line().expect("the end").is_none());
+        create(&path, &header, 1).expect_err("a capture is never overwritten");
+    }
+
+    #[test]
+    fn a_capture_that_cannot_keep_up_says_what_it_missed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.jsonl");
+        let (mut tap, writer) = create(&path, &Header::new("run", 0, 0, String::new()), 2).expect("ok");
+        for _ in 0..5 {
+            tap.keep(now(1), &Event::Tick);
+        }
+        let Writer { mut lines, spent, out, path: at } = writer;
+        assert!(lines.pop().is_some() && lines.pop().is_some());
+        tap.keep(now(2), &Event::Connected);
+        drop(tap);
+        Writer { lines, spent, out, path: at }.run().expect("written");
+        let mut reader = Reader::open(&path).expect("a capture");
+        assert_eq!(reader.next_line().expect("a line"), Some((now(2), Heard::Missing(3))));
+        assert_eq!(reader.next_line().expect("a line"), Some((now(2), Heard::Connected(()))));
+    }
+
+    #[test]
+    fn a_broken_capture_names_file_line_and_expectation() {
+        let read = |text: &str| {
+            let mut reader = Reader::new(text.as_bytes(), Path::new("c.jsonl"))?;
+            while reader.next_line()?.is_some() {}
+            Ok::<_, ReadError>(())
+        };
+        let head = r#"{"hip3_capture":1,"run_id":"r","first_id":0,"seed":0,"config":""}"#;
+        let error = |text: &str| read(text).expect_err("refused").to_string();
+        assert!(error("").contains("c.jsonl, line 1: expected the first line of a capture"));
+        assert!(error("{}\n").contains("line 1"));
+        assert!(error(&head.replace(":1,", ":9,")).contains("version 9"));
+        assert!(error(&format!("{head}\n{{\"t\":1}}\n")).contains("c.jsonl, line 2: expected"));
+        read(&format!("{head}\n{{\"t\":1,\"m\":2,\"fra")).expect("a killed run's last line");
+    }
+}

@@ -1,0 +1,150 @@
+//! What the cold threads do in loops: the desk reads the venue and resolves names, the recorder
+//! feeds the files. Each ends when its ring is closed and empty.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tracing::{error, info, warn};
+
+use crate::account;
+use crate::persistence::{Store, StoreError, Summary};
+use crate::runtime::link::{Endpoint, resolve};
+use crate::runtime::ring::{Consumer, Producer};
+use crate::types::market::Universe;
+use crate::types::record::Row;
+use crate::types::time::{Nanos, Wall};
+
+/// Pause of a loop when nothing waits.
+const IDLE: Duration = Duration::from_millis(2);
+/// Rows taken between two commits to the journal.
+const BATCH: usize = 1024;
+
+/// What the hot thread asks the desk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// Read the venue.
+    ReadUniverse,
+    /// Find the addresses of the venue's socket.
+    Resolve,
+}
+
+/// What it answers.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A reading, whole and well-formed.
+    Universe(Box<Universe>),
+    /// None; the log says why.
+    UniverseFailed,
+    /// Addresses, at least one.
+    Resolved(Vec<SocketAddr>),
+    /// None; the log says why.
+    ResolveFailed,
+}
+
+/// Answers requests until the hot thread is gone.
+pub fn desk(
+    mut reader: account::Reader,
+    endpoint: &Endpoint,
+    mut requests: Consumer<Request>,
+    mut replies: Producer<Reply>,
+) {
+    loop {
+        let closed = requests.is_closed();
+        let Some(request) = requests.pop() else {
+            if closed {
+                return;
+            }
+            std::thread::sleep(IDLE);
+            continue;
+        };
+        let reply = match request {
+            Request::ReadUniverse => match reader.read_universe() {
+                Ok(universe) => Reply::Universe(Box::new(universe)),
+                Err(error) => {
+                    warn!(%error, "the venue could not be read");
+                    Reply::UniverseFailed
+                }
+            },
+            Request::Resolve => match resolve(endpoint) {
+                Ok(addresses) => Reply::Resolved(addresses),
+                Err(error) => {
+                    warn!(host = endpoint.host(), %error, "the venue's name could not be resolved");
+                    Reply::ResolveFailed
+                }
+            },
+        };
+        // There is room: the hot thread has fewer requests under way than the ring has places.
+        let _ = replies.push(reply);
+    }
+}
+
+/// The wall clock of the cold threads.
+pub fn wall_now() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Wall(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Stores rows until the hot thread is gone, and closes the files. `each` sees every row.
+pub fn recorder(
+    mut store: Store,
+    mut rows: Consumer<Row>,
+    flush_interval: Nanos,
+    markets: &Arc<AtomicU32>,
+    mut each: impl FnMut(&Row),
+) -> Result<Summary, StoreError> {
+    // A row is visible within the interval: the flush itself takes some of it.
+    let patience = Duration::from(Nanos(flush_interval.0 / 10 * 9));
+    let mut oldest: Option<Instant> = None;
+    let (mut troubles, mut failed) = (0, false);
+    loop {
+        let closed = rows.is_closed();
+        let mut taken = 0;
+        while taken < BATCH
+            && let Some(row) = rows.pop()
+        {
+            store.append(&row);
+            each(&row);
+            taken += 1;
+        }
+        store.alive(wall_now(), markets.load(Ordering::Relaxed));
+        if taken > 0 {
+            oldest.get_or_insert_with(Instant::now);
+        }
+        if oldest.is_some_and(|since| since.elapsed() >= patience) {
+            let report = store.flush(wall_now());
+            // What failed waits for the next interval.
+            oldest = (!report.errors.is_empty()).then(Instant::now);
+        }
+        troubles = shout(&store, troubles);
+        let failing = store.health().failing;
+        if failed && !failing {
+            info!("records are stored again");
+        }
+        failed = failing;
+        if taken == 0 {
+            if closed {
+                return store.close(wall_now());
+            }
+            std::thread::sleep(IDLE);
+        }
+    }
+}
+
+/// Tells when storing fails, each time, and when it works again. Returns the number of failures.
+fn shout(store: &Store, told: u64) -> u64 {
+    let health = store.health();
+    let troubles = health.journal_errors + health.flush_errors;
+    if troubles > told {
+        error!(
+            error = health.last_error.as_deref().unwrap_or("unknown"),
+            journal_errors = health.journal_errors,
+            flush_errors = health.flush_errors,
+            rows_waiting = health.waiting_rows,
+            rows_dropped = health.rows_dropped,
+            "records cannot be stored; they wait in memory and are tried again"
+        );
+    }
+    troubles
+}

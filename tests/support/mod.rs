@@ -1,0 +1,254 @@
+//! A small world for the engine in virtual time: the test says what the venue sends, in the
+//! venue's own bytes, and reads what the engine asks for.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use hip3::account::info;
+use hip3::engine::Engine;
+use hip3::types::config::Config;
+use hip3::types::event::{Action, Actions, Event, LinkDown};
+use hip3::types::market::Universe;
+use hip3::types::note::{Note, Status};
+use hip3::types::record::{CrossRow, EntryRow, FollowUpRow, GapRow, Row, SignalRow};
+use hip3::types::time::{Mono, Nanos, Now, Wall};
+
+/// First id of every run here.
+pub const FIRST_ID: u64 = 1_000;
+
+/// Virtual time begins on 2026-11-22 at noon, UTC.
+pub const START: Wall = Wall(1_795_348_800_000_000_000);
+
+/// `/info` answers of a dex with two markets: the texts a reading is made of.
+#[derive(Clone)]
+pub struct Info {
+    pub perp_dexs: String,
+    pub meta: String,
+    pub limits: String,
+    pub at_cap: String,
+}
+
+impl Info {
+    /// Two markets, in growth mode with fee scale 1: a taker fee of 0.9 bps.
+    pub fn two_markets() -> Self {
+        Self {
+            perp_dexs: r#"[null,{"name":"tst","fullName":"Test","deployer":"0x0000000000000000000000000000000000000001","oracleUpdater":null,"feeRecipient":null,"assetToStreamingOiCap":[["tst:ONE","1000000.0"],["tst:TWO","1000000.0"]],"subDeployers":[],"assetToFundingMultiplier":[],"assetToFundingInterestRate":[],"assetToFundingClamp":[]}]"#.to_owned(),
+            meta: r#"{"universe":[{"szDecimals":2,"name":"tst:ONE","maxLeverage":20,"marginTableId":20,"growthMode":"enabled","deployerFeeScale":"1.0"},{"szDecimals":1,"name":"tst:TWO","maxLeverage":10,"marginTableId":10,"onlyIsolated":true,"marginMode":"noCross","growthMode":"enabled","deployerFeeScale":"1.0"}],"marginTables":[],"collateralToken":0}"#.to_owned(),
+            limits: r#"{"totalOiCap":"10000000.0","oiSzCapPerPerp":"20000000000.0","maxTransferNtl":"3000000.0","coinToOiCap":[["tst:ONE","1000000.0"],["tst:TWO","1000000.0"]]}"#.to_owned(),
+            at_cap: "[]".to_owned(),
+        }
+    }
+
+    /// The reading these answers make.
+    pub fn universe(&self) -> Universe {
+        let parsed = info::universe(
+            &["tst".to_owned()],
+            &self.perp_dexs,
+            &[info::DexAnswers { meta: &self.meta, limits: &self.limits, at_cap: &self.at_cap }],
+            None,
+        );
+        parsed.expect("well-formed answers")
+    }
+}
+
+/// Settings of the tests: defaults, with short averages.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.venue.dexes = vec!["tst".to_owned()];
+    config.risk.min_ewma_samples = 3;
+    config
+}
+
+/// An engine and everything it asked for.
+pub struct Scenario {
+    pub engine: Engine,
+    pub info: Info,
+    now: Now,
+    out: Actions,
+    pub rows: Vec<Row>,
+    pub notes: Vec<Note>,
+    pub sent: Vec<String>,
+    /// Connections and readings asked for, links closed.
+    pub connects: usize,
+    pub readings: usize,
+    pub closed: Vec<LinkDown>,
+    pub stopped: bool,
+    block_ms: i64,
+}
+
+impl Scenario {
+    /// An engine that has heard nothing.
+    pub fn silent(config: &Config) -> Self {
+        let now = Now { mono: Mono(1_000_000_000), wall: START };
+        Self {
+            engine: Engine::new(config, FIRST_ID, 1),
+            info: Info::two_markets(),
+            now,
+            out: Actions::new(),
+            rows: Vec::new(),
+            notes: Vec::new(),
+            sent: Vec::new(),
+            connects: 0,
+            readings: 0,
+            closed: Vec::new(),
+            stopped: false,
+            block_ms: START.0 / 1_000_000,
+        }
+    }
+
+    /// An engine that has read the venue and is connected and subscribed.
+    pub fn connected(config: &Config) -> Self {
+        let mut scenario = Self::silent(config);
+        scenario.event(Event::Tick);
+        scenario.reread();
+        scenario.event(Event::Connected);
+        scenario
+    }
+
+    /// A connected engine whose two markets are calm: oracle 100, quotes 99.95 and 100.05, with an
+    /// average spread; ready, with the gap of its start recorded and taken off.
+    pub fn calm(config: &Config) -> Self {
+        let mut scenario = Self::connected(config);
+        scenario.calm_quotes();
+        scenario.rows.clear();
+        scenario.notes.clear();
+        scenario
+    }
+
+    /// What makes both markets calm.
+    pub fn calm_quotes(&mut self) {
+        for coin in ["tst:ONE", "tst:TWO"] {
+            self.ctx(coin, "100");
+            for _ in 0..4 {
+                self.bbo(coin, "99.95", "100.05");
+            }
+        }
+    }
+
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Tells the engine something now.
+    pub fn event(&mut self, event: Event<'_>) {
+        self.out.clear();
+        self.engine.on_event(self.now, event, &mut self.out);
+        for action in self.out.iter() {
+            match action {
+                Action::Connect => self.connects += 1,
+                Action::Close(cause) => self.closed.push(cause),
+                Action::Send(span) => {
+                    let text = self.out.text(span).to_vec();
+                    self.sent.push(String::from_utf8(text).expect("text"));
+                }
+                Action::ReadUniverse => self.readings += 1,
+                Action::Record(row) => self.rows.push(row),
+                Action::Note(note) => self.notes.push(note),
+                Action::Stopped => self.stopped = true,
+            }
+        }
+    }
+
+    /// Answers a reading with what [`Scenario::info`] says.
+    pub fn reread(&mut self) {
+        let universe = self.info.universe();
+        self.event(Event::Universe(&universe));
+    }
+
+    /// Lets time pass, with a tick at each deadline of the engine.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.pass(Nanos::from_millis(ms));
+    }
+
+    pub fn pass(&mut self, span: Nanos) {
+        let end = self.now.mono.plus(span);
+        while self.engine.next_due() <= end {
+            let step = self.engine.next_due().since(self.now.mono);
+            self.now.mono = self.now.mono.plus(step);
+            self.now.wall = self.now.wall.plus(step);
+            self.event(Event::Tick);
+        }
+        let step = end.since(self.now.mono);
+        self.now.mono = end;
+        self.now.wall = self.now.wall.plus(step);
+    }
+
+    /// Lets time pass without any tick, as under a stalled loop.
+    pub fn stall_ms(&mut self, ms: u64) {
+        let step = Nanos::from_millis(ms);
+        self.now.mono = self.now.mono.plus(step);
+        self.now.wall = self.now.wall.plus(step);
+    }
+
+    pub fn frame(&mut self, frame: &str) {
+        self.event(Event::Frame(frame.as_bytes()));
+    }
+
+    /// A quote with 100 coins on each side, in a block of its own.
+    pub fn bbo(&mut self, coin: &str, bid: &str, ask: &str) {
+        self.bbo_sized(coin, Some((bid, "100")), Some((ask, "100")));
+    }
+
+    pub fn bbo_sized(&mut self, coin: &str, bid: Option<(&str, &str)>, ask: Option<(&str, &str)>) {
+        self.block_ms += 68;
+        self.bbo_at(coin, self.block_ms, bid, ask);
+    }
+
+    pub fn bbo_at(
+        &mut self,
+        coin: &str,
+        time: i64,
+        bid: Option<(&str, &str)>,
+        ask: Option<(&str, &str)>,
+    ) {
+        let level = |side: Option<(&str, &str)>| match side {
+            Some((px, sz)) => format!(r#"{{"px":"{px}","sz":"{sz}","n":1}}"#),
+            None => "null".to_owned(),
+        };
+        let (bid, ask) = (level(bid), level(ask));
+        self.frame(&format!(
+            r#"{{"channel":"bbo","data":{{"coin":"{coin}","time":{time},"bbo":[{bid},{ask}]}}}}"#
+        ));
+    }
+
+    /// A ctx whose mark and mid equal the oracle, with open interest far from any cap.
+    pub fn ctx(&mut self, coin: &str, oracle: &str) {
+        self.ctx_with(coin, oracle, oracle, oracle, "50.5");
+    }
+
+    pub fn ctx_with(&mut self, coin: &str, oracle: &str, mark: &str, mid: &str, oi: &str) {
+        self.frame(&format!(
+            r#"{{"channel":"activeAssetCtx","data":{{"coin":"{coin}","ctx":{{"funding":"0.00000625","openInterest":"{oi}","prevDayPx":"99.0","dayNtlVlm":"204936975.5174998045","premium":"-0.0001","oraclePx":"{oracle}","markPx":"{mark}","midPx":"{mid}","impactPxs":["99.9","100.1"],"dayBaseVlm":"6563.3756"}}}}}}"#
+        ));
+    }
+
+    /// The ctx of a halted market.
+    pub fn ctx_settled(&mut self, coin: &str) {
+        self.frame(&format!(
+            r#"{{"channel":"activeAssetCtx","data":{{"coin":"{coin}","ctx":{{"funding":"0.0","openInterest":"0.0","prevDayPx":"99.0","dayNtlVlm":"0.0","premium":null,"oraclePx":"100.0","markPx":"100.0","midPx":null,"impactPxs":null,"dayBaseVlm":"0.0"}}}}}}"#
+        ));
+    }
+
+    pub fn status(&self) -> Status {
+        self.engine.status(self.now.mono)
+    }
+
+    pub fn signals(&self) -> Vec<SignalRow> {
+        self.rows.iter().filter_map(|r| if let Row::Signal(r) = r { Some(*r) } else { None }).collect()
+    }
+
+    pub fn followups(&self) -> Vec<FollowUpRow> {
+        self.rows.iter().filter_map(|r| if let Row::FollowUp(r) = r { Some(*r) } else { None }).collect()
+    }
+
+    pub fn entries(&self) -> Vec<EntryRow> {
+        self.rows.iter().filter_map(|r| if let Row::Entry(r) = r { Some(*r) } else { None }).collect()
+    }
+
+    pub fn crosses(&self) -> Vec<CrossRow> {
+        self.rows.iter().filter_map(|r| if let Row::Cross(r) = r { Some(*r) } else { None }).collect()
+    }
+
+    pub fn gaps(&self) -> Vec<GapRow> {
+        self.rows.iter().filter_map(|r| if let Row::Gap(r) = r { Some(*r) } else { None }).collect()
+    }
+}
