@@ -1,0 +1,203 @@
+//! Frames → messages. Bytes of a stranger come in, and nothing that they hold can make this panic,
+//! recurse, or grow without bound.
+//!
+//! A frame of `bbo` or `activeAssetCtx` in its usual shape is read by [`scan`], anything else by
+//! [`json`]; both give the same answer where both give one. Prices and sizes are exact or the
+//! frame is malformed.
+
+pub mod channel;
+#[doc(hidden)]
+pub mod json;
+#[doc(hidden)]
+pub mod scan;
+mod symbols;
+
+use std::fmt;
+
+use crate::feed::Subscription;
+use crate::types::ids::{Coin, MarketId};
+use crate::types::market::{Bbo, Ctx};
+
+pub use self::channel::Channel;
+use self::json::{Body, Echo, Parser};
+use self::symbols::Symbols;
+
+/// Longest frame that is parsed, in bytes. Frames of channels that observation ignores may be
+/// longer: they are not read past the channel's name.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// What a frame says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Message<'a> {
+    /// Best bid and offer of a watched market.
+    Bbo {
+        /// The market.
+        market: MarketId,
+        /// Its quotes.
+        bbo: Bbo,
+    },
+    /// Context of a watched market.
+    Ctx {
+        /// The market.
+        market: MarketId,
+        /// Its context.
+        ctx: Ctx,
+    },
+    /// The ACK of a subscribe or unsubscribe, or the complaint that we are subscribed already.
+    Ack {
+        /// Whether the subscription holds now.
+        subscribed: bool,
+        /// Which; `None` when it is none of those we ask for.
+        subscription: Option<Subscription>,
+    },
+    /// The answer to a ping.
+    Pong,
+    /// What the venue complains about: text of the error channel, escapes resolved.
+    VenueError(&'a [u8]),
+    /// A `bbo` or ctx of a coin that is not watched.
+    Unwatched(Channel),
+    /// A channel that observation does not use. Nothing past its name was read.
+    Ignored(Channel),
+    /// An unknown channel, or text that is no JSON object.
+    Unknown,
+}
+
+/// A frame that cannot be understood: either of a channel that we read, or one that opens like a
+/// frame (with `{`) and is no JSON, is too long, or is nested too deeply.
+///
+/// Text that does not open with `{` is no frame at all and makes [`Message::Unknown`]
+/// (PROTOCOL.md §1: `Websocket connection established.`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Malformed {
+    /// The channel, as far as it could be read.
+    pub channel: Option<Channel>,
+    /// What is wrong.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.channel {
+            Some(channel) => write!(f, "malformed {channel} frame: {}", self.why),
+            None => write!(f, "malformed frame: {}", self.why),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Reads frames. Allocates nothing after its first frames of ordinary size.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    symbols: Symbols,
+    /// Our account's address; empty without one, and no address is empty.
+    user: String,
+    parser: Parser,
+    fallbacks: u64,
+}
+
+impl Decoder {
+    /// Knows no market yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets frames of `coin` speak of `market`. A name watched before changes its market.
+    pub fn watch(&mut self, coin: Coin, market: MarketId) {
+        self.symbols.insert(coin, market);
+    }
+
+    /// Sets our account (`0x…`), by which ACKs of user channels are matched without regard to case.
+    pub fn set_user(&mut self, address: &str) {
+        address.clone_into(&mut self.user);
+    }
+
+    /// Frames of scanned channels that did not have their usual shape, so that they took the slow
+    /// way. Many of them mean that the venue has changed its shape.
+    pub fn fallbacks(&self) -> u64 {
+        self.fallbacks
+    }
+
+    /// Reads one text frame.
+    #[inline]
+    pub fn decode<'a>(&'a mut self, frame: &'a [u8]) -> Result<Message<'a>, Malformed> {
+        if let Some((coin, bbo)) = scan::bbo(frame) {
+            return Ok(quotes(&self.symbols, coin, bbo));
+        }
+        if let Some((coin, ctx)) = scan::ctx(frame) {
+            return Ok(context(&self.symbols, coin, ctx));
+        }
+        self.decode_unusual(frame)
+    }
+
+    fn decode_unusual<'a>(&'a mut self, frame: &'a [u8]) -> Result<Message<'a>, Malformed> {
+        let opening = frame.iter().find(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r'));
+        if opening != Some(&b'{') {
+            return Ok(Message::Unknown);
+        }
+        let mut named = None;
+        if let Some(name) = scan::channel(frame) {
+            named = Channel::named(name);
+            match named {
+                Some(channel) if !channel.is_read() => return Ok(Message::Ignored(channel)),
+                Some(_) => {}
+                None => return Ok(Message::Unknown),
+            }
+        }
+        let Self { symbols, user, parser, fallbacks } = self;
+        let body = parser
+            .read(frame)
+            .map_err(|error| Malformed { channel: error.channel.or(named), ..error });
+        let scanned = match body {
+            Ok(Body::Bbo(..) | Body::Ctx(..)) => true,
+            Ok(_) => false,
+            Err(error) => error.channel.is_some_and(Channel::is_scanned),
+        };
+        *fallbacks += u64::from(scanned);
+        Ok(match body? {
+            Body::Bbo(coin, bbo) => quotes(symbols, coin.as_bytes(), bbo),
+            Body::Ctx(coin, ctx) => context(symbols, coin.as_bytes(), ctx),
+            Body::Ack(subscribed, echo) => {
+                Message::Ack { subscribed, subscription: subscription(symbols, user, echo) }
+            }
+            Body::Pong => Message::Pong,
+            Body::Error(text) => Message::VenueError(text.as_bytes()),
+            Body::Ignored(channel) => Message::Ignored(channel),
+            Body::Unknown => Message::Unknown,
+        })
+    }
+}
+
+#[inline]
+fn quotes(symbols: &Symbols, coin: &[u8], bbo: Bbo) -> Message<'static> {
+    match symbols.find(coin) {
+        Some(market) => Message::Bbo { market, bbo },
+        None => Message::Unwatched(Channel::Bbo),
+    }
+}
+
+#[inline]
+fn context(symbols: &Symbols, coin: &[u8], ctx: Ctx) -> Message<'static> {
+    match symbols.find(coin) {
+        Some(market) => Message::Ctx { market, ctx },
+        None => Message::Unwatched(Channel::ActiveAssetCtx),
+    }
+}
+
+/// Finds out which of our subscriptions an ACK echoes: by the fields that we send, since the venue
+/// adds its defaults and reorders (PROTOCOL.md §2.1).
+fn subscription(symbols: &Symbols, user: &str, echo: Echo<'_>) -> Option<Subscription> {
+    let market = || symbols.find(echo.coin?.as_bytes());
+    let ours = |subscription| {
+        let same = !user.is_empty() && echo.user?.eq_ignore_ascii_case(user);
+        same.then_some(subscription)
+    };
+    match echo.kind {
+        "bbo" => market().map(Subscription::Bbo),
+        "activeAssetCtx" => market().map(Subscription::Ctx),
+        "orderUpdates" => ours(Subscription::OrderUpdates),
+        "userFills" => ours(Subscription::UserFills),
+        "userEvents" => ours(Subscription::UserEvents),
+        _ => None,
+    }
+}
