@@ -8,4 +8,5 @@ pub mod market;
 pub mod note;
 pub mod num;
 pub mod record;
+pub mod source;
 pub mod time;
