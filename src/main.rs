@@ -1,3 +1,7 @@
 //! The program's door.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hip3::command::main()
+}

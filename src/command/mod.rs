@@ -1,1 +1,186 @@
-//! command
+//! The commands: one file each, registered in one table.
+
+mod check;
+mod demo;
+mod replay;
+mod run;
+mod summary;
+mod venue;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::types::config::{self, Config};
+use crate::types::record::Mode;
+use crate::types::time::Nanos;
+
+/// Watches Hyperliquid HIP-3 perpetual markets for quotes that lag the oracle, and records what
+/// they were worth.
+#[derive(Debug, Parser)]
+#[command(name = "hip3", version = crate::runtime::os::version(), max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  hip3 demo --duration 60s     everything on this machine: simulated venue, engine, records
+  hip3 check                   what the config says, with every default
+  hip3 run                     the real thing, in the mode the config names
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or config, 3 preflight failed,
+4 stopped by HardStop.";
+
+/// The table of commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the engine against the configured venue
+    Run(run::Run),
+    /// Runs everything on this machine: the simulated venue, and the engine against it
+    Demo(demo::Demo),
+    /// Serves the simulated venue alone, on loopback
+    Venue(venue::Venue),
+    /// Checks the config and prints the effective one
+    Check(check::Check),
+    /// Drives the engine from captured frames, as fast as it can
+    Replay(replay::Replay),
+}
+
+/// What every command that reads the config takes.
+#[derive(Clone, Debug, Args)]
+struct ConfigArgs {
+    /// The config file
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    config: PathBuf,
+    /// Overrides one key of it; may be repeated
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, Failure> {
+        config::load(Some(&self.config), &self.overrides).map_err(Failure::usage)
+    }
+}
+
+/// `--mode`
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    /// Watches and records
+    Observation,
+    /// Also sends orders
+    Trading,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Observation => Mode::Observation,
+            ModeArg::Trading => Mode::Trading,
+        }
+    }
+}
+
+/// Why a command failed, and the exit code that says so.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// Wrong usage or config.
+    fn usage(error: impl std::fmt::Display) -> Self {
+        Self { code: 2, message: error.to_string() }
+    }
+
+    /// Something that failed while running.
+    fn runtime(error: impl std::fmt::Display) -> Self {
+        Self { code: 1, message: error.to_string() }
+    }
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => args.run(),
+        Command::Demo(args) => args.run(),
+        Command::Venue(args) => args.run(),
+        Command::Check(args) => args.run(),
+        Command::Replay(args) => args.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing is left to do when even this cannot be written.
+            let _ = writeln!(io::stderr(), "hip3: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Refuses what this version does not do yet, rather than doing something else.
+fn observation_only(config: &Config) -> Result<(), Failure> {
+    match config.mode {
+        Mode::Observation => Ok(()),
+        Mode::Trading => Err(Failure::usage(
+            "mode = \"trading\": this version observes only; expected mode = \"observation\"",
+        )),
+    }
+}
+
+/// Reads a duration such as `60s`, `15m`, `12h`, `500ms` or `60` (seconds).
+fn duration(text: &str) -> Result<Nanos, String> {
+    let expected = || format!("{text:?}: expected a duration such as 500ms, 60s, 15m or 12h");
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit_ms: u64 = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(expected()),
+    };
+    let ms = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit_ms));
+    match ms {
+        Some(ms) if ms > 0 => Ok(Nanos::from_millis(ms)),
+        Some(_) | None => Err(expected()),
+    }
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::runtime(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_commands_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("60s"), Ok(Nanos::from_secs(60)));
+        assert_eq!(duration("60"), Ok(Nanos::from_secs(60)));
+        assert_eq!(duration("2m"), Ok(Nanos::from_secs(120)));
+        assert_eq!(duration("1h"), Ok(Nanos::from_secs(3600)));
+        assert_eq!(duration("250ms"), Ok(Nanos::from_millis(250)));
+        for wrong in ["", "s", "0s", "-1s", "1d", "1.5s", "99999999999999999999h"] {
+            duration(wrong).expect_err(wrong);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `hip3 replay`
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::command::{Failure, observation_only, print, summary};
+use crate::engine::Engine;
+use crate::persistence::{RunInfo, Store};
+use crate::runtime::capture::{Heard, Reader};
+use crate::runtime::os::GIT_COMMIT;
+use crate::runtime::tally::Tally;
+use crate::types::config::{self, Config};
+use crate::types::event::{Action, Actions, Event};
+use crate::types::time::Now;
+
+/// Rows between two commits to the journal.
+const BATCH: u64 = 4096;
+
+/// Drives the engine from a capture (`hip3 run --capture FILE`), as fast as it can, and writes the
+/// same rows that the live run wrote.
+///
+/// The settings are those of the captured run, unless `--config` or `--set` says otherwise. A
+/// capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The capture
+    #[arg(value_name = "FILE")]
+    capture: PathBuf,
+    /// Uses this config instead of the captured run's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Overrides one key; may be repeated
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Where the day files go: a directory without records [default: data/replay/RUN]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Prints the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let mut capture = Reader::open(&self.capture).map_err(Failure::usage)?;
+        let header = capture.header().clone();
+        let config = match &self.config {
+            Some(file) => config::load(Some(file), &self.overrides),
+            None => {
+                let name = format!("{}, line 1", self.capture.display());
+                config::from_text(&header.config, &name, &self.overrides)
+            }
+        }
+        .map_err(Failure::usage)?;
+        observation_only(&config)?;
+        let out = self.out.unwrap_or_else(|| Path::new("data/replay").join(&header.run_id));
+        refuse_records(&out)?;
+
+        let mut first = capture.next_line().map_err(Failure::runtime)?;
+        let began = first.as_ref().map_or(Now::default(), |(now, _)| *now);
+        let run = RunInfo {
+            run_id: header.run_id.clone(),
+            git_commit: GIT_COMMIT.to_owned(),
+            config_hash: config.hash(),
+            started_at: began.wall,
+            mode: config.mode,
+            entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
+        };
+        let (store, recovery) = Store::open(&out, run, began.wall).map_err(Failure::runtime)?;
+        for warning in &recovery.warnings {
+            note(&format!("warning: {warning}"));
+        }
+        let mut player = Player::new(&config, &header, store, began);
+        let mut progress = Progress::new();
+        while let Some((now, heard)) = first.take().map_or_else(|| capture.next_line(), |l| Ok(Some(l))).map_err(Failure::runtime)? {
+            player.play(now, &heard);
+            progress.step(&player);
+        }
+        player.end();
+        progress.end(&player);
+        let status = player.engine.status(player.now.mono);
+        let records = player.store.close(player.now.wall).map_err(Failure::runtime)?;
+        print(&summary::of_replay(&status, &player.tally, &records, self.json))
+    }
+}
+
+/// Records of another run in the same place would be continued, and the two could not be told
+/// apart.
+fn refuse_records(out: &Path) -> Result<(), Failure> {
+    let occupied = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied {
+        return Err(Failure::usage(format!(
+            "--out {}: expected a directory that is empty or does not exist",
+            out.display()
+        )));
+    }
+    Ok(())
+}
+
+/// An engine under a capture, and the store it records into.
+struct Player {
+    engine: Engine,
+    actions: Actions,
+    store: Store,
+    tally: Tally,
+    now: Now,
+    lines: u64,
+    frames: u64,
+    holes: u64,
+    uncommitted: u64,
+    stopped: bool,
+}
+
+impl Player {
+    fn new(
+        config: &Config,
+        header: &crate::runtime::capture::Header,
+        store: Store,
+        now: Now,
+    ) -> Self {
+        Self {
+            engine: Engine::new(config, header.first_id, header.seed),
+            actions: Actions::new(),
+            store,
+            tally: Tally::default(),
+            now,
+            lines: 0,
+            frames: 0,
+            holes: 0,
+            uncommitted: 0,
+            stopped: false,
+        }
+    }
+
+    fn play(&mut self, now: Now, heard: &Heard) {
+        self.lines += 1;
+        self.frames += u64::from(matches!(heard, Heard::Frame(_)));
+        match heard.event() {
+            Some(event) => self.tell(now, event),
+            None => {
+                if let Heard::Missing(lines) = heard {
+                    self.holes += lines;
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Now, event: Event<'_>) {
+        self.now = now;
+        self.engine.on_event(now, event, &mut self.actions);
+        for action in self.actions.iter() {
+            match action {
+                Action::Record(row) => {
+                    self.store.append(&row);
+                    self.tally.count(&row);
+                    self.uncommitted += 1;
+                }
+                Action::Stopped => self.stopped = true,
+                // What was sent and asked for then was answered then.
+                Action::Connect
+                | Action::Close(_)
+                | Action::Send(_)
+                | Action::ReadUniverse
+                | Action::Note(_) => {}
+            }
+        }
+        self.actions.clear();
+        if self.uncommitted >= BATCH {
+            self.uncommitted = 0;
+            self.store.commit(now.wall);
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.stopped {
+            self.tell(self.now, Event::Stop);
+        }
+        if self.holes > 0 {
+            note(&format!(
+                "warning: the capture could not keep up and misses {} things that the live run \
+                 heard: the rows differ from its rows",
+                self.holes
+            ));
+        }
+    }
+}
+
+/// A line about the progress, a few times a second on a terminal.
+struct Progress {
+    began: Instant,
+    shown: Instant,
+    terminal: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { began: now, shown: now, terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn step(&mut self, player: &Player) {
+        // The clock is read every 1024 lines: it is slower than a line.
+        if player.lines % 1024 == 0 && self.terminal && self.shown.elapsed().as_millis() >= 200 {
+            self.shown = Instant::now();
+            let _ = write!(std::io::stderr(), "\r{}\x1b[K", self.line(player));
+        }
+    }
+
+    fn end(&self, player: &Player) {
+        if self.terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+        note(&self.line(player));
+    }
+
+    fn line(&self, player: &Player) -> String {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let rate = player.frames as f64 / seconds.max(1e-9);
+        let signals = player.engine.status(player.now.mono).signals;
+        format!("replayed {} frames, {rate:.0} a second, {signals} signals", player.frames)
+    }
+}
+
+fn note(text: &str) {
+    // Nothing is left to do when standard error is gone.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,203 @@
+//! The summary at the end of a run, for people or as JSON.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use crate::runtime::host::Outcome;
+use crate::runtime::tally::{MarketTally, Tally};
+use crate::types::note::Status;
+use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
+
+/// Markets listed in the table; the JSON lists all.
+const MOST_MARKETS: usize = 15;
+
+/// The summary of a live run.
+pub(crate) fn of_run(outcome: &Outcome, as_json: bool) -> String {
+    let report = &outcome.report;
+    let mut text = if as_json {
+        let mut summary = figures(&report.status, &outcome.tally, &outcome.records.rows);
+        summary["run_id"] = json!(outcome.run_id);
+        summary["seconds"] = json!(report.lasted.0 as f64 / 1e9);
+        summary["turns"] = json!(report.turns);
+        summary["longest_turn_us"] = json!(report.longest_turn.as_micros());
+        summary["captured_lines"] = json!(outcome.captured);
+        summary["files"] = outcome
+            .records
+            .files
+            .iter()
+            .map(|(path, rows)| json!({"path": path, "rows": rows}))
+            .collect();
+        return format!("{summary:#}\n");
+    } else {
+        String::new()
+    };
+    let seconds = report.lasted.0 as f64 / 1e9;
+    let _ = writeln!(text, "\nrun {} lasted {seconds:.1} s", outcome.run_id);
+    let _ = writeln!(
+        text,
+        "  loop      {} turns, longest {} µs; hot thread {}",
+        report.turns,
+        report.longest_turn.as_micros(),
+        outcome.pinning,
+    );
+    write_figures(&mut text, &report.status, seconds);
+    write_markets(&mut text, &outcome.tally);
+    write_files(&mut text, &outcome.records.files);
+    if let Some(lines) = outcome.captured {
+        let _ = writeln!(text, "\ncaptured {lines} lines");
+    }
+    text
+}
+
+/// The summary of a replay, without the figures that only a live run has.
+pub(crate) fn of_replay(
+    status: &Status,
+    tally: &Tally,
+    records: &crate::persistence::Summary,
+    as_json: bool,
+) -> String {
+    if as_json {
+        return format!("{:#}\n", figures(status, tally, &records.rows));
+    }
+    let mut text = String::new();
+    write_figures(&mut text, status, 0.0);
+    write_markets(&mut text, tally);
+    write_files(&mut text, &records.files);
+    text
+}
+
+fn figures(status: &Status, tally: &Tally, rows: &[u64]) -> serde_json::Value {
+    let gates: serde_json::Map<_, _> = Gate::ALL
+        .iter()
+        .zip(status.gate_blocks)
+        .map(|(gate, count)| (gate.name().to_owned(), json!(count)))
+        .collect();
+    let kinds: serde_json::Map<_, _> = RowKind::ALL
+        .iter()
+        .zip(rows)
+        .map(|(kind, count)| (kind.file_stem().to_owned(), json!(count)))
+        .collect();
+    let markets: Vec<_> = tally
+        .markets()
+        .map(|(coin, m)| {
+            json!({
+                "coin": coin.as_str(), "crosses": m.crosses, "signals": m.signals,
+                "blocked": m.blocked, "best_edge_bps": m.best_edge_bps,
+                "mean_edge_bps": m.mean_edge_bps(), "fillable_share": m.fillable_share(),
+                "mean_markout_bps": FOLLOW_UP_MS.iter().enumerate()
+                    .map(|(n, ms)| (ms.to_string(), json!(m.mean_markout_bps(n))))
+                    .collect::<serde_json::Map<_, _>>(),
+            })
+        })
+        .collect();
+    json!({
+        "markets": status.markets, "frames": status.frames, "bytes": status.bytes,
+        "bbo": status.bbo, "ctx": status.ctx, "ignored": status.ignored,
+        "unknown": status.unknown, "malformed": status.malformed, "fallback": status.fallback,
+        "venue_errors": status.venue_errors, "connects": status.connects,
+        "disconnects": status.disconnects, "crosses": status.crosses,
+        "signals": status.signals, "signals_blocked": status.signals_blocked,
+        "rows_lost": status.rows_lost, "signals_shed": status.signals_shed,
+        "gate_blocks": gates, "rows": kinds, "by_market": markets,
+    })
+}
+
+fn write_figures(text: &mut String, status: &Status, seconds: f64) {
+    let rate = if seconds > 0.0 {
+        format!(", {:.0} a second", status.frames as f64 / seconds)
+    } else {
+        String::new()
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "  frames    {} ({} bbo, {} ctx, {} malformed, {} unknown){rate}",
+        status.frames, status.bbo, status.ctx, status.malformed, status.unknown,
+    );
+    let _ = writeln!(
+        text,
+        "  link      {} connected, {} lost; {} markets watched",
+        status.connects, status.disconnects, status.markets,
+    );
+    let _ = writeln!(
+        text,
+        "  found     {} crosses, {} signals ({} blocked by a gate), {} follow-ups, {} entry \
+         probes, {} gaps",
+        status.crosses,
+        status.signals,
+        status.signals_blocked,
+        status.followups,
+        status.entries,
+        status.gaps,
+    );
+    if status.rows_lost + status.signals_shed > 0 {
+        let _ = writeln!(
+            text,
+            "  LOST      {} rows to full rings, {} signals shed",
+            status.rows_lost, status.signals_shed,
+        );
+    }
+    let gates: Vec<_> = Gate::ALL
+        .iter()
+        .zip(status.gate_blocks)
+        .filter(|(_, count)| *count > 0)
+        .map(|(gate, count)| format!("{} {count}", gate.name()))
+        .collect();
+    if !gates.is_empty() {
+        let _ = writeln!(text, "  gates     {} (times each began to block)", gates.join(", "));
+    }
+}
+
+fn write_markets(text: &mut String, tally: &Tally) {
+    let mut markets: Vec<_> = tally.markets().filter(|(_, m)| m.crosses + m.signals > 0).collect();
+    if markets.is_empty() {
+        let _ = writeln!(text, "\nno dislocation was found");
+        return;
+    }
+    markets.sort_by_key(|(coin, m)| (std::cmp::Reverse(m.signals), **coin));
+    let head = ["market", "crosses", "signals", "blocked", "best", "mean", "filled", "T+1", "T+3", "T+5"];
+    let _ = writeln!(
+        text,
+        "\nedges and markouts in bps; filled: share of entry probes that found the whole size\n"
+    );
+    let line = |text: &mut String, cells: [String; 10]| {
+        let [market, rest @ ..] = cells;
+        let _ = write!(text, "  {market:<14}");
+        for cell in rest {
+            let _ = write!(text, " {cell:>8}");
+        }
+        text.push('\n');
+    };
+    line(text, head.map(str::to_owned));
+    let row = |name: &str, m: &MarketTally| {
+        let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.1}"));
+        [
+            name.to_owned(),
+            m.crosses.to_string(),
+            m.signals.to_string(),
+            m.blocked.to_string(),
+            number(Some(m.best_edge_bps)),
+            number(m.mean_edge_bps()),
+            m.fillable_share().map_or("-".to_owned(), |s| format!("{:.0} %", s * 100.0)),
+            number(m.mean_markout_bps(0)),
+            number(m.mean_markout_bps(1)),
+            number(m.mean_markout_bps(2)),
+        ]
+    };
+    for (coin, market) in markets.iter().take(MOST_MARKETS) {
+        line(text, row(coin.as_str(), market));
+    }
+    if let Some(more) = markets.len().checked_sub(MOST_MARKETS).filter(|n| *n > 0) {
+        let _ = writeln!(text, "  … and {more} more");
+    }
+    line(text, row("all", &tally.total()));
+}
+
+fn write_files(text: &mut String, files: &[(std::path::PathBuf, u64)]) {
+    let width = files.iter().map(|(path, _)| path.display().to_string().len()).max().unwrap_or(0);
+    let _ = writeln!(text);
+    for (path, rows) in files {
+        let _ = writeln!(text, "  {:<width$}  {rows:>8} rows", path.display().to_string());
+    }
+}

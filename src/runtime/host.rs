@@ -1,0 +1,229 @@
+//! A live run: makes the threads, connects them by rings, and waits for their end.
+
+use std::io;
+use std::path::PathBuf;
+use std::process;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use tracing::{info, warn};
+
+use crate::account;
+use crate::engine::Engine;
+use crate::persistence::{RunInfo, Store, StoreError, Summary};
+use crate::runtime::capture::{self, Header};
+use crate::runtime::cold::{desk, recorder};
+use crate::runtime::hot::{self, Hot, Rings};
+use crate::runtime::link::{Endpoint, EndpointError, tls_config};
+use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
+use crate::runtime::ring::ring;
+use crate::runtime::tally::Tally;
+use crate::telemetry;
+use crate::types::config::Config;
+use crate::types::time::Nanos;
+
+/// Rows that may wait for the recorder: minutes of a wild market.
+const ROWS: usize = 1 << 16;
+/// Notes that may wait for the log.
+const NOTES: usize = 1 << 12;
+/// Things heard that may wait for the capture's disk.
+const CAPTURED: usize = 1 << 14;
+
+/// What a run is asked beside its config.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Stop by itself after this.
+    pub duration: Option<Nanos>,
+    /// Write everything the engine hears to this file.
+    pub capture: Option<PathBuf>,
+}
+
+/// What a run was like.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its id.
+    pub run_id: String,
+    /// The loop.
+    pub report: hot::Report,
+    /// What became of the wish to pin the hot thread.
+    pub pinning: Pinning,
+    /// The files.
+    pub records: Summary,
+    /// The rows, counted.
+    pub tally: Tally,
+    /// Lines captured, if a capture was asked for.
+    pub captured: Option<u64>,
+}
+
+/// Why a run could not begin, or did not end in order.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The venue's URL.
+    #[error("venue.ws_url: {0}")]
+    Endpoint(#[from] EndpointError),
+    /// TLS could not be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The records.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The capture file.
+    #[error("capture {path}: {source}")]
+    Capture {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refused something.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread died. What was recorded until then is in the files or in the journal.
+    #[error("the {0} thread died; what it recorded is kept")]
+    Died(&'static str),
+}
+
+/// Runs until SIGINT, SIGTERM, or the end of the duration.
+pub fn run(config: &Config, options: Options) -> Result<Outcome, RunError> {
+    let system = |doing| move |source| RunError::System { doing, source };
+    let endpoint = Endpoint::parse(&config.venue.ws_url)?;
+    let tls = tls_config()?;
+    let signals = Signals::install().map_err(system("handle signals"))?;
+    let mut clock = Clock::new();
+    let began = clock.now().wall;
+    let run_id = os::run_id(began, process::id());
+    let first_id = os::first_id(began);
+    let seed = first_id ^ u64::from(process::id());
+
+    let run = RunInfo {
+        run_id: run_id.clone(),
+        git_commit: os::GIT_COMMIT.to_owned(),
+        config_hash: config.hash(),
+        started_at: began,
+        mode: config.mode,
+        entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
+    };
+    let (store, recovery) = Store::open(&config.persistence.data_dir, run, began)?;
+    let (tap, capture) = match &options.capture {
+        Some(path) => {
+            let header = Header::new(&run_id, first_id, seed, config.to_toml());
+            let (tap, writer) = capture::create(path, &header, CAPTURED)
+                .map_err(|source| RunError::Capture { path: path.clone(), source })?;
+            (Some(tap), Some(writer))
+        }
+        None => (None, None),
+    };
+
+    let (rows, to_recorder) = ring(ROWS);
+    let (notes, to_log) = ring(NOTES);
+    let (statuses, to_display) = ring(64);
+    let (requests, to_desk) = ring(64);
+    let (to_hot, replies) = ring(64);
+    let rings = Rings { rows, notes, statuses, requests, replies };
+
+    let log = telemetry::spawn(&config.telemetry, to_log, to_display)
+        .map_err(system("start the log thread"))?;
+    info!(
+        run_id,
+        version = os::version(),
+        mode = config.mode.name(),
+        ws_url = config.venue.ws_url,
+        data_dir = %config.persistence.data_dir.display(),
+        "starting"
+    );
+    tell_recovery(&recovery);
+
+    // The hot thread pins itself first, so that the cold ones can keep away from its core. It says
+    // where it runs before it begins to.
+    let markets = Arc::new(AtomicU32::new(0));
+    let engine = Engine::new(config, first_id, seed);
+    let settings = hot::Settings {
+        endpoint: endpoint.clone(),
+        tls,
+        busy_poll: config.runtime.busy_poll,
+        duration: options.duration,
+        markets: Arc::clone(&markets),
+    };
+    let hot_core = config.runtime.hot_core;
+    let (pinned, pinnings) = mpsc::sync_channel(1);
+    let hot = thread::Builder::new()
+        .name("hip3-hot".to_owned())
+        .spawn(move || {
+            let pinning = pin(hot_core, None);
+            // The receiver waits for this; if it is gone, so is the program.
+            let _ = pinned.send(pinning);
+            let hot = Hot::new(settings, engine, clock, rings, tap)?;
+            hot.run(move || signals.stop_requested())
+        })
+        .map_err(system("start the hot thread"))?;
+    let pinning = pinnings.recv().map_err(|_| RunError::Died("hot"))?;
+    match &pinning {
+        Pinning::Failed(reason) => warn!(reason, "the hot thread is not pinned"),
+        pinning => info!(busy_poll = config.runtime.busy_poll, "hot thread {pinning}"),
+    }
+
+    let cold_core = config.runtime.cold_core;
+    let avoid = pinning.core();
+    let reader = account::Reader::new(&config.venue, &config.account);
+    let desk = thread::Builder::new()
+        .name("hip3-desk".to_owned())
+        .spawn(move || {
+            pin(cold_core, avoid);
+            desk(reader, &endpoint, to_desk, to_hot);
+        })
+        .map_err(system("start the desk thread"))?;
+    let flush_interval = config.persistence.flush_interval;
+    let recorder = thread::Builder::new()
+        .name("hip3-recorder".to_owned())
+        .spawn(move || {
+            pin(cold_core, avoid);
+            let mut tally = Tally::default();
+            recorder(store, to_recorder, flush_interval, &markets, |row| tally.count(row))
+                .map(|summary| (summary, tally))
+        })
+        .map_err(system("start the recorder thread"))?;
+    let capture = capture
+        .map(|writer| {
+            let path = writer.path().to_owned();
+            thread::Builder::new()
+                .name("hip3-capture".to_owned())
+                .spawn(move || writer.run())
+                .map(|thread| (path, thread))
+        })
+        .transpose()
+        .map_err(system("start the capture thread"))?;
+
+    // The end of the hot thread closes the rings, and with them the others.
+    let report = hot.join().map_err(|_| RunError::Died("hot"));
+    let records = recorder.join().map_err(|_| RunError::Died("recorder"));
+    let captured = capture.map(|(path, thread)| match thread.join() {
+        Ok(Ok(lines)) => Ok(lines),
+        Ok(Err(source)) => Err(RunError::Capture { path, source }),
+        Err(_) => Err(RunError::Died("capture")),
+    });
+    desk.join().map_err(|_| RunError::Died("desk"))?;
+    log.join().map_err(|_| RunError::Died("log"))?;
+    let (records, tally) = records??;
+    let report = report?.map_err(system("wait for sockets"))?;
+    let captured = captured.transpose()?;
+    Ok(Outcome { run_id, report, pinning, records, tally, captured })
+}
+
+fn tell_recovery(recovery: &crate::persistence::Recovery) {
+    for warning in &recovery.warnings {
+        warn!("{warning}");
+    }
+    if recovery.rows_recovered + recovery.rows_settled > 0 {
+        info!(
+            rows_recovered = recovery.rows_recovered,
+            rows_settled = recovery.rows_settled,
+            "the run before did not end in order: its records are complete now"
+        );
+    }
+}
