@@ -383,11 +383,16 @@ fn nesting_is_bounded_and_never_reaches_the_stack() {
             let message = decoder.decode(frame.as_bytes());
             match depth {
                 ..=63 => assert!(matches!(message, Ok(Message::Bbo { .. })), "depth {depth}"),
-                _ => assert!(message.is_err(), "depth {depth}"),
+                _ => assert_eq!(
+                    message,
+                    Err(Malformed { channel: Some(Channel::Bbo), why: "nested too deeply" }),
+                    "depth {depth}"
+                ),
             }
         }
         let endless = open.repeat(MAX_FRAME / open.len());
-        assert_ne!(decoder.decode(endless.as_bytes()), Ok(Message::Pong));
+        let message = decoder.decode(endless.as_bytes());
+        assert!(matches!(message, Ok(Message::Unknown) | Err(_)), "{message:?}");
     }
 }
 
@@ -427,11 +432,11 @@ fn memory_does_not_grow_with_what_the_venue_sends() {
             assert!(matches!(message, Ok(Message::Bbo { .. })));
         })
     };
-    work(1);
-    let more = work(10);
-    assert_eq!(more.bytes_current, 0, "bytes kept after big frames");
-    assert!(more.bytes_max < 48 << 20, "{} bytes at the worst moment", more.bytes_max);
-    assert!(more.count_total > 0, "big frames were meant to allocate");
+    work(0);
+    let big = work(10);
+    assert!(big.count_total > 0, "big frames were meant to allocate");
+    assert!(big.bytes_max < 48 << 20, "{} bytes at the worst moment", big.bytes_max);
+    assert!(big.bytes_current < 4096, "{} bytes kept after big frames", big.bytes_current);
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!(
+    eprintln!(
         "skipped: no recorded frames in {} (HIP3_FRAMES names their folder)",
         folder.display()
     );

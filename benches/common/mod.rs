@@ -4,15 +4,16 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Prints `<group>: <ours> takes N x of <theirs>`, N being the ratio of two medians measured here, in
-/// rounds that take turns, so that both meet the same machine. Silent when benchmarks only run as
-/// a test (`-- --test`), where no time means anything.
-pub fn report_ratio<A, B>(
+/// rounds that take turns, so that both meet the same machine. Silent unless cargo asks for
+/// a benchmark: as a test (`-- --test`) no time means anything.
+pub(crate) fn report_ratio<A, B>(
     group: &str,
     (ours, mut our_work): (&str, impl FnMut() -> A),
     (theirs, mut their_work): (&str, impl FnMut() -> B),
 ) {
     const ROUNDS: usize = 201;
-    if std::env::args().any(|arg| arg == "--test") {
+    let asked = |flag| std::env::args().any(|arg| arg == flag);
+    if !asked("--bench") || asked("--test") {
         return;
     }
     let calls = calls_per_round(&mut their_work);

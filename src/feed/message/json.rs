@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Write as _};
 
-use simd_json::{Buffers, Node, StaticNode, Tape};
+use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};
 
 use super::{Channel, MAX_FRAME, Malformed};
 use crate::types::market::{Bbo, Ctx, Level};
@@ -53,9 +53,6 @@ pub struct Echo<'a> {
 /// Why a frame cannot be understood, while its channel is not known yet.
 type Why = &'static str;
 
-const NOT_JSON: Why = "not JSON";
-const TWICE: Why = "a key occurs twice";
-
 /// The slow way, with all that it reuses.
 pub struct Parser {
     /// The frame: `simd-json` unescapes strings in place.
@@ -74,7 +71,7 @@ impl Default for Parser {
 
 impl fmt::Debug for Parser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parser").field("room", &self.room()).finish_non_exhaustive()
+        f.debug_struct("Parser").finish_non_exhaustive()
     }
 }
 
@@ -90,18 +87,13 @@ impl Parser {
         }
     }
 
-    /// Bytes of room held, as far as they can be known.
-    pub fn room(&self) -> usize {
-        let tape = self.tape.0.capacity() * size_of::<Node<'_>>();
-        self.copy.capacity() + self.quoted.capacity() + tape
-    }
-
     /// Reads a frame. Errors: longer than [`MAX_FRAME`], no JSON, nested too deeply, a key that we
     /// use missing, doubled, or of another kind, a number that does not fit.
     pub fn read<'a>(&'a mut self, frame: &[u8]) -> Result<Body<'a>, Malformed> {
         if frame.len() > MAX_FRAME {
             return Err(Malformed { channel: None, why: "longer than 1 MiB" });
         }
+        // Before the frame, not after it: the last answer may have borrowed from the copy.
         if self.copy.capacity() > KEPT {
             *self = Self::new();
         }
@@ -142,7 +134,10 @@ fn parse<'t, 'a>(
     buffers: &mut Buffers,
     tape: &'t mut Tape<'a>,
 ) -> Result<Json<'t, 'a>, Why> {
-    simd_json::fill_tape(json, buffers, tape).map_err(|_| NOT_JSON)?;
+    simd_json::fill_tape(json, buffers, tape).map_err(|error| match error.error() {
+        ErrorType::DepthLimitExceeded => "nested too deeply",
+        _ => "not JSON",
+    })?;
     Ok(Json(&tape.0))
 }
 
@@ -336,7 +331,7 @@ impl<'t, 'a> Json<'t, 'a> {
                 continue;
             };
             if values[at].replace(value).is_some() {
-                return Err(TWICE);
+                return Err("a key occurs twice");
             }
         }
         Ok(values)

@@ -193,3 +193,50 @@ impl<'a> Cursor<'a> {
         Some(Some(Level { px, sz }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: &str = r#"{"channel":"activeAssetCtx","data":{"coin":"abc:OIL","ctx":{"funding":"FUNDING","openInterest":"2.5","prevDayPx":"61.5","dayNtlVlm":"12.25","premium":"PREMIUM","oraclePx":"61.2","markPx":"61.5","midPx":"61.4","impactPxs":["61.3","IMPACT"],"dayBaseVlm":"VOLUME"}}}"#;
+
+    fn with(place: &str, text: &str) -> String {
+        ["FUNDING", "PREMIUM", "IMPACT", "VOLUME"]
+            .iter()
+            .fold(USUAL.into(), |frame: String, name| {
+                frame.replace(name, if *name == place { text } else { "0.5" })
+            })
+    }
+
+    #[test]
+    fn unused_values_are_plain_decimals_or_the_shape_is_unusual() {
+        for place in ["FUNDING", "PREMIUM", "IMPACT", "VOLUME"] {
+            for text in ["0", "-0.5", "00.10", "123456789012345678901234567890.5", "-12"] {
+                let frame = with(place, text);
+                assert!(ctx(frame.as_bytes()).is_some(), "{frame}");
+            }
+            for text in [
+                "", "-", ".", "1.", ".5", "-.5", "1.2.3", "1e5", "+1", "--1", " 1", "1 ", "NaN",
+                "1\\", "\u{7f}", "é",
+            ] {
+                let frame = with(place, text);
+                assert!(ctx(frame.as_bytes()).is_none(), "{frame}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_channel_is_named_by_the_frames_opening_alone() {
+        assert_eq!(channel(br#"{"channel":"trades","#), Some(&b"trades"[..]));
+        for frame in [
+            r#"{"channel":"trades"#,
+            r#"{"channel":"tr\u0061des"}"#,
+            r#"{"channel": "trades"}"#,
+            r#"{"data":1,"channel":"trades"}"#,
+            r#"{"channel":"trà"}"#,
+            "",
+        ] {
+            assert_eq!(channel(frame.as_bytes()), None, "{frame}");
+        }
+    }
+}
