@@ -284,9 +284,9 @@ impl Hot {
 
     fn drop_link(&mut self) {
         if let Some(link) = self.link.take()
-            && let Some(text) = link.last_words()
+            && let Some(words) = link.last_words()
         {
-            self.note(Note::LastWords { text });
+            self.note(Note::LinkSaid { words });
         }
     }
 

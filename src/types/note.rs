@@ -34,8 +34,6 @@ pub enum Note {
     Subscribed { subscriptions: u32, took: Nanos },
     /// The link is down; the next attempt starts after `retry`.
     LinkDown { cause: LinkDown, was_up: Nanos, retry: Nanos },
-    /// What a link that is gone was about: its close frame, or the error.
-    LastWords { text: Sample },
     /// All markets have data, or are set aside.
     Ready { markets: u32, set_aside: u32 },
     /// A market without data no longer holds up the rest.
