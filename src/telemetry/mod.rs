@@ -65,10 +65,10 @@ impl<N: Source<Note>, S: Source<Status>> Teller<N, S> {
             self.line.update(now, &status);
         }
         if self.screen.draws() {
-            if let Some(text) = self.line.to_draw(now) {
+            if let Some(text) = self.line.draw_due(now) {
                 self.screen.draw(&text);
             }
-        } else if self.line.to_log(now) {
+        } else if self.line.log_due(now) {
             self.line.log();
         }
         !closed

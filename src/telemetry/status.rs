@@ -43,13 +43,13 @@ impl Line {
     }
 
     /// The line, if it is time to draw it.
-    pub(super) fn to_draw(&mut self, now: Mono) -> Option<String> {
+    pub(super) fn draw_due(&mut self, now: Mono) -> Option<String> {
         let text = self.text()?;
         is_due(&mut self.drawn, now, DRAW_INTERVAL).then_some(text)
     }
 
     /// Whether it is time to log it.
-    pub(super) fn to_log(&mut self, now: Mono) -> bool {
+    pub(super) fn log_due(&mut self, now: Mono) -> bool {
         self.status.is_some() && is_due(&mut self.logged, now, LOG_INTERVAL)
     }
 
@@ -161,7 +161,7 @@ mod tests {
     fn it_is_drawn_once_a_second() {
         let mut line = Line::new();
         line.update(at_ms(0), &Status::default());
-        let drawn = [0, 10, 999, 1_000, 1_999].map(|ms| line.to_draw(at_ms(ms)).is_some());
+        let drawn = [0, 10, 999, 1_000, 1_999].map(|ms| line.draw_due(at_ms(ms)).is_some());
         assert_eq!(drawn, [true, false, false, true, false]);
     }
 }
