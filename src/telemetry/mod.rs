@@ -1,1 +1,215 @@
-//! telemetry
+//! What people see while it runs: the log and the status line. A cold thread takes the hot
+//! thread's notes and counters from rings and puts them into words; nothing here is ever waited
+//! for, and no secret ever comes here.
+
+mod limit;
+mod log;
+mod notes;
+mod status;
+
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use self::log::{InitError, Screen, init};
+use self::notes::Notes;
+use self::status::Line;
+use crate::types::note::{Note, Status};
+use crate::types::source::Source;
+use crate::types::time::{Mono, Nanos};
+
+/// How long the thread sleeps when nothing waits: less than people notice.
+const NAP: Duration = Duration::from_millis(10);
+
+/// Starts the thread. It runs on the core of its caller's thread, and ends once both sources are
+/// closed and empty, with the last counters as a line of the log.
+pub fn spawn(
+    screen: Screen,
+    notes: impl Source<Note> + Send + 'static,
+    statuses: impl Source<Status> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
+        let began = Instant::now();
+        let mut teller = Teller::new(screen, notes, statuses);
+        let now = || Mono(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        while teller.turn(now()) {
+            thread::sleep(NAP);
+        }
+        teller.finish(now());
+    })
+}
+
+/// The thread's work, with the time as an argument.
+struct Teller<N, S> {
+    screen: Screen,
+    notes: N,
+    statuses: S,
+    told: Notes,
+    line: Line,
+}
+
+impl<N: Source<Note>, S: Source<Status>> Teller<N, S> {
+    fn new(screen: Screen, notes: N, statuses: S) -> Self {
+        Self { screen, notes, statuses, told: Notes::new(), line: Line::new() }
+    }
+
+    /// Tells what waits; `false` once nothing will come any more.
+    fn turn(&mut self, now: Mono) -> bool {
+        // Asked first: what a closed source still holds is all it will ever hold.
+        let closed = self.notes.closed() && self.statuses.closed();
+        while let Some(note) = self.notes.take() {
+            self.told.tell(now, &note);
+        }
+        self.told.pass(now);
+        while let Some(status) = self.statuses.take() {
+            self.line.update(now, &status);
+        }
+        if self.screen.draws() {
+            if let Some(text) = self.line.draw_due(now) {
+                self.screen.draw(&text);
+            }
+        } else if self.line.log_due(now) {
+            self.line.log();
+        }
+        !closed
+    }
+
+    fn finish(&mut self, now: Mono) {
+        self.told.pass(now.plus(Nanos::from_secs(3_600)));
+        self.screen.clear();
+        self.line.log();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use tracing::subscriber::with_default;
+
+    use super::log::tests::{Memory, lines};
+    use super::*;
+    use crate::types::config::{LogFormat, LogLevel};
+    use crate::types::event::LinkDown;
+    use crate::types::ids::Coin;
+    use crate::types::note::LinkState;
+
+    /// A source of what is put in.
+    struct Given<T>(VecDeque<T>, bool);
+
+    impl<T> Source<T> for Given<T> {
+        fn take(&mut self) -> Option<T> {
+            self.0.pop_front()
+        }
+
+        fn closed(&self) -> bool {
+            self.1
+        }
+    }
+
+    fn teller(screen: &Screen) -> Teller<Given<Note>, Given<Status>> {
+        let (notes, statuses) = (Given(VecDeque::new(), false), Given(VecDeque::new(), false));
+        Teller::new(screen.clone(), notes, statuses)
+    }
+
+    const DOWN: Note = Note::LinkDown {
+        cause: LinkDown::Closed,
+        was_up: Nanos::from_secs(61),
+        retry: Nanos::from_millis(250),
+    };
+
+    #[test]
+    fn json_lines_have_fields() {
+        let memory = Memory::default();
+        let screen = Screen::new(Box::new(memory.clone()), false);
+        let subscriber = log::subscriber(&screen, LogLevel::Info, LogFormat::Json, false);
+        with_default(subscriber, || {
+            let mut teller = teller(&screen);
+            teller.notes.0.push_back(DOWN);
+            teller.statuses.0.push_back(Status { markets: 40, live: 38, ..Status::default() });
+            assert!(teller.turn(Mono(1)));
+        });
+        let parsed: Vec<serde_json::Value> = lines(&memory)
+            .iter()
+            .map(|line| serde_json::from_str(line).expect("one object a line"))
+            .collect();
+        assert_eq!(parsed.len(), 2, "{parsed:?}");
+        assert_eq!(parsed[0]["level"], "WARN");
+        assert_eq!(parsed[0]["message"], "link down");
+        assert_eq!(parsed[0]["cause"], "closed");
+        assert_eq!(
+            (&parsed[0]["was_up_ms"], &parsed[0]["retry_ms"]),
+            (&61_000.into(), &250.into())
+        );
+        assert_eq!(parsed[1]["message"], "status");
+        assert_eq!((&parsed[1]["markets"], &parsed[1]["live"]), (&40.into(), &38.into()));
+        assert!(parsed.iter().all(|line| line["timestamp"].is_string()));
+    }
+
+    #[test]
+    fn without_a_terminal_the_status_is_a_line_each_ten_seconds() {
+        let memory = Memory::default();
+        let screen = Screen::new(Box::new(memory.clone()), false);
+        let subscriber = log::subscriber(&screen, LogLevel::Info, LogFormat::Text, false);
+        with_default(subscriber, || {
+            let mut teller = teller(&screen);
+            for second in 0..=25 {
+                teller.statuses.0.push_back(Status { frames: second * 100, ..Status::default() });
+                teller.turn(Mono(second * 1_000_000_000));
+            }
+        });
+        let lines = lines(&memory);
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[2].contains("frames_per_s=100"), "{lines:?}");
+        assert!(!lines.concat().contains('\u{1b}'), "{lines:?}");
+    }
+
+    #[test]
+    fn log_lines_do_not_garble_the_status_line() {
+        let memory = Memory::default();
+        let screen = Screen::new(Box::new(memory.clone()), true);
+        let subscriber = log::subscriber(&screen, LogLevel::Info, LogFormat::Text, false);
+        with_default(subscriber, || {
+            let mut teller = teller(&screen);
+            let status = Status { link: LinkState::Live, markets: 3, live: 3, ..Status::default() };
+            teller.statuses.0.push_back(status);
+            teller.turn(Mono(0));
+            let drawn = memory.text();
+            assert!(drawn.contains("3/3 markets") && !drawn.ends_with('\n'), "{drawn:?}");
+
+            let coin = Coin::new("xyz:SILVER").unwrap();
+            teller.notes.0.push_back(Note::Listed { coin });
+            teller.turn(Mono(1));
+            let after = memory.text().split_off(drawn.len());
+            let (line, redrawn) = after.split_once('\n').unwrap();
+            assert!(line.starts_with("\r\u{1b}[2K") && line.contains("xyz:SILVER"), "{after:?}");
+            assert!(redrawn.contains("3/3 markets"), "drawn again: {after:?}");
+
+            teller.finish(Mono(2));
+            assert!(memory.text().ends_with('\n'), "the prompt comes on a line of its own");
+        });
+    }
+
+    #[test]
+    fn it_ends_once_both_sources_are_closed_and_empty() {
+        let memory = Memory::default();
+        let screen = Screen::new(Box::new(memory.clone()), false);
+        let subscriber = log::subscriber(&screen, LogLevel::Info, LogFormat::Text, false);
+        with_default(subscriber, || {
+            let mut teller = teller(&screen);
+            teller.notes.1 = true;
+            assert!(teller.turn(Mono(0)));
+            teller.statuses.1 = true;
+            teller.notes.0.push_back(DOWN);
+            assert!(!teller.turn(Mono(1)));
+        });
+        assert_eq!(lines(&memory).len(), 1, "what was left is told");
+    }
+
+    #[test]
+    fn the_thread_ends_with_its_sources() {
+        let (notes, statuses) = (Given(VecDeque::from([DOWN]), true), Given(VecDeque::new(), true));
+        let screen = Screen::new(Box::new(Memory::default()), false);
+        spawn(screen, notes, statuses).unwrap().join().unwrap();
+    }
+}

@@ -34,6 +34,8 @@ pub enum Note {
     Subscribed { subscriptions: u32, took: Nanos },
     /// The link is down; the next attempt starts after `retry`.
     LinkDown { cause: LinkDown, was_up: Nanos, retry: Nanos },
+    /// What the end of a link was about: code and reason of a close frame, or an error.
+    LinkSaid { words: Sample },
     /// All markets have data, or are set aside.
     Ready { markets: u32, set_aside: u32 },
     /// A market without data no longer holds up the rest.

@@ -311,6 +311,7 @@ impl Link {
             };
             self.say(&failed);
             self.release();
+            self.state = State::Gone;
             if self.try_next().is_err() {
                 return Err(LinkDown::Unreachable);
             }

@@ -1,130 +1,29 @@
 //! What a link promises, against servers of every temper on loopback.
 
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
+
+mod harness;
+mod tls;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use hip3::runtime::link::{
     ConnectError, EVENTS_PER_TURN, Endpoint, Link, LinkEvent, MAX_BACKLOG, MAX_MESSAGE, resolve,
-    tls_config, tls_config_with,
+    tls_config,
 };
 use hip3::types::event::LinkDown;
-use mio::{Events, Poll, Token};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use mio::{Poll, Token};
+use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use tungstenite::{Message, WebSocket};
 
-/// What a link said, kept.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Said {
-    Connected,
-    Text(String),
-    Binary,
-    Closed(LinkDown),
-}
-
-impl From<LinkEvent<'_>> for Said {
-    fn from(event: LinkEvent<'_>) -> Self {
-        match event {
-            LinkEvent::Connected => Self::Connected,
-            LinkEvent::Text(text) => Self::Text(String::from_utf8(text.to_vec()).unwrap()),
-            LinkEvent::Binary => Self::Binary,
-            LinkEvent::Closed(down) => Self::Closed(down),
-        }
-    }
-}
-
-fn text(text: &str) -> Said {
-    Said::Text(text.to_owned())
-}
-
-/// A link and the loop that drives it: sleeps in `poll`, as with `busy_poll = false`.
-struct Client {
-    poll: Poll,
-    events: Events,
-    link: Link,
-    said: Vec<Said>,
-}
-
-impl Client {
-    fn connect(url: &str, addresses: &[SocketAddr], tls: &Arc<ClientConfig>) -> Self {
-        let endpoint = Endpoint::parse(url).unwrap();
-        let poll = Poll::new().unwrap();
-        let link = Link::connect(poll.registry(), Token(7), &endpoint, addresses, tls).unwrap();
-        Self { poll, events: Events::with_capacity(16), link, said: Vec::new() }
-    }
-
-    fn plain(address: SocketAddr) -> Self {
-        Self::connect(&format!("ws://{address}/ws"), &[address], &tls_config().unwrap())
-    }
-
-    /// One turn of the loop. A minute without readiness is a test that hangs.
-    fn turn(&mut self) {
-        if !self.link.more() {
-            self.poll.poll(&mut self.events, Some(Duration::from_secs(60))).unwrap();
-            assert!(!self.events.is_empty(), "nothing happens any more; so far: {:?}", self.said);
-            assert!(self.events.iter().all(|event| event.token() == Token(7)));
-        }
-        self.link.drive(|event| self.said.push(event.into()));
-    }
-
-    /// Turns until `count` events were said, and returns them.
-    fn hear(&mut self, count: usize) -> Vec<Said> {
-        while self.said.len() < count {
-            self.turn();
-        }
-        self.said.drain(..count).collect()
-    }
-
-    fn opened(mut self) -> Self {
-        assert_eq!(self.hear(1), [Said::Connected], "{:?}", self.last_words());
-        assert!(self.link.is_open());
-        self
-    }
-
-    /// The last event, which must be the only one left.
-    fn hear_end(&mut self) -> LinkDown {
-        let [Said::Closed(down)] = self.hear(1)[..] else { panic!("more than an end was said") };
-        assert!(self.link.is_gone() && self.said.is_empty());
-        down
-    }
-
-    fn last_words(&self) -> String {
-        self.link.last_words().map(|words| words.to_string()).unwrap_or_default()
-    }
-}
-
-/// A server for one connection.
-fn serve<T: Send + 'static>(
-    behave: impl FnOnce(TcpStream) -> T + Send + 'static,
-) -> (SocketAddr, JoinHandle<T>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (address, thread::spawn(move || behave(listener.accept().unwrap().0)))
-}
-
-/// The same, after the WebSocket handshake.
-fn serve_ws<T: Send + 'static>(
-    behave: impl FnOnce(WebSocket<TcpStream>) -> T + Send + 'static,
-) -> (SocketAddr, JoinHandle<T>) {
-    serve(|tcp| behave(tungstenite::accept(tcp).unwrap()))
-}
-
-/// Waits until the other side has closed, however it did.
-fn until_closed(mut tcp: impl Read) {
-    let mut sink = [0; 4096];
-    while matches!(tcp.read(&mut sink), Ok(1..)) {}
-}
-
-/// The bytes of an unmasked text frame of at most 125 bytes, or its first fragment.
-fn frame_bytes(first: u8, payload: &[u8]) -> Vec<u8> {
-    [&[first, u8::try_from(payload.len()).unwrap()], payload].concat()
-}
+use crate::harness::{
+    Client, Said, allocations, echo, frame_bytes, serve, serve_ws, text, until_closed,
+};
 
 #[test]
 fn text_goes_both_ways() {
@@ -475,14 +374,18 @@ fn closing_says_goodbye() {
 #[test]
 fn between_two_events_a_message_can_be_sent() {
     let (address, server) = serve_ws(|mut socket| {
+        socket.read().unwrap();
         socket.write(Message::text("first")).unwrap();
         socket.send(Message::text("second")).unwrap();
         (socket.read().unwrap(), socket.read().unwrap())
     });
     let mut client = Client::plain(address).opened();
+    client.link.send(b"go").unwrap();
+    client.link.flush().unwrap();
     let mut answered = 0;
     while answered < 2 {
-        client.poll.poll(&mut client.events, None).unwrap();
+        client.poll.poll(&mut client.events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!client.events.is_empty(), "nothing happens any more");
         client.link.begin_turn();
         while let Some(LinkEvent::Text(text)) = client.link.next_event() {
             let answer = [text, b"!"].concat();
@@ -496,175 +399,11 @@ fn between_two_events_a_message_can_be_sent() {
 
 #[test]
 fn steady_traffic_allocates_nothing() {
-    const WARM_UP: usize = 2_000;
-    const COUNT: usize = 5_000;
-    let (address, server) = serve_ws(|mut socket| {
-        while let Ok(message) = socket.read() {
-            if socket.send(message).is_err() {
-                break;
-            }
-        }
-    });
+    let (address, server) = serve_ws(echo);
     let mut client = Client::plain(address).opened();
-    let frame = format!("{{\"channel\":\"bbo\",\"data\":\"{}\"}}", "a".repeat(110));
-    let Client { poll, events, link, .. } = &mut client;
-    let mut echoes = 0;
-    let mut round_trips = |count: usize| {
-        for _ in 0..count {
-            link.send(frame.as_bytes()).unwrap();
-            link.flush().unwrap();
-            let heard = echoes;
-            while echoes == heard {
-                poll.poll(events, None).unwrap();
-                link.drive(|event| echoes += usize::from(matches!(event, LinkEvent::Text(_))));
-            }
-        }
-    };
-    round_trips(WARM_UP);
-    // Counts this thread alone.
-    let info = allocation_counter::measure(|| round_trips(COUNT));
-    assert_eq!(echoes, WARM_UP + COUNT);
-    assert_eq!(info.count_total, 0);
+    assert_eq!(allocations(&mut client, 5_000), 0);
     drop(client);
     server.join().unwrap();
-}
-
-/// A certificate for `name`, signed by a new authority; and the roots that trust it.
-fn certificate(name: &str) -> (Arc<ServerConfig>, RootCertStore) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(vec![]).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_cert = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate =
-        rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer);
-    let mut roots = RootCertStore::empty();
-    roots.add(authority_cert.der().clone()).unwrap();
-    (server_config(certificate.unwrap(), &key), roots)
-}
-
-fn server_config(certificate: rcgen::Certificate, key: &rcgen::KeyPair) -> Arc<ServerConfig> {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.into()], key)
-        .unwrap();
-    Arc::new(config)
-}
-
-type TlsSocket = WebSocket<StreamOwned<ServerConnection, TcpStream>>;
-
-/// A TLS server for one connection; `None` from a handshake that failed.
-fn serve_tls<T: Send + 'static>(
-    config: Arc<ServerConfig>,
-    behave: impl FnOnce(TlsSocket) -> T + Send + 'static,
-) -> (SocketAddr, JoinHandle<Option<T>>) {
-    serve(move |tcp| {
-        let connection = ServerConnection::new(config).unwrap();
-        tungstenite::accept(StreamOwned::new(connection, tcp)).ok().map(behave)
-    })
-}
-
-fn echo_one(mut socket: TlsSocket) -> Message {
-    let message = socket.read().unwrap();
-    socket.send(message.clone()).unwrap();
-    until_closed(&mut socket.get_mut().sock);
-    message
-}
-
-#[test]
-fn tls_works_with_a_root_that_we_trust() {
-    let (server, roots) = certificate("localhost");
-    let (address, server) = serve_tls(server, echo_one);
-    let url = format!("wss://localhost:{}/ws", address.port());
-    let tls = tls_config_with(roots).unwrap();
-    let mut client = Client::connect(&url, &[address], &tls).opened();
-    client.link.send(b"hello").unwrap();
-    client.link.flush().unwrap();
-    assert_eq!(client.hear(1), [text("hello")]);
-    client.link.close();
-    assert_eq!(server.join().unwrap(), Some(Message::text("hello")));
-}
-
-#[test]
-fn certificates_that_prove_nothing_are_refused() {
-    let (honest, roots) = certificate("localhost");
-    let (elsewhere, other_roots) = certificate("example.com");
-    let key = rcgen::KeyPair::generate().unwrap();
-    let own = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let own = server_config(own.self_signed(&key).unwrap(), &key);
-    for (what, server, tls, words) in [
-        ("unknown authority", honest, tls_config().unwrap(), "UnknownIssuer"),
-        ("wrong name", elsewhere, tls_config_with(other_roots).unwrap(), "not valid for name"),
-        ("self-signed", own, tls_config_with(roots).unwrap(), "UnknownIssuer"),
-    ] {
-        let (address, server) = serve_tls(server, |_| ());
-        let url = format!("wss://localhost:{}/ws", address.port());
-        let mut client = Client::connect(&url, &[address], &tls);
-        assert_eq!(client.hear_end(), LinkDown::Unreachable, "{what}");
-        assert!(client.last_words().contains(words), "{what}: {}", client.last_words());
-        assert_eq!(server.join().unwrap(), None, "{what}: the server sees no handshake");
-    }
-}
-
-#[test]
-fn tls_carries_floods_and_long_messages_whole() {
-    const COUNT: usize = 5_000;
-    let (server, roots) = certificate("localhost");
-    let (address, server) = serve_tls(server, |mut socket| {
-        for number in 0..COUNT {
-            socket.write(Message::text(number.to_string())).unwrap();
-        }
-        socket.send(Message::text("a".repeat(MAX_MESSAGE))).unwrap();
-        let mut lengths = 0;
-        while let Ok(Message::Text(message)) = socket.read() {
-            lengths += message.len();
-        }
-        lengths
-    });
-    let url = format!("wss://localhost:{}/ws", address.port());
-    let mut client = Client::connect(&url, &[address], &tls_config_with(roots).unwrap()).opened();
-    for (number, said) in client.hear(COUNT).into_iter().enumerate() {
-        assert_eq!(said, text(&number.to_string()));
-    }
-    assert_eq!(client.hear(1), [text(&"a".repeat(MAX_MESSAGE))]);
-    let message = "b".repeat(32 * 1024);
-    for _ in 0..100 {
-        client.link.send(message.as_bytes()).unwrap();
-        client.link.flush().unwrap();
-        while client.link.wants_write() {
-            client.turn();
-        }
-    }
-    client.link.close();
-    assert_eq!(server.join().unwrap(), Some(100 * message.len()));
-}
-
-#[test]
-fn a_tls_stream_that_is_cut_or_broken_ends_the_link() {
-    for (garbage, down) in [
-        (&b""[..], LinkDown::Dropped),
-        (b"\x17\x03\x03\x00\x20not a record of ours............", LinkDown::Protocol),
-    ] {
-        let (server, roots) = certificate("localhost");
-        let (address, server) = serve_tls(server, move |mut socket| {
-            let tcp = &mut socket.get_mut().sock;
-            tcp.write_all(garbage).unwrap();
-            if !garbage.is_empty() {
-                until_closed(tcp);
-            }
-        });
-        let url = format!("wss://localhost:{}/ws", address.port());
-        let tls = tls_config_with(roots).unwrap();
-        let mut client = Client::connect(&url, &[address], &tls).opened();
-        assert_eq!(client.hear_end(), down);
-        drop(client);
-        server.join().unwrap();
-    }
 }
 
 #[test]

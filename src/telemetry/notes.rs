@@ -1,0 +1,285 @@
+//! The hot thread's notes as log lines: so severe, so many a minute, in these words.
+
+use crate::telemetry::limit::Limit;
+use crate::types::event::LinkDown;
+use crate::types::note::Note;
+use crate::types::record::GapCause;
+use crate::types::time::Mono;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Severity {
+    Warn,
+    Info,
+    Debug,
+}
+
+/// What all notes of one kind share.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    what: &'static str,
+    severity: Severity,
+    /// Lines a minute.
+    most: u32,
+}
+
+const fn warn(what: &'static str, most: u32) -> Kind {
+    Kind { what, severity: Severity::Warn, most }
+}
+
+const fn info(what: &'static str, most: u32) -> Kind {
+    Kind { what, severity: Severity::Info, most }
+}
+
+const fn debug(what: &'static str, most: u32) -> Kind {
+    Kind { what, severity: Severity::Debug, most }
+}
+
+/// What a stranger can cause at will.
+const FEW: u32 = 10;
+/// What comes once a market: a start of a large dex is told whole.
+const MARKETS: u32 = 200;
+/// What is asked for by whoever sets the level to `debug`.
+const MANY: u32 = 3_000;
+
+const fn kind(note: &Note) -> Kind {
+    match note {
+        Note::UniverseRead { .. } => info("venue read", FEW),
+        Note::UniverseFailed { .. } => warn("venue cannot be read", FEW),
+        Note::Listed { .. } => info("market listed", MARKETS),
+        Note::ParamChanged { .. } => warn("market rules changed", MARKETS),
+        Note::Halted { .. } => warn("market halted", MARKETS),
+        Note::Resumed { .. } => info("market resumed", MARKETS),
+        Note::MarketsLeftOut { .. } => warn("more markets than can be watched", FEW),
+        Note::Connecting { .. } => info("connecting", FEW),
+        Note::Connected { .. } => info("connected", FEW),
+        Note::Subscribed { .. } => info("subscribed", FEW),
+        Note::LinkDown { cause: LinkDown::Stopped, .. } => info("link closed", FEW),
+        Note::LinkDown { .. } => warn("link down", FEW),
+        Note::LinkSaid { .. } => info("link ended with", FEW),
+        Note::Ready { .. } => info("ready", FEW),
+        Note::SetAside { .. } => info("market without data set aside", MARKETS),
+        Note::Joined { .. } => info("market has data now", MARKETS),
+        Note::Gate { .. } => debug("gate", MANY),
+        Note::OiNearCap { .. } => info("open interest near its cap", MARKETS),
+        Note::CrossBegan { .. } => debug("cross", MANY),
+        Note::GapEnded { cause: GapCause::RingOverflow | GapCause::Storage, .. } => {
+            warn("rows are missing", FEW)
+        }
+        Note::GapEnded { .. } => info("gap ended", FEW),
+        Note::VenueError { .. } => warn("venue complains", FEW),
+        Note::Malformed { .. } => warn("frame not understood", FEW),
+        Note::UnknownChannel { .. } => warn("frame of an unknown channel", FEW),
+        Note::RowsLost { .. } => warn("rows LOST to a full ring", FEW),
+        Note::SignalsShed { .. } => warn("signals SHED: too many wait for follow-ups", FEW),
+    }
+}
+
+/// Writes a line as severe as its kind; fields as `tracing` writes them.
+macro_rules! say {
+    ($kind:expr, $($field:tt)*) => {
+        match $kind.severity {
+            Severity::Warn => tracing::warn!($($field)*, "{}", $kind.what),
+            Severity::Info => tracing::info!($($field)*, "{}", $kind.what),
+            Severity::Debug => tracing::debug!($($field)*, "{}", $kind.what),
+        }
+    };
+}
+
+impl Severity {
+    /// Whether such lines are written at all.
+    fn is_enabled(self) -> bool {
+        match self {
+            Self::Warn => tracing::enabled!(tracing::Level::WARN),
+            Self::Info => tracing::enabled!(tracing::Level::INFO),
+            Self::Debug => tracing::enabled!(tracing::Level::DEBUG),
+        }
+    }
+}
+
+/// Tells notes, and how many of a kind were left untold.
+#[derive(Debug)]
+pub(super) struct Notes {
+    limits: Vec<(Kind, Limit)>,
+}
+
+impl Notes {
+    pub(super) const fn new() -> Self {
+        Self { limits: Vec::new() }
+    }
+
+    /// Tells `note`, unless this minute has told enough of its kind.
+    pub(super) fn tell(&mut self, now: Mono, note: &Note) {
+        let kind = kind(note);
+        if !kind.severity.is_enabled() {
+            return;
+        }
+        self.pass(now);
+        let known = self.limits.iter_mut().find(|(known, _)| known.what == kind.what);
+        let allowed = match known {
+            Some((_, limit)) => limit.allows(now),
+            None => {
+                let mut limit = Limit::new(kind.most);
+                let allowed = limit.allows(now);
+                self.limits.push((kind, limit));
+                allowed
+            }
+        };
+        if allowed {
+            write(kind, note);
+        }
+    }
+
+    /// Says how many were left out of every minute that is over.
+    pub(super) fn pass(&mut self, now: Mono) {
+        for (kind, limit) in &mut self.limits {
+            if let Some(more) = limit.pass(now) {
+                say!(kind, more);
+            }
+        }
+    }
+}
+
+fn write(kind: Kind, note: &Note) {
+    match *note {
+        Note::UniverseRead { markets, active, watched } => say!(kind, markets, active, watched),
+        Note::UniverseFailed { retry } => say!(kind, retry_ms = retry.as_millis()),
+        Note::ParamChanged { coin, what } => say!(kind, coin = coin.as_str(), what),
+        Note::Listed { coin }
+        | Note::Halted { coin }
+        | Note::Resumed { coin }
+        | Note::SetAside { coin }
+        | Note::Joined { coin }
+        | Note::OiNearCap { coin } => say!(kind, coin = coin.as_str()),
+        Note::MarketsLeftOut { count, limit } => say!(kind, count, limit),
+        Note::Connecting { attempt } => say!(kind, attempt),
+        Note::Connected { subscriptions } => say!(kind, subscriptions),
+        Note::Subscribed { subscriptions, took } => {
+            say!(kind, subscriptions, took_ms = took.as_millis());
+        }
+        Note::LinkDown { cause, was_up, retry } => {
+            let (was_up_ms, retry_ms) = (was_up.as_millis(), retry.as_millis());
+            say!(kind, cause = cause.name(), was_up_ms, retry_ms);
+        }
+        Note::LinkSaid { words } => say!(kind, words = %words),
+        Note::Ready { markets, set_aside } => say!(kind, markets, set_aside),
+        Note::Gate { coin, gate } => {
+            say!(kind, coin = coin.as_str(), gate = gate.map_or("none", |gate| gate.name()));
+        }
+        Note::CrossBegan { coin, side, edge, notional } => {
+            let edge_bps = format!("{:.2}", edge.to_f64());
+            let (coin, side) = (coin.as_str(), side.name());
+            say!(kind, coin, side, edge_bps, notional = %notional);
+        }
+        Note::GapEnded { cause, lasted, markets } => {
+            say!(kind, cause = cause.name(), lasted_ms = lasted.as_millis(), markets);
+        }
+        Note::VenueError { text } => say!(kind, text = %text),
+        Note::Malformed { frame } | Note::UnknownChannel { frame } => say!(kind, frame = %frame),
+        Note::RowsLost { rows } => say!(kind, rows),
+        Note::SignalsShed { shed } => say!(kind, shed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::subscriber::with_default;
+
+    use super::*;
+    use crate::telemetry::log::tests::{Memory, lines};
+    use crate::telemetry::log::{Screen, subscriber};
+    use crate::types::config::{LogFormat, LogLevel};
+    use crate::types::ids::{Coin, Sample};
+    use crate::types::num::{Bps, Side, Usd};
+    use crate::types::record::Gate;
+    use crate::types::time::Nanos;
+
+    fn told(level: LogLevel, tell: impl FnOnce(&mut Notes)) -> Vec<String> {
+        let memory = Memory::default();
+        let screen = Screen::new(Box::new(memory.clone()), false);
+        let subscriber = subscriber(&screen, level, LogFormat::Text, false);
+        with_default(subscriber, || tell(&mut Notes::new()));
+        lines(&memory)
+    }
+
+    #[test]
+    fn every_note_is_one_line_as_severe_as_its_kind() {
+        let coin = Coin::new("xyz:SILVER").unwrap();
+        let (span, words) = (Nanos::from_secs(1), Sample::of(b"1000 Expired\x1b[2J\n"));
+        let notes = [
+            (Note::UniverseRead { markets: 3, active: 2, watched: 1 }, "INFO"),
+            (Note::UniverseFailed { retry: span }, "WARN"),
+            (Note::Listed { coin }, "INFO"),
+            (Note::ParamChanged { coin, what: "fee" }, "WARN"),
+            (Note::Halted { coin }, "WARN"),
+            (Note::Resumed { coin }, "INFO"),
+            (Note::MarketsLeftOut { count: 2, limit: 1 }, "WARN"),
+            (Note::Connecting { attempt: 1 }, "INFO"),
+            (Note::Connected { subscriptions: 2 }, "INFO"),
+            (Note::Subscribed { subscriptions: 2, took: span }, "INFO"),
+            (Note::LinkDown { cause: LinkDown::Silent, was_up: span, retry: span }, "WARN"),
+            (Note::LinkDown { cause: LinkDown::Stopped, was_up: span, retry: span }, "INFO"),
+            (Note::LinkSaid { words }, "INFO"),
+            (Note::Ready { markets: 1, set_aside: 0 }, "INFO"),
+            (Note::SetAside { coin }, "INFO"),
+            (Note::Joined { coin }, "INFO"),
+            (Note::Gate { coin, gate: Some(Gate::Halt) }, "DEBUG"),
+            (Note::Gate { coin, gate: None }, "DEBUG"),
+            (Note::OiNearCap { coin }, "INFO"),
+            (
+                Note::CrossBegan {
+                    coin,
+                    side: Side::Buy,
+                    edge: Bps::from_int(12),
+                    notional: Usd::from_units(50_000_000),
+                },
+                "DEBUG",
+            ),
+            (Note::GapEnded { cause: GapCause::Start, lasted: span, markets: 1 }, "INFO"),
+            (Note::GapEnded { cause: GapCause::Storage, lasted: span, markets: 1 }, "WARN"),
+            (Note::VenueError { text: words }, "WARN"),
+            (Note::Malformed { frame: words }, "WARN"),
+            (Note::UnknownChannel { frame: words }, "WARN"),
+            (Note::RowsLost { rows: 5 }, "WARN"),
+            (Note::SignalsShed { shed: 6 }, "WARN"),
+        ];
+        let lines = told(LogLevel::Debug, |told| {
+            for (note, _) in &notes {
+                told.tell(Mono(0), note);
+            }
+        });
+        assert_eq!(lines.len(), notes.len(), "{lines:#?}");
+        for (line, (note, severity)) in lines.iter().zip(notes) {
+            assert!(line.contains(severity) && line.contains(kind(&note).what), "{line}");
+            assert!(!line.contains('\u{1b}'), "{line:?}");
+        }
+        assert!(lines[19].contains("edge_bps=\"12.00\""), "{}", lines[19]);
+    }
+
+    #[test]
+    fn a_storm_is_a_few_lines_and_a_count() {
+        let lines = told(LogLevel::Info, |told| {
+            for nth in 0..1_000 {
+                told.tell(Mono(nth), &Note::VenueError { text: Sample::of(b"too many") });
+            }
+            told.tell(Mono(2_000), &Note::RowsLost { rows: 1 });
+            told.pass(Mono(60_000_000_000));
+            told.tell(Mono(60_000_000_001), &Note::VenueError { text: Sample::of(b"again") });
+        });
+        assert_eq!(lines.len(), FEW as usize + 3, "{lines:#?}");
+        assert!(lines[FEW as usize].contains("rows LOST"), "another kind has its own limit");
+        assert!(lines[FEW as usize + 1].contains("venue complains more=990"), "{lines:#?}");
+        assert!(lines[FEW as usize + 2].contains("again"));
+    }
+
+    #[test]
+    fn what_is_not_written_does_not_count() {
+        let coin = Coin::new("xyz:SILVER").unwrap();
+        let lines = told(LogLevel::Info, |told| {
+            for _ in 0..2 * MANY {
+                told.tell(Mono(0), &Note::Gate { coin, gate: None });
+            }
+            told.pass(Mono(60_000_000_000));
+        });
+        assert_eq!(lines, Vec::<String>::new());
+    }
+}
