@@ -7,7 +7,18 @@ use crate::types::num::{Bps, Ratio, Usd};
 use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
+mod check;
+mod defaults;
+mod error;
 mod read;
+mod secret;
+mod section;
+mod show;
+mod tree;
+mod words;
+
+pub use error::{ConfigError, Problem};
+pub use read::{from_text, load};
 
 /// Everything `config.toml` says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -133,7 +144,7 @@ pub struct Detector {
     pub normal_book_notional: Usd,
     /// A lasting cross yields another signal this often.
     pub resignal_interval: Nanos,
-    /// Latencies of the entry probes, ascending, no repeats, in milliseconds.
+    /// Latencies of the entry probes, ascending, no repeats, at most 16, in milliseconds.
     pub entry_latencies_ms: Vec<u32>,
     /// `[detector.markets."coin"] threshold_bps`: replaces the whole cost in that market. Sorted
     /// by coin.
