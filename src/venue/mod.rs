@@ -1,1 +1,265 @@
-//! venue
+//! The simulated venue: Hyperliquid as far as an engine touches it (PROTOCOL.md).
+//!
+//! Like the engine it is sans-IO: a [`Venue`] takes the time as an argument and knows no socket,
+//! file or clock; [`tcp`] serves one on loopback. It shares no wire code with the client, so that
+//! two implementations check each other. The same seed gives the same market, whoever watches.
+//!
+//! Not here: accounts, orders and matching against them. Every address is an empty account.
+
+mod account;
+mod book;
+mod dice;
+mod faults;
+mod listing;
+mod maker;
+mod market;
+mod scenario;
+mod surface;
+mod world;
+
+use std::sync::Arc;
+
+use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::venue::dice::Dice;
+use crate::venue::surface::{Surface, info};
+use crate::venue::world::{Moved, World};
+
+pub use dice::Odds;
+pub use faults::{Faults, FaultsError, Scheduled, What};
+pub use maker::Lag;
+pub use scenario::NotListed;
+
+/// What a venue is made from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Decides over everything that happens by chance.
+    pub seed: u64,
+    /// Markets of the watched dex, 1 to [`Settings::MARKETS_MAX`]; 126 by default.
+    pub markets: usize,
+    /// Name of the watched dex, 2 to 4 lower-case letters; position 1 of `perpDexs`.
+    pub dex: String,
+    /// The venue's time at the start.
+    pub start: VenueMs,
+    /// How late makers are.
+    pub lag: Lag,
+    /// Limits per address.
+    pub limits: Limits,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// Nothing moves by itself: prices and quotes stay until a scenario changes them. Blocks,
+    /// contexts and everything a client asks for go on.
+    pub still: bool,
+}
+
+impl Settings {
+    /// Most markets of the watched dex: two subscriptions each fit into the venue's thousand.
+    pub const MARKETS_MAX: usize = 490;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            markets: 126,
+            dex: "xyz".to_owned(),
+            start: VenueMs(1_791_480_000_000),
+            lag: Lag::default(),
+            limits: Limits::default(),
+            faults: Faults::default(),
+            still: false,
+        }
+    }
+}
+
+/// The venue's limits per address (PROTOCOL.md §1, §8.1). All clients share them here.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections.
+    pub connections: usize,
+    /// New connections a minute.
+    pub new_per_minute: u32,
+    /// Subscriptions over all connections.
+    pub subscriptions: usize,
+    /// Distinct users over all subscriptions.
+    pub users: usize,
+    /// Frames from clients a minute.
+    pub messages_per_minute: u32,
+    /// Weight of `/info` requests a minute.
+    pub info_weight_per_minute: u32,
+    /// A connection on which the venue sent nothing for so long is dropped.
+    pub idle_close: Nanos,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10,
+            new_per_minute: 30,
+            subscriptions: 1000,
+            users: 10,
+            messages_per_minute: 2000,
+            info_weight_per_minute: 1200,
+            idle_close: Nanos::from_secs(60),
+        }
+    }
+}
+
+/// Settings that describe no venue.
+#[derive(Debug, thiserror::Error)]
+#[error("{key} = {value}: expected {expected}")]
+pub struct SettingsError {
+    key: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+/// One connection; never reused.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnId(pub u32);
+
+/// Why a connection was not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// Too many are open.
+    Connections,
+    /// Too many were opened within a minute.
+    NewPerMinute,
+}
+
+/// What the venue wants done with a connection, in order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Output {
+    /// Send a text frame.
+    Text(ConnId, Arc<str>),
+    /// Send a binary frame.
+    Binary(ConnId, Vec<u8>),
+    /// Send the first half of a text frame, then drop the connection. It is over.
+    Torn(ConnId, Arc<str>),
+    /// Close with a close frame. The connection is over.
+    Close {
+        /// The connection.
+        conn: ConnId,
+        /// The close frame's code.
+        code: u16,
+        /// The close frame's reason.
+        reason: &'static str,
+    },
+    /// Drop without a close frame. The connection is over.
+    Drop(ConnId),
+}
+
+/// An answer over HTTP.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body: JSON with status 200, else text.
+    pub body: String,
+    /// How long it takes.
+    pub wait: Nanos,
+}
+
+/// The venue.
+#[derive(Clone, Debug)]
+pub struct Venue {
+    world: World,
+    surface: Surface,
+    /// Faults of `/info`.
+    info_dice: Dice,
+    origin: Mono,
+    /// Events of the faults, and how many of them have happened.
+    happened: usize,
+    moved: Vec<Moved>,
+}
+
+impl Venue {
+    /// A venue whose first moment is `now`.
+    pub fn new(settings: Settings, now: Mono) -> Result<Self, SettingsError> {
+        let refused = |key, value, expected| Err(SettingsError { key, value, expected });
+        if !(1..=Settings::MARKETS_MAX).contains(&settings.markets) {
+            return refused("markets", settings.markets.to_string(), "a number in 1..=490");
+        }
+        let name = &settings.dex;
+        let plain = (2..=4).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase());
+        if !plain || name == listing::SECOND_NAME {
+            let expected = "2 to 4 lower-case letters, and not \"nova\"";
+            return refused("dex", format!("{name:?}"), expected);
+        }
+        let world = World::new(&settings, now);
+        let mut faults = settings.faults;
+        faults.event.sort_by_key(|event| event.at_ms);
+        for coin in faults.event.iter().filter_map(|event| event.coin.as_deref()) {
+            if world.find(coin).is_none() {
+                return refused("event.coin", format!("{coin:?}"), "a coin that is listed");
+            }
+        }
+        Ok(Self {
+            world,
+            surface: Surface::new(settings.limits, faults, settings.seed),
+            info_dice: Dice::new(settings.seed, u64::MAX - 3),
+            origin: now,
+            happened: 0,
+            moved: Vec::new(),
+        })
+    }
+
+    /// Accepts a connection, its WebSocket handshake done.
+    pub fn connect(&mut self, now: Mono, out: &mut Vec<Output>) -> Result<ConnId, Refused> {
+        self.surface.connect(now, out)
+    }
+
+    /// A connection is over. One that the venue ended itself need not be told.
+    pub fn disconnect(&mut self, conn: ConnId) {
+        self.surface.disconnect(conn);
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.surface.len()
+    }
+
+    /// A text frame from a client.
+    pub fn text(&mut self, now: Mono, conn: ConnId, text: &str, out: &mut Vec<Output>) {
+        self.surface.text(now, conn, text, &self.world, out);
+    }
+
+    /// The body of a `POST /info`.
+    pub fn info(&mut self, now: Mono, body: &[u8]) -> Reply {
+        if !self.surface.may_ask(now, info::weight(body)) {
+            return Reply { status: 429, body: "null".to_owned(), wait: Nanos::ZERO };
+        }
+        let (status, body) = info::respond(&self.world, now, body);
+        let (status, body, wait) = self.surface.faults.answer(status, body, &mut self.info_dice);
+        Reply { status, body, wait }
+    }
+
+    /// When [`Venue::advance`] has something to do.
+    pub fn next_deadline(&self) -> Mono {
+        self.world.next_block.min(self.surface.next_deadline()).min(self.next_event())
+    }
+
+    /// Does everything that is due up to `now`, in the order of its due times.
+    pub fn advance(&mut self, now: Mono, out: &mut Vec<Output>) {
+        loop {
+            let due = self.next_deadline();
+            if due > now {
+                return;
+            }
+            while self.next_event() <= due {
+                self.happen(due, out);
+            }
+            if self.world.next_block <= due {
+                self.moved.clear();
+                self.world.block(&mut self.moved);
+                self.surface.block(due, &self.moved, &self.world, out);
+            }
+            self.surface.advance(due, &self.world, out);
+        }
+    }
+
+    /// When the next scheduled event happens.
+    fn next_event(&self) -> Mono {
+        let event = self.surface.faults.event.get(self.happened);
+        event.map_or(Mono::MAX, |event| self.origin.plus(Nanos::from_millis(event.at_ms)))
+    }
+}

@@ -1,0 +1,192 @@
+//! Levers: what a test or a fault file makes happen to markets.
+//!
+//! Changes show in the next block, as everything does. A coin that is not listed changes nothing,
+//! and the lever says so.
+
+use crate::types::num::{Px, Side, Sz, Usd};
+use crate::types::time::{Mono, VenueMs};
+use crate::venue::faults::What;
+use crate::venue::market::{Market, Status};
+use crate::venue::{Output, Venue};
+
+/// A coin that is not listed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("no market is named {0:?}")]
+pub struct NotListed(String);
+
+impl Venue {
+    fn market(&mut self, coin: &str) -> Result<&mut Market, NotListed> {
+        let at = self.world.find(coin);
+        at.and_then(|at| self.world.markets.get_mut(at)).ok_or_else(|| NotListed(coin.to_owned()))
+    }
+
+    /// Names of the watched dex's markets in `meta` order, delisted ones too.
+    pub fn coins(&self) -> Vec<String> {
+        self.world.of_dex(1).map(|market| market.listing.coin.clone()).collect()
+    }
+
+    /// Whether a market trades.
+    pub fn is_live(&self, coin: &str) -> bool {
+        self.world.find(coin).is_some_and(|at| self.world.markets[at].live())
+    }
+
+    /// The venue's time at `now`.
+    pub fn time(&self, now: Mono) -> VenueMs {
+        self.world.time(now)
+    }
+
+    /// The oracle price of a market.
+    pub fn oracle(&self, coin: &str) -> Option<Px> {
+        self.world.find(coin).map(|at| self.world.markets[at].oracle)
+    }
+
+    /// Best bid and ask of a market as they stand, told or not.
+    pub fn quote(&self, coin: &str) -> Option<[Option<(Px, Sz)>; 2]> {
+        let top = self.world.find(coin).map(|at| self.world.markets[at].book.top())?;
+        Some([top.bid, top.ask].map(|side| side.map(|level| (level.px, level.sz))))
+    }
+
+    /// Sets a market's oracle; makers that are not frozen hear of it.
+    pub fn set_oracle(&mut self, now: Mono, coin: &str, px: Px) -> Result<(), NotListed> {
+        let lag = self.world.lag;
+        self.market(coin).map(|market| market.put_oracle(px, now, &lag))
+    }
+
+    /// Replaces a market's book by one order a side and freezes its makers. A crossed book is
+    /// possible, on purpose.
+    pub fn set_quote(
+        &mut self,
+        coin: &str,
+        bid: Option<(Px, Sz)>,
+        ask: Option<(Px, Sz)>,
+    ) -> Result<(), NotListed> {
+        let market = self.market(coin)?;
+        market.frozen.makers = true;
+        market.frozen.chance = true;
+        market.put_quote(bid, ask);
+        Ok(())
+    }
+
+    /// Whether makers keep their quotes, and takers stay away.
+    pub fn freeze_makers(&mut self, coin: &str, frozen: bool) -> Result<(), NotListed> {
+        let market = self.market(coin)?;
+        market.frozen.makers = frozen;
+        market.frozen.chance = frozen;
+        market.wake();
+        Ok(())
+    }
+
+    /// Whether the oracle stands still.
+    pub fn freeze_oracle(&mut self, coin: &str, frozen: bool) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.frozen.oracle = frozen)
+    }
+
+    /// Whether the deployer of the watched dex sets its oracle at all.
+    pub fn run_oracle(&mut self, runs: bool) {
+        if let Some(dex) = self.world.dexes.get_mut(1) {
+            dex.oracle_runs = runs;
+        }
+    }
+
+    /// Cancels all orders and settles all positions (PROTOCOL.md §5.6).
+    pub fn halt(&mut self, coin: &str) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.close(Status::Halted))
+    }
+
+    /// Ends a halt; a delisted market stays delisted.
+    pub fn resume(&mut self, coin: &str) -> Result<(), NotListed> {
+        self.market(coin).map(Market::resume)
+    }
+
+    /// Takes a market off for good.
+    pub fn delist(&mut self, coin: &str) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.close(Status::Delisted))
+    }
+
+    /// Lists one more market on the watched dex and says its name.
+    pub fn append_market(&mut self, now: Mono) -> String {
+        let at = self.world.append(now);
+        self.world.markets[at].listing.coin.clone()
+    }
+
+    /// Switches growth mode: without it fees are ten times higher.
+    pub fn set_growth(&mut self, coin: &str, growth: bool) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.listing.growth = growth)
+    }
+
+    /// Changes the size decimals (at most 6), and the tick with them. Makers quote anew.
+    pub fn set_sz_decimals(&mut self, coin: &str, sz_decimals: u8) -> Result<(), NotListed> {
+        let market = self.market(coin)?;
+        market.listing.sz_decimals = sz_decimals.min(6);
+        if market.live() && !market.frozen.makers {
+            market.quote_all();
+        }
+        Ok(())
+    }
+
+    /// Changes the largest leverage.
+    pub fn set_max_leverage(&mut self, coin: &str, leverage: u32) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.listing.max_leverage = leverage)
+    }
+
+    /// Sets the open interest, in coins.
+    pub fn set_open_interest(&mut self, coin: &str, size: Sz) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.open_interest = size)
+    }
+
+    /// Sets the cap of the open interest.
+    pub fn set_oi_cap(&mut self, coin: &str, cap: Usd) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.listing.oi_cap = cap)
+    }
+
+    /// Lets open interest climb to its cap, step by step of the oracle.
+    pub fn climb_to_cap(&mut self, coin: &str) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.climbs_to_cap = true)
+    }
+
+    /// Drops all connections without a close frame.
+    pub fn drop_connections(&mut self, out: &mut Vec<Output>) {
+        self.surface.end_all(out);
+    }
+
+    /// Does the next scheduled event.
+    pub(super) fn happen(&mut self, now: Mono, out: &mut Vec<Output>) {
+        let Some(event) = self.surface.faults.event.get(self.happened).cloned() else { return };
+        self.happened += 1;
+        match event.what {
+            What::Append => drop(self.append_market(now)),
+            What::OracleStop => self.run_oracle(false),
+            What::OracleStart => self.run_oracle(true),
+            What::DropConnections => self.drop_connections(out),
+            _ => {
+                let resumes = event.what == What::Resume;
+                let concerned = |coin: &String| self.is_live(coin) != resumes;
+                let all = || self.coins().into_iter().filter(concerned).collect();
+                let coins: Vec<String> = event.coin.map_or_else(all, |coin| vec![coin]);
+                for coin in &coins {
+                    // Names of events were checked at the start.
+                    let _ = self.happen_to(event.what, coin, event.value);
+                }
+            }
+        }
+    }
+
+    fn happen_to(&mut self, what: What, coin: &str, value: Option<u8>) -> Result<(), NotListed> {
+        match what {
+            What::Halt => self.halt(coin),
+            What::Resume => self.resume(coin),
+            What::Delist => self.delist(coin),
+            What::GrowthOff => self.set_growth(coin, false),
+            What::GrowthOn => self.set_growth(coin, true),
+            What::SzDecimals => self.set_sz_decimals(coin, value.unwrap_or_default()),
+            What::OpenInterestToCap => self.climb_to_cap(coin),
+            What::OracleFreeze => self.freeze_oracle(coin, true),
+            What::OracleThaw => self.freeze_oracle(coin, false),
+            What::MakersFreeze => self.freeze_makers(coin, true),
+            What::MakersThaw => self.freeze_makers(coin, false),
+            What::ClearBids => self.market(coin).map(|market| market.clear_side(Side::Buy)),
+            What::ClearAsks => self.market(coin).map(|market| market.clear_side(Side::Sell)),
+            What::Append | What::OracleStop | What::OracleStart | What::DropConnections => Ok(()),
+        }
+    }
+}

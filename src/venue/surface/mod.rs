@@ -1,0 +1,573 @@
+//! The venue's WebSocket face: connections, subscriptions, limits, cadences (PROTOCOL.md §1, §2).
+
+pub(super) mod frames;
+pub(super) mod info;
+pub(super) mod request;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::types::time::{Mono, Nanos};
+use crate::venue::account;
+use crate::venue::dice::Dice;
+use crate::venue::faults::{Faults, FrameKind};
+use crate::venue::market::Status;
+use crate::venue::surface::request::{Grouping, PostKind, Request, Sub, Wrong};
+use crate::venue::world::{Moved, World};
+use crate::venue::{ConnId, Limits, Output, Refused};
+
+const MINUTE: Nanos = Nanos::from_secs(60);
+
+/// Frames that wait for a delayed connection; beyond it the connection drops.
+const HELD_MAX: usize = 20_000;
+
+/// What a clock of a connection sends together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Cadence {
+    SlowBook,
+    FastBook,
+    Mids,
+    Ctxs,
+    AllCtxs,
+}
+
+impl Cadence {
+    const ALL: [Self; 5] = [Self::SlowBook, Self::FastBook, Self::Mids, Self::Ctxs, Self::AllCtxs];
+
+    fn of(sub: &Sub) -> Option<Self> {
+        match sub {
+            Sub::L2Book { fast: false, .. } => Some(Self::SlowBook),
+            Sub::L2Book { fast: true, .. } => Some(Self::FastBook),
+            Sub::AllMids(_) => Some(Self::Mids),
+            Sub::AssetCtxs(_) => Some(Self::Ctxs),
+            Sub::AllDexsAssetCtxs => Some(Self::AllCtxs),
+            Sub::Bbo(_) | Sub::Ctx(_) | Sub::Trades(_) | Sub::User { .. } => None,
+        }
+    }
+
+    /// Time to the next turn (PROTOCOL.md §2.5; that of `assetCtxs` is not known).
+    fn pause(self, dice: &mut Dice) -> Nanos {
+        let (low, high) = match self {
+            Self::SlowBook => (5_000, 5_600),
+            Self::FastBook => (470, 660),
+            Self::Mids | Self::Ctxs => (5_000, 5_000),
+            Self::AllCtxs => (13_600, 13_600),
+        };
+        Nanos::from_millis(dice.range(low, high).unsigned_abs())
+    }
+}
+
+/// One open socket.
+#[derive(Clone, Debug)]
+struct Connection {
+    id: ConnId,
+    /// Sorted.
+    subs: Vec<Sub>,
+    /// When something was last sent; the idle rule counts the server's sends alone.
+    sent_at: Mono,
+    /// When it will be dropped without a close frame.
+    drop_at: Mono,
+    /// When it will be closed with code 1000.
+    expire_at: Mono,
+    /// From when on it is half-open.
+    stall_at: Mono,
+    /// Until when its frames wait.
+    held_until: Mono,
+    held: VecDeque<Arc<str>>,
+    /// Frames that wait alone.
+    late: Vec<(Mono, Arc<str>)>,
+    /// Next turn of each [`Cadence`].
+    clocks: [Mono; 5],
+}
+
+impl Connection {
+    fn next_deadline(&self, limits: &Limits) -> Mono {
+        let idle = self.sent_at.plus(limits.idle_close);
+        let held = if self.held.is_empty() { Mono::MAX } else { self.held_until };
+        let late = self.late.iter().map(|(at, _)| *at).min().unwrap_or(Mono::MAX);
+        let clock = self.clocks.iter().copied().min().unwrap_or(Mono::MAX);
+        [idle, self.drop_at, self.expire_at, held, late, clock]
+            .into_iter()
+            .min()
+            .unwrap_or(Mono::MAX)
+    }
+}
+
+/// Weights spent within the last minute.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    spent: VecDeque<(Mono, u32)>,
+    sum: u32,
+}
+
+impl Window {
+    /// Spends `weight` if the minute's `limit` allows it.
+    fn spend(&mut self, now: Mono, weight: u32, limit: u32) -> bool {
+        while let Some((_, old)) = self.spent.front().filter(|(at, _)| now.since(*at) >= MINUTE) {
+            self.sum -= old;
+            self.spent.pop_front();
+        }
+        if self.sum.saturating_add(weight) > limit {
+            return false;
+        }
+        self.sum += weight;
+        self.spent.push_back((now, weight));
+        true
+    }
+}
+
+/// All connections; they come from one address, so that the limits per address are everybody's.
+#[derive(Clone, Debug)]
+pub(super) struct Surface {
+    limits: Limits,
+    pub(super) faults: Faults,
+    connections: Vec<Connection>,
+    next_id: u32,
+    opened: Window,
+    messages: Window,
+    info_weight: Window,
+    /// Connection fates and frame faults.
+    dice: Dice,
+    next_ctx: Mono,
+    ctx_at: usize,
+    /// Whether anybody is subscribed to a context.
+    ctx_wanted: bool,
+}
+
+impl Surface {
+    pub(super) fn new(limits: Limits, faults: Faults, seed: u64) -> Self {
+        Self {
+            limits,
+            faults,
+            connections: Vec::new(),
+            next_id: 0,
+            opened: Window::default(),
+            messages: Window::default(),
+            info_weight: Window::default(),
+            dice: Dice::new(seed, u64::MAX - 2),
+            next_ctx: Mono::MAX,
+            ctx_at: 0,
+            ctx_wanted: false,
+        }
+    }
+
+    /// Open connections.
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn connect(&mut self, now: Mono, out: &mut Vec<Output>) -> Result<ConnId, Refused> {
+        if self.connections.len() >= self.limits.connections {
+            return Err(Refused::Connections);
+        }
+        if !self.opened.spend(now, 1, self.limits.new_per_minute) {
+            return Err(Refused::NewPerMinute);
+        }
+        let id = ConnId(self.next_id);
+        self.next_id += 1;
+        // Between half and one and a half times what the file says.
+        let mut about = |seconds: Option<u64>| {
+            seconds.map_or(Mono::MAX, |s| {
+                let half = s.saturating_mul(500);
+                now.plus(Nanos::from_millis(half + self.dice.below(half.saturating_mul(2) + 1)))
+            })
+        };
+        let (drop_at, stall_at) =
+            (about(self.faults.drop_after_s), about(self.faults.stall_after_s));
+        let expire = self.faults.expire_after_s.map(|s| now.plus(Nanos::from_secs(s)));
+        self.connections.push(Connection {
+            id,
+            subs: Vec::new(),
+            sent_at: now,
+            drop_at,
+            expire_at: expire.unwrap_or(Mono::MAX),
+            stall_at,
+            held_until: Mono(0),
+            held: VecDeque::new(),
+            late: Vec::new(),
+            clocks: [Mono::MAX; 5],
+        });
+        if self.faults.greeting {
+            out.push(Output::Text(id, "Websocket connection established.".into()));
+        }
+        Ok(id)
+    }
+
+    pub(super) fn disconnect(&mut self, conn: ConnId) {
+        self.connections.retain(|one| one.id != conn);
+        self.recount();
+    }
+
+    /// Whether the minute's weight of `/info` allows one more request.
+    pub(super) fn may_ask(&mut self, now: Mono, weight: u32) -> bool {
+        self.info_weight.spend(now, weight, self.limits.info_weight_per_minute)
+    }
+
+    fn recount(&mut self) {
+        let subs = self.connections.iter().flat_map(|one| &one.subs);
+        self.ctx_wanted = subs.into_iter().any(|sub| matches!(sub, Sub::Ctx(_)));
+    }
+
+    fn position(&self, conn: ConnId) -> Option<usize> {
+        self.connections.iter().position(|one| one.id == conn)
+    }
+
+    /// A client's frame.
+    pub(super) fn text(
+        &mut self,
+        now: Mono,
+        conn: ConnId,
+        text: &str,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(at) = self.position(conn) else { return };
+        if self.connections[at].stall_at <= now {
+            return;
+        }
+        if !self.messages.spend(now, 1, self.limits.messages_per_minute) {
+            // What the venue does to a client that goes on is not documented; it stops serving it.
+            self.end(at, out);
+            return;
+        }
+        match request::read(text, world) {
+            Ok(Request::Ping) => self.control(now, at, r#"{"channel":"pong"}"#.into(), out),
+            Ok(Request::Subscribe(sub)) => self.subscribe(now, at, sub, world, out),
+            Ok(Request::Unsubscribe(sub)) => self.unsubscribe(now, at, &sub, world, out),
+            Ok(Request::Post { id, kind, payload }) => {
+                let reply = match kind {
+                    PostKind::Info => info::posted(world, now, id, &payload),
+                    PostKind::Action => Some(info::post_error(id, "404 Not Found")),
+                };
+                let frame = reply.unwrap_or_else(|| unparsable(text));
+                self.control(now, at, frame, out);
+            }
+            Err(Wrong::Unparsable) => self.control(now, at, unparsable(text), out),
+            Err(Wrong::Fatal) => {
+                let wait = Nanos::from_millis(90 + self.dice.below(66));
+                let one = &mut self.connections[at];
+                one.drop_at = one.drop_at.min(now.plus(wait));
+            }
+        }
+    }
+
+    fn subscribe(&mut self, now: Mono, at: usize, sub: Sub, world: &World, out: &mut Vec<Output>) {
+        let echo = sub.echo(world);
+        let place = match self.connections[at].subs.binary_search(&sub) {
+            Ok(_) => {
+                let text = format!("Already subscribed: {echo}");
+                return self.control(now, at, frames::error(&text), out);
+            }
+            Err(place) => place,
+        };
+        if let Err(refusal) = self.admit(&sub) {
+            return self.control(now, at, frames::error(&refusal), out);
+        }
+        self.connections[at].subs.insert(place, sub.clone());
+        if let Some(cadence) = Cadence::of(&sub) {
+            let clock = &mut self.connections[at].clocks[cadence as usize];
+            if *clock == Mono::MAX {
+                *clock = now.plus(cadence.pause(&mut self.dice));
+            }
+        }
+        if matches!(sub, Sub::Ctx(_)) && !self.ctx_wanted {
+            self.ctx_wanted = true;
+            self.next_ctx = now;
+        }
+        if self.deliver(now, at, FrameKind::Ack, frames::ack("subscribe", &echo), out) {
+            self.first(now, at, &sub, world, out);
+        }
+    }
+
+    /// Whether the limits per address leave room for one more subscription.
+    fn admit(&self, sub: &Sub) -> Result<(), String> {
+        let all = || self.connections.iter().flat_map(|one| &one.subs);
+        if all().count() >= self.limits.subscriptions {
+            let most = self.limits.subscriptions;
+            return Err(format!("Cannot subscribe to more than {most} channels."));
+        }
+        if let Sub::User { user, .. } = sub {
+            let mut users: Vec<&String> = all()
+                .filter_map(|sub| if let Sub::User { user, .. } = sub { Some(user) } else { None })
+                .chain([user])
+                .collect();
+            users.sort_unstable();
+            users.dedup();
+            if users.len() > self.limits.users {
+                let most = self.limits.users;
+                return Err(format!("Cannot track more than {most} total users."));
+            }
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(
+        &mut self,
+        now: Mono,
+        at: usize,
+        sub: &Sub,
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        let echo = sub.echo(world);
+        let Ok(place) = self.connections[at].subs.binary_search(sub) else {
+            let text = format!("Already unsubscribed: {echo}");
+            return self.control(now, at, frames::error(&text), out);
+        };
+        let one = &mut self.connections[at];
+        one.subs.remove(place);
+        if let Some(cadence) = Cadence::of(sub)
+            && !one.subs.iter().any(|other| Cadence::of(other) == Some(cadence))
+        {
+            one.clocks[cadence as usize] = Mono::MAX;
+        }
+        self.recount();
+        self.deliver(now, at, FrameKind::Ack, frames::ack("unsubscribe", &echo), out);
+    }
+
+    /// The first data of a subscription, right behind its acknowledgement (PROTOCOL.md §2.4).
+    fn first(&mut self, now: Mono, at: usize, sub: &Sub, world: &World, out: &mut Vec<Output>) {
+        let (kind, frame) = match sub {
+            Sub::Bbo(market) => {
+                let market = &world.markets[*market];
+                if market.status == Status::Delisted {
+                    return; // Silent for good.
+                }
+                let coin = &market.listing.coin;
+                (FrameKind::Bbo, frames::bbo(coin, world.block_time, market.told))
+            }
+            Sub::Trades(market) => {
+                let market = &world.markets[*market];
+                (FrameKind::Data, frames::trades(&market.listing.coin, &market.trades))
+            }
+            Sub::Ctx(_) => return, // Its turn comes within a second.
+            Sub::User { kind, user, dex, .. } => {
+                let dex = &world.dexes[*dex].name;
+                match account::snapshot(*kind, user, dex, world.block_time) {
+                    Some((channel, data)) => (FrameKind::Data, frames::channel(channel, &data)),
+                    None => return,
+                }
+            }
+            other => match regular(other, world, now) {
+                Some(frame) => (FrameKind::Data, frame),
+                None => return,
+            },
+        };
+        self.deliver(now, at, kind, frame, out);
+    }
+
+    /// What a block moved, to whoever subscribed to it.
+    pub(super) fn block(
+        &mut self,
+        now: Mono,
+        moved: &[Moved],
+        world: &World,
+        out: &mut Vec<Output>,
+    ) {
+        for one in moved {
+            let market = &world.markets[one.market];
+            let coin = &market.listing.coin;
+            if one.top {
+                let make = || frames::bbo(coin, world.block_time, market.told);
+                self.fan_out(now, &Sub::Bbo(one.market), FrameKind::Bbo, make, out);
+            }
+            if one.trades {
+                let fresh = &market.trades[market.trades.len() - market.fresh_trades..];
+                let make = || frames::trades(coin, fresh);
+                self.fan_out(now, &Sub::Trades(one.market), FrameKind::Data, make, out);
+            }
+        }
+    }
+
+    /// Sends one frame to every connection that is subscribed to `sub`.
+    fn fan_out(
+        &mut self,
+        now: Mono,
+        sub: &Sub,
+        kind: FrameKind,
+        make: impl Fn() -> Arc<str>,
+        out: &mut Vec<Output>,
+    ) {
+        let mut frame = None;
+        let mut at = 0;
+        while let Some(one) = self.connections.get(at) {
+            let subscribed = one.subs.binary_search(sub).is_ok();
+            if subscribed {
+                let frame = frame.get_or_insert_with(&make).clone();
+                if !self.deliver(now, at, kind, frame, out) {
+                    continue; // It ended, and the next one has its place.
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// When the next thing is due that no block brings.
+    pub(super) fn next_deadline(&self) -> Mono {
+        let connections = self.connections.iter().map(|one| one.next_deadline(&self.limits));
+        let ctx = if self.ctx_wanted { self.next_ctx } else { Mono::MAX };
+        connections.min().unwrap_or(Mono::MAX).min(ctx)
+    }
+
+    /// Does what is due at `now`.
+    pub(super) fn advance(&mut self, now: Mono, world: &World, out: &mut Vec<Output>) {
+        if self.ctx_wanted && self.next_ctx <= now {
+            // Each market has its turn once a second, the turns spread evenly.
+            self.ctx_at = (self.ctx_at + 1) % world.markets.len();
+            self.next_ctx = self.next_ctx.plus(Nanos(1_000_000_000 / world.markets.len() as u64));
+            let turn = self.ctx_at;
+            let make = || frames::active_ctx(&world.markets[turn], now);
+            self.fan_out(now, &Sub::Ctx(turn), FrameKind::Ctx, make, out);
+        }
+        let mut at = 0;
+        while at < self.connections.len() {
+            let before = self.connections.len();
+            self.attend(now, at, world, out);
+            if self.connections.len() == before {
+                at += 1;
+            }
+        }
+    }
+
+    /// Does what is due on one connection.
+    fn attend(&mut self, now: Mono, at: usize, world: &World, out: &mut Vec<Output>) {
+        let one = &mut self.connections[at];
+        if one.drop_at <= now {
+            return self.end(at, out);
+        }
+        if one.expire_at <= now {
+            let conn = one.id;
+            out.push(Output::Close { conn, code: 1000, reason: "Expired" });
+            return self.disconnect(conn);
+        }
+        let stalled = one.stall_at <= now;
+        if !stalled && now.since(one.sent_at) >= self.limits.idle_close {
+            return self.end(at, out);
+        }
+        if stalled {
+            // Nothing is due on a dead socket but its fate.
+            one.sent_at = now;
+            one.clocks = [Mono::MAX; 5];
+            one.held.clear();
+            one.late.clear();
+            return;
+        }
+        let (id, held_until) = (one.id, one.held_until);
+        if held_until <= now && !one.held.is_empty() {
+            one.sent_at = now;
+            out.extend(one.held.drain(..).map(|text| Output::Text(id, text)));
+        }
+        let mut late = 0;
+        while let Some((due, text)) = one.late.get(late) {
+            if *due <= now {
+                out.push(Output::Text(id, text.clone()));
+                one.late.remove(late);
+            } else {
+                late += 1;
+            }
+        }
+        for cadence in Cadence::ALL {
+            if self.connections[at].clocks[cadence as usize] > now {
+                continue;
+            }
+            self.connections[at].clocks[cadence as usize] = now.plus(cadence.pause(&mut self.dice));
+            let subs: Vec<Sub> = self.connections[at].subs.clone();
+            for sub in subs.iter().filter(|sub| Cadence::of(sub) == Some(cadence)) {
+                if let Some(frame) = regular(sub, world, now)
+                    && !self.deliver(now, at, FrameKind::Data, frame, out)
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn control(&mut self, now: Mono, at: usize, frame: Arc<str>, out: &mut Vec<Output>) {
+        self.deliver(now, at, FrameKind::Control, frame, out);
+    }
+
+    /// Sends one frame, through the faults. `false` when the connection ended.
+    fn deliver(
+        &mut self,
+        now: Mono,
+        at: usize,
+        kind: FrameKind,
+        frame: Arc<str>,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let one = &mut self.connections[at];
+        if one.stall_at <= now {
+            return true;
+        }
+        let fate = self.faults.fate(kind, &frame, &mut self.dice);
+        if fate.drop {
+            self.end(at, out);
+            return false;
+        }
+        let Some(text) = fate.text else { return true };
+        let one = &mut self.connections[at];
+        if fate.torn {
+            out.push(Output::Torn(one.id, text));
+            let id = one.id;
+            self.disconnect(id);
+            return false;
+        }
+        if let Some(wait) = fate.late {
+            one.late.push((now.plus(wait), text));
+            return true;
+        }
+        if let Some(wait) = fate.hold {
+            one.held_until = one.held_until.max(now.plus(wait));
+        }
+        if fate.binary {
+            out.push(Output::Binary(one.id, vec![0xff, 0x00, 0x7b]));
+        }
+        let copies = if fate.twice { 2 } else { 1 };
+        if now < one.held_until || !one.held.is_empty() {
+            one.held.extend(std::iter::repeat_n(text, copies));
+            if one.held.len() > HELD_MAX {
+                self.end(at, out);
+                return false;
+            }
+            return true;
+        }
+        one.sent_at = now;
+        let id = one.id;
+        out.extend(std::iter::repeat_n(text, copies).map(|text| Output::Text(id, text)));
+        true
+    }
+
+    /// Drops one connection without a close frame.
+    fn end(&mut self, at: usize, out: &mut Vec<Output>) {
+        let id = self.connections[at].id;
+        out.push(Output::Drop(id));
+        self.disconnect(id);
+    }
+
+    /// Drops all of them.
+    pub(super) fn end_all(&mut self, out: &mut Vec<Output>) {
+        while !self.connections.is_empty() {
+            self.end(0, out);
+        }
+    }
+}
+
+/// The parse error of the error channel quotes the frame.
+fn unparsable(text: &str) -> Arc<str> {
+    frames::error(&format!("Error parsing JSON into valid websocket request: {text}"))
+}
+
+/// A frame of the channels that tell their whole state at a cadence.
+fn regular(sub: &Sub, world: &World, now: Mono) -> Option<Arc<str>> {
+    match sub {
+        Sub::L2Book { market, grouping, fast } => {
+            let market = &world.markets[*market];
+            let (grouping, time): (Grouping, _) = (*grouping, world.time(now));
+            Some(frames::l2_book(market, time, grouping, *fast))
+        }
+        Sub::AllMids(dex) => Some(frames::all_mids(world, *dex, now)),
+        Sub::AssetCtxs(dex) => Some(frames::asset_ctxs(world, *dex, now)),
+        Sub::AllDexsAssetCtxs => Some(frames::all_dexs_ctxs(world, now)),
+        Sub::Bbo(_) | Sub::Ctx(_) | Sub::Trades(_) | Sub::User { .. } => None,
+    }
+}
