@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::command::{Failure, ModeArg, duration, observation_only, print, summary};
+use crate::command::{Failure, ModeArg, duration, log_to_stderr, observation_only, print, summary};
 use crate::runtime::host::{self, Options};
 use crate::types::config::{Config, Network};
 use crate::types::time::Nanos;
@@ -63,7 +63,7 @@ impl Demo {
             config.persistence.flush_interval.min(Nanos::from_secs(5));
         config.runtime.busy_poll = self.busy_poll;
         let options = Options { duration: Some(self.duration), capture: self.capture };
-        let outcome = host::run(&config, options).map_err(Failure::runtime)?;
+        let outcome = host::run(&config, options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
         server.stop();
         print(&summary::of_run(&outcome, self.json))
     }

@@ -1,18 +1,19 @@
 //! The commands: one file each, registered in one table.
 
 mod check;
-mod demo;
+//mod demo;
 mod replay;
 mod run;
 mod summary;
-mod venue;
+//mod venue;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::telemetry::{self, Screen};
 use crate::types::config::{self, Config};
 use crate::types::record::Mode;
 use crate::types::time::Nanos;
@@ -41,9 +42,9 @@ enum Command {
     /// Runs the engine against the configured venue
     Run(run::Run),
     /// Runs everything on this machine: the simulated venue, and the engine against it
-    Demo(demo::Demo),
+    //Demo(demo::Demo),
     /// Serves the simulated venue alone, on loopback
-    Venue(venue::Venue),
+    //Venue(venue::Venue),
     /// Checks the config and prints the effective one
     Check(check::Check),
     /// Drives the engine from captured frames, as fast as it can
@@ -108,8 +109,8 @@ impl Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => args.run(),
-        Command::Demo(args) => args.run(),
-        Command::Venue(args) => args.run(),
+        //Command::Demo(args) => args.run(),
+        //Command::Venue(args) => args.run(),
         Command::Check(args) => args.run(),
         Command::Replay(args) => args.run(),
     };
@@ -131,6 +132,12 @@ fn observation_only(config: &Config) -> Result<(), Failure> {
             "mode = \"trading\": this version observes only; expected mode = \"observation\"",
         )),
     }
+}
+
+/// Sets up the log and the status line on standard error.
+fn log_to_stderr(config: &Config) -> Result<Screen, Failure> {
+    let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    telemetry::init(&config.telemetry, color).map_err(Failure::runtime)
 }
 
 /// Reads a duration such as `60s`, `15m`, `12h`, `500ms` or `60` (seconds).

@@ -75,7 +75,11 @@ impl Replay {
         }
         let mut player = Player::new(&config, &header, store, began);
         let mut progress = Progress::new();
-        while let Some((now, heard)) = first.take().map_or_else(|| capture.next_line(), |l| Ok(Some(l))).map_err(Failure::runtime)? {
+        while let Some((now, heard)) = first
+            .take()
+            .map_or_else(|| capture.next_line(), |l| Ok(Some(l)))
+            .map_err(Failure::runtime)?
+        {
             player.play(now, &heard);
             progress.step(&player);
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::{
-    ConfigArgs, Failure, ModeArg, duration, observation_only, print, summary,
+    ConfigArgs, Failure, ModeArg, duration, log_to_stderr, observation_only, print, summary,
 };
 use crate::runtime::host::{self, Options};
 use crate::types::time::Nanos;
@@ -41,7 +41,8 @@ impl Run {
         }
         observation_only(&config)?;
         let options = Options { duration: self.duration, capture: self.capture };
-        let outcome = host::run(&config, options).map_err(Failure::runtime)?;
+        let outcome =
+            host::run(&config, options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
         print(&summary::of_run(&outcome, self.json))
     }
 }

@@ -156,7 +156,8 @@ fn write_markets(text: &mut String, tally: &Tally) {
         return;
     }
     markets.sort_by_key(|(coin, m)| (std::cmp::Reverse(m.signals), **coin));
-    let head = ["market", "crosses", "signals", "blocked", "best", "mean", "filled", "T+1", "T+3", "T+5"];
+    let head =
+        ["market", "crosses", "signals", "blocked", "best", "mean", "filled", "T+1", "T+3", "T+5"];
     let _ = writeln!(
         text,
         "\nedges and markouts in bps; filled: share of entry probes that found the whole size\n"

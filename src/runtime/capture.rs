@@ -247,8 +247,8 @@ pub struct Reader<R> {
 impl Reader<BufReader<File>> {
     /// Opens a file and reads its first line.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = File::open(path)
-            .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let file =
+            File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         Self::new(BufReader::with_capacity(1 << 20, file), path)
     }
 }
@@ -286,9 +286,7 @@ impl<R: BufRead> Reader<R> {
         match serde_json::from_str::<Line>(&self.text) {
             Ok(line) => Ok(Some((Now { mono: line.m, wall: line.t }, line.heard))),
             Err(_) if !self.text.ends_with('\n') => Ok(None),
-            Err(error) => {
-                Err(self.refuse("{\"t\":…,\"m\":…,\"frame\":\"…\"}", &error.to_string()))
-            }
+            Err(error) => Err(self.refuse("{\"t\":…,\"m\":…,\"frame\":\"…\"}", &error.to_string())),
         }
     }
 
@@ -362,7 +360,8 @@ mod tests {
     fn a_capture_that_cannot_keep_up_says_what_it_missed() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("a.jsonl");
-        let (mut tap, writer) = create(&path, &Header::new("run", 0, 0, String::new()), 2).expect("ok");
+        let (mut tap, writer) =
+            create(&path, &Header::new("run", 0, 0, String::new()), 2).expect("ok");
         for _ in 0..5 {
             tap.keep(now(1), &Event::Tick);
         }

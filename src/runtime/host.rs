@@ -19,7 +19,7 @@ use crate::runtime::link::{Endpoint, EndpointError, tls_config};
 use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
 use crate::runtime::ring::ring;
 use crate::runtime::tally::Tally;
-use crate::telemetry;
+use crate::telemetry::{self, Screen};
 use crate::types::config::Config;
 use crate::types::time::Nanos;
 
@@ -89,8 +89,8 @@ pub enum RunError {
     Died(&'static str),
 }
 
-/// Runs until SIGINT, SIGTERM, or the end of the duration.
-pub fn run(config: &Config, options: Options) -> Result<Outcome, RunError> {
+/// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`.
+pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
     let tls = tls_config()?;
@@ -127,8 +127,6 @@ pub fn run(config: &Config, options: Options) -> Result<Outcome, RunError> {
     let (to_hot, replies) = ring(64);
     let rings = Rings { rows, notes, statuses, requests, replies };
 
-    let log = telemetry::spawn(&config.telemetry, to_log, to_display)
-        .map_err(system("start the log thread"))?;
     info!(
         run_id,
         version = os::version(),
@@ -168,21 +166,19 @@ pub fn run(config: &Config, options: Options) -> Result<Outcome, RunError> {
         pinning => info!(busy_poll = config.runtime.busy_poll, "hot thread {pinning}"),
     }
 
-    let cold_core = config.runtime.cold_core;
-    let avoid = pinning.core();
+    // The cold threads inherit the core of this one.
+    pin(config.runtime.cold_core, pinning.core());
+    let log = telemetry::spawn(screen.clone(), to_log, to_display)
+        .map_err(system("start the log thread"))?;
     let reader = account::Reader::new(&config.venue, &config.account);
     let desk = thread::Builder::new()
         .name("hip3-desk".to_owned())
-        .spawn(move || {
-            pin(cold_core, avoid);
-            desk(reader, &endpoint, to_desk, to_hot);
-        })
+        .spawn(move || desk(reader, &endpoint, to_desk, to_hot))
         .map_err(system("start the desk thread"))?;
     let flush_interval = config.persistence.flush_interval;
     let recorder = thread::Builder::new()
         .name("hip3-recorder".to_owned())
         .spawn(move || {
-            pin(cold_core, avoid);
             let mut tally = Tally::default();
             recorder(store, to_recorder, flush_interval, &markets, |row| tally.count(row))
                 .map(|summary| (summary, tally))

@@ -45,6 +45,7 @@ const fn kind(note: &Note) -> Kind {
     match note {
         Note::UniverseRead { .. } => info("venue read", FEW),
         Note::UniverseFailed { .. } => warn("venue cannot be read", FEW),
+        Note::NotListed { .. } => warn("venue.include names no active market", MARKETS),
         Note::Listed { .. } => info("market listed", MARKETS),
         Note::ParamChanged { .. } => warn("market rules changed", MARKETS),
         Note::Halted { .. } => warn("market halted", MARKETS),
@@ -144,7 +145,8 @@ fn write(kind: Kind, note: &Note) {
         Note::UniverseRead { markets, active, watched } => say!(kind, markets, active, watched),
         Note::UniverseFailed { retry } => say!(kind, retry_ms = retry.as_millis()),
         Note::ParamChanged { coin, what } => say!(kind, coin = coin.as_str(), what),
-        Note::Listed { coin }
+        Note::NotListed { coin }
+        | Note::Listed { coin }
         | Note::Halted { coin }
         | Note::Resumed { coin }
         | Note::SetAside { coin }
@@ -174,7 +176,8 @@ fn write(kind: Kind, note: &Note) {
             say!(kind, cause = cause.name(), lasted_ms = lasted.as_millis(), markets);
         }
         Note::VenueError { text } => say!(kind, text = %text),
-        Note::Malformed { frame } | Note::UnknownChannel { frame } => say!(kind, frame = %frame),
+        Note::Malformed { why, frame } => say!(kind, why, frame = %frame),
+        Note::UnknownChannel { frame } => say!(kind, frame = %frame),
         Note::RowsLost { rows } => say!(kind, rows),
         Note::SignalsShed { shed } => say!(kind, shed),
     }
@@ -237,7 +240,8 @@ mod tests {
             (Note::GapEnded { cause: GapCause::Start, lasted: span, markets: 1 }, "INFO"),
             (Note::GapEnded { cause: GapCause::Storage, lasted: span, markets: 1 }, "WARN"),
             (Note::VenueError { text: words }, "WARN"),
-            (Note::Malformed { frame: words }, "WARN"),
+            (Note::Malformed { why: "x", frame: words }, "WARN"),
+            (Note::NotListed { coin }, "WARN"),
             (Note::UnknownChannel { frame: words }, "WARN"),
             (Note::RowsLost { rows: 5 }, "WARN"),
             (Note::SignalsShed { shed: 6 }, "WARN"),

@@ -1,9 +1,9 @@
 //! A small world for the engine in virtual time: the test says what the venue sends, in the
 //! venue's own bytes, and reads what the engine asks for.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses its part")]
 
-use hip3::account::info;
+use hip3::account::info::{self, DexAnswers};
 use hip3::engine::Engine;
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown};
@@ -40,13 +40,15 @@ impl Info {
 
     /// The reading these answers make.
     pub fn universe(&self) -> Universe {
-        let parsed = info::universe(
-            &["tst".to_owned()],
-            &self.perp_dexs,
-            &[info::DexAnswers { meta: &self.meta, limits: &self.limits, at_cap: &self.at_cap }],
-            None,
-        );
-        parsed.expect("well-formed answers")
+        let wanted = ["tst".to_owned()];
+        let dexes = info::perp_dexs(self.perp_dexs.as_bytes(), &wanted).expect("perpDexs");
+        let answers = DexAnswers {
+            meta: self.meta.as_bytes(),
+            limits: self.limits.as_bytes(),
+            at_cap: self.at_cap.as_bytes(),
+        };
+        let markets = info::markets(&dexes[0], answers).expect("well-formed answers");
+        Universe { markets, fees: None }
     }
 }
 
@@ -233,19 +235,31 @@ impl Scenario {
     }
 
     pub fn signals(&self) -> Vec<SignalRow> {
-        self.rows.iter().filter_map(|r| if let Row::Signal(r) = r { Some(*r) } else { None }).collect()
+        self.rows
+            .iter()
+            .filter_map(|r| if let Row::Signal(r) = r { Some(*r) } else { None })
+            .collect()
     }
 
     pub fn followups(&self) -> Vec<FollowUpRow> {
-        self.rows.iter().filter_map(|r| if let Row::FollowUp(r) = r { Some(*r) } else { None }).collect()
+        self.rows
+            .iter()
+            .filter_map(|r| if let Row::FollowUp(r) = r { Some(*r) } else { None })
+            .collect()
     }
 
     pub fn entries(&self) -> Vec<EntryRow> {
-        self.rows.iter().filter_map(|r| if let Row::Entry(r) = r { Some(*r) } else { None }).collect()
+        self.rows
+            .iter()
+            .filter_map(|r| if let Row::Entry(r) = r { Some(*r) } else { None })
+            .collect()
     }
 
     pub fn crosses(&self) -> Vec<CrossRow> {
-        self.rows.iter().filter_map(|r| if let Row::Cross(r) = r { Some(*r) } else { None }).collect()
+        self.rows
+            .iter()
+            .filter_map(|r| if let Row::Cross(r) = r { Some(*r) } else { None })
+            .collect()
     }
 
     pub fn gaps(&self) -> Vec<GapRow> {
