@@ -489,3 +489,9 @@ proptest! {
         let _ = from_text(&text, "config.toml", std::slice::from_ref(&text)).map_err(|e| e.to_string());
     }
 }
+
+#[test]
+fn deep_keys_do_not_break_the_stack() {
+    let deep = format!("{}a = 1\n", "a.".repeat(1 << 18));
+    let _ = read(&deep).map_err(|e| e.to_string().len());
+}
