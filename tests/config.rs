@@ -142,6 +142,11 @@ fn a_problem_names_path_value_and_what_was_expected() {
         "config.toml: venue.dexes[1] = 3: expected dex names of 1 to 20 printable characters \
          without \":\""
     );
+    assert_eq!(
+        problems("[detector.markets.\"io:A\"]\nthreshold_bps = 1"),
+        "config.toml: detector.markets.\"io:A\": \"io:A\" is of dex \"io\", which is not in \
+         venue.dexes (xyz)"
+    );
     assert_eq!(problems("risk = 5"), "config.toml: risk = 5: expected a table");
     assert_eq!(
         set_problems(&["detector.sizing_alpha=0"]),
