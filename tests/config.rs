@@ -142,6 +142,11 @@ fn a_problem_names_path_value_and_what_was_expected() {
         "config.toml: venue.dexes[1] = 3: expected dex names of 1 to 20 printable characters \
          without \":\""
     );
+    assert_eq!(
+        problems("[detector.markets.\"io:A\"]\nthreshold_bps = 1"),
+        "config.toml: detector.markets.\"io:A\": \"io:A\" is of dex \"io\", which is not in \
+         venue.dexes (xyz)"
+    );
     assert_eq!(problems("risk = 5"), "config.toml: risk = 5: expected a table");
     assert_eq!(
         set_problems(&["detector.sizing_alpha=0"]),
@@ -488,4 +493,10 @@ proptest! {
         let text = parts.concat();
         let _ = from_text(&text, "config.toml", std::slice::from_ref(&text)).map_err(|e| e.to_string());
     }
+}
+
+#[test]
+fn deep_keys_do_not_break_the_stack() {
+    let deep = format!("{}a = 1\n", "a.".repeat(1 << 18));
+    let _ = read(&deep).map_err(|e| e.to_string().len());
 }

@@ -18,8 +18,8 @@ pub(super) struct Reading {
     problems: Vec<Problem>,
     /// Keys whose values were refused: no rule over several keys is told about them.
     wrong: BTreeSet<String>,
-    /// Source and text of every value that was taken.
-    written: BTreeMap<String, (Rc<str>, String)>,
+    /// Source and text of every value that was taken; a table has no text worth showing.
+    written: BTreeMap<String, (Rc<str>, Option<String>)>,
     /// Paths of every key there is.
     known: Vec<String>,
     /// Keys that nobody took.
@@ -70,7 +70,7 @@ impl Reading {
 
     fn tell(&mut self, path: &str, fault: impl Into<String>) {
         let (source, written) = match self.written.get(path) {
-            Some((source, written)) => (&**source, Some(written.as_str())),
+            Some((source, written)) => (&**source, written.as_deref()),
             None => ("defaults", None),
         };
         self.problems.push(Problem::new(source, path, written, fault));
@@ -151,7 +151,7 @@ impl Section<'_> {
         let path = join(&self.path, key);
         self.reading.known.push(path.clone());
         let entry = self.table.remove(key)?;
-        let written = (Rc::clone(&entry.source), entry.written.clone());
+        let written = (Rc::clone(&entry.source), Some(entry.written.clone()));
         self.reading.written.insert(path.clone(), written);
         Some((path, entry))
     }
@@ -160,7 +160,10 @@ impl Section<'_> {
     pub(super) fn table(&mut self, key: &str) -> Table {
         match self.pull(key) {
             None => Table::new(),
-            Some((_, Entry { node: Node::Table(table), .. })) => table,
+            Some((path, Entry { node: Node::Table(table), source, .. })) => {
+                self.reading.written.insert(path, (source, None));
+                table
+            }
             Some((path, _)) => {
                 self.reading.refuse(&path, "expected a table");
                 Table::new()
