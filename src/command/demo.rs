@@ -6,9 +6,8 @@ use clap::Args;
 
 use crate::command::{Failure, ModeArg, duration, log_to_stderr, observation_only, print, summary};
 use crate::runtime::host::{self, Options};
-use crate::types::config::{Config, Network};
+use crate::types::config::{self, Config, Network};
 use crate::types::time::Nanos;
-use crate::venue;
 use crate::venue::tcp::Server;
 
 /// Runs everything on this machine: starts the simulated venue on loopback and the engine against
@@ -49,8 +48,9 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let mut config = crate::types::config::load(None, &self.overrides).map_err(Failure::usage)?;
-        config.mode = self.mode.into();
+        let mut overrides = self.overrides;
+        overrides.push(self.mode.key());
+        let mut config = config::load(None, &overrides).map_err(Failure::usage)?;
         observation_only(&config)?;
         let settings =
             crate::command::venue::settings(self.seed, self.markets, self.faults.as_deref())?;
@@ -63,7 +63,8 @@ impl Demo {
             config.persistence.flush_interval.min(Nanos::from_secs(5));
         config.runtime.busy_poll = self.busy_poll;
         let options = Options { duration: Some(self.duration), capture: self.capture };
-        let outcome = host::run(&config, options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
+        let outcome =
+            host::run(&config, options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
         server.stop();
         print(&summary::of_run(&outcome, self.json))
     }

@@ -1,11 +1,11 @@
 //! The commands: one file each, registered in one table.
 
 mod check;
-//mod demo;
+mod demo;
 mod replay;
 mod run;
 mod summary;
-//mod venue;
+mod venue;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -42,9 +42,9 @@ enum Command {
     /// Runs the engine against the configured venue
     Run(run::Run),
     /// Runs everything on this machine: the simulated venue, and the engine against it
-    //Demo(demo::Demo),
+    Demo(demo::Demo),
     /// Serves the simulated venue alone, on loopback
-    //Venue(venue::Venue),
+    Venue(venue::Venue),
     /// Checks the config and prints the effective one
     Check(check::Check),
     /// Drives the engine from captured frames, as fast as it can
@@ -77,12 +77,14 @@ enum ModeArg {
     Trading,
 }
 
-impl From<ModeArg> for Mode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
+impl ModeArg {
+    /// As an override of the config, so that the rules of the mode are checked with the rest.
+    fn key(self) -> String {
+        let mode = match self {
             ModeArg::Observation => Mode::Observation,
             ModeArg::Trading => Mode::Trading,
-        }
+        };
+        format!("mode={}", mode.name())
     }
 }
 
@@ -109,8 +111,8 @@ impl Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => args.run(),
-        //Command::Demo(args) => args.run(),
-        //Command::Venue(args) => args.run(),
+        Command::Demo(args) => args.run(),
+        Command::Venue(args) => args.run(),
         Command::Check(args) => args.run(),
         Command::Replay(args) => args.run(),
     };

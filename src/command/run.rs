@@ -35,10 +35,9 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let mut config = self.config.load()?;
-        if let Some(mode) = self.mode {
-            config.mode = mode.into();
-        }
+        let mut args = self.config;
+        args.overrides.extend(self.mode.map(ModeArg::key));
+        let config = args.load()?;
         observation_only(&config)?;
         let options = Options { duration: self.duration, capture: self.capture };
         let outcome =
