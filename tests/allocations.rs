@@ -1,0 +1,102 @@
+//! The promise that handling market data allocates nothing, once everything has grown to its
+//! working size: frames, gates, crosses, signals, later looks, ticks, and the rings they leave by.
+
+mod support;
+
+use allocation_counter::measure;
+use hip3::engine::Engine;
+use hip3::runtime::ring::ring;
+use hip3::types::event::{Action, Actions, Event};
+use hip3::types::note::Note;
+use hip3::types::record::Row;
+use hip3::types::time::{Mono, Nanos, Now};
+use support::{FIRST_ID, Info, START, config};
+
+/// Frames of two markets whose oracle swings, in the usual shape and in others, with the time that
+/// passes before each.
+fn session(frames: usize) -> Vec<(Nanos, Vec<u8>)> {
+    let mut session = Vec::with_capacity(frames);
+    for n in 0..frames {
+        let coin = ["tst:ONE", "tst:TWO"][n % 2];
+        let time = START.0 / 1_000_000 + n as i64;
+        let frame = match n % 10 {
+            // Unusual shapes take the slow way through the JSON parser.
+            0 => format!(
+                r#"{{"data":{{"bbo":[{{"n":1,"px":"99.95","sz":"50"}},null],"time":{time},"coin":"{coin}"}},"channel":"bbo"}}"#
+            ),
+            1 => r#"{"channel":"pong"}"#.to_owned(),
+            2 => format!(
+                r#"{{"channel":"activeAssetCtx","data":{{"coin":"{coin}","ctx":{{"oraclePx":"100.5","markPx":100.5,"midPx":"100.4","openInterest":"5.5","funding":null}}}}}}"#
+            ),
+            3 | 6 | 9 => format!(
+                r#"{{"channel":"activeAssetCtx","data":{{"coin":"{coin}","ctx":{{"funding":"0.00000625","openInterest":"50.5","prevDayPx":"99.0","dayNtlVlm":"204936975.5174998045","premium":"-0.0001","oraclePx":"{oracle}","markPx":"{oracle}","midPx":"{oracle}","impactPxs":["99.9","100.1"],"dayBaseVlm":"6563.3756"}}}}}}"#,
+                oracle = ["100.0", "101.0", "99.0"][n / 10 % 3]
+            ),
+            5 => r#"{"channel":"bbo","data":{"coin":"tst:ONE","time":1,"bbo":[{"px":"1e5"#.to_owned(),
+            _ => format!(
+                r#"{{"channel":"bbo","data":{{"coin":"{coin}","time":{time},"bbo":[{{"px":"99.95","sz":"{sz}","n":1}},{{"px":"100.05","sz":"{sz}","n":2}}]}}}}"#,
+                sz = 20 + n % 80
+            ),
+        };
+        session.push((Nanos::from_millis(1 + n as u64 % 40), frame.into_bytes()));
+    }
+    session
+}
+
+#[test]
+fn handling_market_data_allocates_nothing() {
+    let mut engine = Engine::new(&config(), FIRST_ID, 1);
+    let mut out = Actions::new();
+    let mut now = Now { mono: Mono(1_000_000_000), wall: START };
+    let universe = Info::two_markets().universe();
+    for event in [Event::Tick, Event::Universe(&universe), Event::Connected] {
+        engine.on_event(now, event, &mut out);
+    }
+    let (mut rows, mut to_recorder) = ring::<Row>(1 << 12);
+    let (mut notes, mut to_log) = ring::<Note>(1 << 12);
+    let mut counts = [0_u64; 5];
+
+    let mut play = |session: &[(Nanos, Vec<u8>)]| {
+        for (wait, frame) in session {
+            let end = now.mono.plus(*wait);
+            while engine.next_due() <= end {
+                let step = engine.next_due().since(now.mono);
+                now = Now { mono: now.mono.plus(step), wall: now.wall.plus(step) };
+                engine.on_event(now, Event::Tick, &mut out);
+            }
+            now = Now { wall: now.wall.plus(end.since(now.mono)), mono: end };
+            engine.on_event(now, Event::Frame(frame), &mut out);
+            for action in out.iter() {
+                match action {
+                    Action::Record(row) => rows.push(row).expect("room for a row"),
+                    Action::Note(note) => notes.push(note).expect("room for a note"),
+                    _ => {}
+                }
+            }
+            out.clear();
+            while let Some(row) = to_recorder.pop() {
+                counts[row.kind() as usize] += 1;
+            }
+            while to_log.pop().is_some() {}
+        }
+        (engine.status(now.mono), counts)
+    };
+
+    let warm_up = session(20_000);
+    let measured = session(50_000);
+    let (before, rows_before) = play(&warm_up);
+    let mut after = None;
+    let allocations = measure(|| after = Some(play(&measured)));
+    let (status, rows_after) = after.expect("it ran");
+
+    // It did work, of every kind.
+    assert_eq!(status.frames - before.frames, 50_000);
+    assert!(status.bbo - before.bbo > 20_000 && status.ctx - before.ctx > 10_000);
+    assert!(status.fallback - before.fallback > 5_000 && status.malformed - before.malformed > 1_000);
+    assert!(status.gate_blocks.iter().sum::<u64>() > before.gate_blocks.iter().sum::<u64>());
+    let recorded: Vec<u64> =
+        rows_after.iter().zip(rows_before).map(|(after, before)| after - before).collect();
+    assert!(recorded[..4].iter().all(|rows| *rows > 100), "{recorded:?}");
+
+    assert_eq!((allocations.count_total, allocations.bytes_total), (0, 0));
+}
