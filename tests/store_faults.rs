@@ -533,7 +533,7 @@ fn a_journal_cut_anywhere_gives_back_what_is_before_the_cut() {
             open(&Faulty::default(), dir.path(), "r2", secs(NOON, 9)).expect("it opens");
         kept.push(recovery.rows_recovered);
         store.close(secs(NOON, 10)).expect("it closes");
-        check(dir.path(), &[told.clone()], &format!("cut at {length}"));
+        check(dir.path(), std::slice::from_ref(&told), &format!("cut at {length}"));
     }
     assert!(kept.is_sorted(), "{kept:?}");
     assert_eq!((kept.first(), kept.last()), (Some(&0), Some(&70)));
@@ -556,7 +556,7 @@ fn a_journal_garbled_in_the_middle_is_kept_aside_and_read_up_to_there() {
         assert_eq!(fs::read(aside).expect("kept"), garbled, "at {at}");
         assert!(recovery.rows_recovered < 70);
         store.close(secs(NOON, 10)).expect("it closes");
-        check(dir.path(), &[told.clone()], &format!("garbled at {at}"));
+        check(dir.path(), std::slice::from_ref(&told), &format!("garbled at {at}"));
     }
 }
 
