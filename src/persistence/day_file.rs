@@ -266,7 +266,7 @@ impl DayFile {
         let (mut sealed, mut sealed_end, mut sealed_rows) = (groups.len(), at, 0);
         for held in self.tail.chunks(with.group_rows) {
             let rows = held.iter().map(|held| &held.row);
-            let (group, bytes) = parquet::encode(self.kind, rows, at).map_err(encode)?;
+            let (group, bytes) = parquet::encode(self.kind, &rows, at).map_err(encode)?;
             write_all_at(with.disk, &file, &bytes, at).map_err(io)?;
             at += bytes.len() as u64;
             groups.push(group);

@@ -89,7 +89,7 @@ pub(super) struct Footer {
 /// Encodes `rows`, all of `kind`, as one row group whose first byte will stand at `at`.
 pub(super) fn encode<'a>(
     kind: RowKind,
-    rows: impl Iterator<Item = &'a Row> + Clone,
+    rows: &(impl Iterator<Item = &'a Row> + Clone),
     at: u64,
 ) -> Result<(Group, Vec<u8>), EncodeError> {
     let fields = columns::fields(kind);

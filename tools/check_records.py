@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Opens every record file of a data directory with pyarrow and DuckDB and checks what it promises:
+columns and types, unique ids, three follow-ups and the same entry probes for every signal, a cross
+for every signal. Prints a table; exits with 1 when something is broken.
+
+    pip install pyarrow duckdb
+    tools/check_records.py data/signals
+"""
+
+import argparse
+import glob
+import os
+import sys
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+DECIMAL = pa.decimal128(18, 8)
+TIME = pa.timestamp("ns", tz="UTC")
+TEXT = pa.string()
+U8, U32, U64 = pa.uint8(), pa.uint32(), pa.uint64()
+I32, I64, F64 = pa.int32(), pa.int64(), pa.float64()
+
+# Name, type; a question mark behind the name says that it may be null.
+COLUMNS = {
+    "signals": [
+        ("signal_id", U64), ("detected_at", TIME), ("market", TEXT), ("asset_id", U32),
+        ("side", TEXT), ("oracle_px", DECIMAL), ("mark_px?", DECIMAL), ("bid_px?", DECIMAL),
+        ("bid_sz?", DECIMAL), ("ask_px?", DECIMAL), ("ask_sz?", DECIMAL), ("raw_edge_bps", F64),
+        ("net_edge_bps", F64), ("cost_bps", F64), ("suggested_sz", DECIMAL),
+        ("suggested_notional", DECIMAL), ("size_factor", F64), ("spread_bps?", F64),
+        ("spread_ewma_bps?", F64), ("bbo_age_us", I64), ("ctx_age_us", I64), ("bbo_time_ms", I64),
+        ("cross_id", U64), ("cross_age_ms", I64), ("blocked_by?", TEXT), ("gate_mask", U8),
+        ("decision", TEXT), ("mode", TEXT),
+    ],
+    "followup": [
+        ("signal_id", U64), ("market", TEXT), ("side", TEXT), ("signal_at", TIME),
+        ("offset_ms", I32), ("captured_at", TIME), ("oracle_px?", DECIMAL), ("bid_px?", DECIMAL),
+        ("bid_sz?", DECIMAL), ("ask_px?", DECIMAL), ("ask_sz?", DECIMAL), ("raw_edge_bps?", F64),
+        ("edge_change_bps?", F64), ("oracle_moved_bps?", F64), ("market_moved_bps?", F64),
+        ("markout_bps?", F64), ("bbo_age_us?", I64), ("status", TEXT),
+    ],
+    "entries": [
+        ("signal_id", U64), ("market", TEXT), ("side", TEXT), ("latency_ms", I32),
+        ("captured_at", TIME), ("limit_px", DECIMAL), ("px?", DECIMAL), ("available_sz?", DECIMAL),
+        ("fillable_sz?", DECIMAL), ("oracle_px?", DECIMAL), ("status", TEXT),
+    ],
+    "crosses": [
+        ("cross_id", U64), ("market", TEXT), ("side", TEXT), ("started_at", TIME),
+        ("ended_at", TIME), ("duration_us", I64), ("quote_survival_us?", I64),
+        ("max_raw_edge_bps", F64), ("signals", U32), ("end_reason", TEXT),
+    ],
+    "gaps": [("started_at", TIME), ("ended_at", TIME), ("cause", TEXT), ("markets", U32)],
+}
+
+METADATA = ["schema_version", "run_id", "git_commit", "config_hash", "last_seq"]
+
+# A query that yields the offending rows, and what they are. A run that still goes on owes rows.
+RULES = [
+    ("signals", "SELECT signal_id FROM signals GROUP BY 1 HAVING count(*) > 1", "signal ids twice"),
+    ("crosses", "SELECT cross_id FROM crosses GROUP BY 1 HAVING count(*) > 1", "cross ids twice"),
+    ("followup", "SELECT signal_id, offset_ms FROM followup GROUP BY 1, 2 HAVING count(*) > 1",
+     "follow-ups twice"),
+    ("entries", "SELECT signal_id, latency_ms FROM entries GROUP BY 1, 2 HAVING count(*) > 1",
+     "entry probes twice"),
+    ("followup", "SELECT 1 FROM followup WHERE offset_ms NOT IN (1000, 3000, 5000)",
+     "follow-ups at a time of their own"),
+    ("gaps", "SELECT 1 FROM gaps WHERE ended_at < started_at", "gaps that end before they begin"),
+    ("crosses", "SELECT 1 FROM crosses WHERE ended_at < started_at",
+     "crosses that end before they begin"),
+]
+WHOLE = [
+    ("signals followup", "SELECT signal_id FROM signals LEFT JOIN followup USING (signal_id)"
+     " GROUP BY 1 HAVING count(offset_ms) <> 3", "signals without three follow-ups"),
+    ("signals entries", "SELECT signal_id, count(latency_ms) AS n FROM signals LEFT JOIN entries"
+     " USING (signal_id) GROUP BY 1 HAVING n <> $entries", "signals without all entry probes"),
+    ("signals crosses", "SELECT signal_id FROM signals ANTI JOIN crosses USING (cross_id)",
+     "signals without a cross"),
+]
+ORPHANS = [
+    ("signals followup", "SELECT 1 FROM followup ANTI JOIN signals USING (signal_id)",
+     "follow-ups without their signal"),
+    ("signals entries", "SELECT 1 FROM entries ANTI JOIN signals USING (signal_id)",
+     "entry probes without their signal"),
+]
+
+
+def check_file(path, kind, running, problems):
+    """One file, by itself: columns, types, nulls, metadata, both readers. Returns a table row."""
+    name = os.path.basename(path)
+    file = pq.ParquetFile(path)
+    expected = [(n.rstrip("?"), t, n.endswith("?")) for n, t in COLUMNS[kind]]
+    actual = [(f.name, f.type, f.nullable) for f in file.schema_arrow]
+    if actual != expected:
+        wrong = [f"{a} instead of {e}" for a, e in zip(actual, expected) if a != e]
+        problems.append(f"{name}: columns differ: {wrong or 'their number'}")
+    meta = {k.decode(): v.decode() for k, v in (file.metadata.metadata or {}).items()}
+    missing = [key for key in METADATA if f"hip3.{key}" not in meta]
+    if missing:
+        problems.append(f"{name}: metadata without {missing}")
+    table = file.read()
+    table.validate(full=True)
+    rows = duckdb.sql(f"SELECT count(*), max(COLUMNS(*)) FROM '{path}'").fetchall()[0][0]
+    # A run that goes on may have written the next file between the two.
+    if rows < table.num_rows or rows > table.num_rows and not running:
+        problems.append(f"{name}: pyarrow reads {table.num_rows} rows, DuckDB {rows}")
+    return (name, table.num_rows, file.metadata.num_row_groups, os.path.getsize(path),
+            meta.get("hip3.run_id", "-"))
+
+
+def print_table(head, rows):
+    cells = [[str(cell) for cell in row] for row in [head, *rows]]
+    width = [max(map(len, column)) for column in zip(*cells)]
+    for row in cells:
+        print("  ".join(
+            c.rjust(w) if c.isdigit() else c.ljust(w) for c, w in zip(row, width)).rstrip())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("dir", help="data directory")
+    parser.add_argument("--entries", type=int, default=4, metavar="N",
+                        help="entry probes of every signal (%(default)s)")
+    parser.add_argument("--running", action="store_true",
+                        help="the run goes on: rows that are still owed are no problem")
+    args = parser.parse_args()
+
+    problems, notes, rows, kinds = [], [], [], set()
+    paths = sorted(glob.glob(os.path.join(args.dir, "*.parquet")))
+    if not paths:
+        print(f"{args.dir}: no *.parquet files", file=sys.stderr)
+        return 1
+    for path in paths:
+        kind = os.path.basename(path).split("_")[0]
+        if kind not in COLUMNS:
+            problems.append(f"{os.path.basename(path)}: not a name of a record file")
+            continue
+        try:
+            rows.append(check_file(path, kind, args.running, problems))
+            kinds.add(kind)
+        except Exception as error:  # Whatever a reader says is a finding, not a reason to stop.
+            problems.append(f"{os.path.basename(path)}: {error}")
+    print_table(("file", "rows", "groups", "bytes", "last run"), rows)
+
+    for kind in COLUMNS:
+        if kind in kinds:
+            pattern = os.path.join(args.dir, f"{kind}_*.parquet")
+            duckdb.sql(f"CREATE VIEW {kind} AS SELECT * FROM '{pattern}'")
+        else:
+            columns = ", ".join(f"NULL AS {name.rstrip('?')}" for name, _ in COLUMNS[kind])
+            duckdb.sql(f"CREATE VIEW {kind} AS SELECT {columns} WHERE false")
+    for rules, found in [(RULES, problems), (WHOLE, notes if args.running else problems),
+                         (ORPHANS, notes)]:
+        for needs, query, what in rules:
+            if not set(needs.split()) & kinds:
+                continue
+            query = query.replace("$entries", str(args.entries))
+            count = duckdb.sql(f"SELECT count(*) FROM ({query})").fetchall()[0][0]
+            if count:
+                found.append(f"{count} {what}")
+    for note in notes:
+        print(f"note: {note}")
+    for problem in problems:
+        print(f"BROKEN: {problem}")
+    print("broken" if problems else "all promises kept")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
