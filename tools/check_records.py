@@ -101,7 +101,8 @@ def check_file(path, kind, running, problems):
         problems.append(f"{name}: metadata without {missing}")
     table = file.read()
     table.validate(full=True)
-    rows = duckdb.sql(f"SELECT count(*), max(COLUMNS(*)) FROM '{path}'").fetchall()[0][0]
+    # The hash makes DuckDB decode every value; the values themselves need not come out.
+    rows = duckdb.sql(f"SELECT count(*), max(hash(t)) FROM '{path}' t").fetchall()[0][0]
     # A run that goes on may have written the next file between the two.
     if rows < table.num_rows or rows > table.num_rows and not running:
         problems.append(f"{name}: pyarrow reads {table.num_rows} rows, DuckDB {rows}")
