@@ -121,7 +121,7 @@ fn whatever_the_venue_served_is_recorded_once_through_any_number_of_kills() {
     // What each life was served, and what of it was seen in the files before its end.
     let mut lives: Vec<std::ops::Range<usize>> = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut lively = |run: &mut Running, frames: usize| {
+    let lively = |run: &mut Running, frames: usize| {
         let from = served();
         run.wait_until("frames", || served() >= from + frames);
         from
