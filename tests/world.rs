@@ -55,14 +55,14 @@ impl World {
             }
             self.venue.advance(self.now.mono, &mut outputs);
             for output in std::mem::take(&mut outputs) {
-                self.deliver(output);
+                self.deliver(&output);
             }
         }
     }
 
     /// What the venue puts out reaches the engine at once; the trip lies on the other way.
-    fn deliver(&mut self, output: Output) {
-        let (conn, event) = match &output {
+    fn deliver(&mut self, output: &Output) {
+        let (conn, event) = match output {
             Output::Text(conn, text) => (*conn, Event::Frame(text.as_bytes())),
             Output::Binary(conn, _) => (*conn, Event::Binary),
             Output::Close { conn, .. } => (*conn, Event::Disconnected(LinkDown::Closed)),
@@ -114,7 +114,7 @@ impl World {
             }
         }
         for output in outputs {
-            self.deliver(output);
+            self.deliver(&output);
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::command::venue::Market;
 use crate::command::{Failure, ModeArg, duration, log_to_stderr, observation_only, print, summary};
 use crate::runtime::host::{self, Options};
 use crate::types::config::{self, Config, Network};
@@ -20,15 +21,8 @@ pub(crate) struct Demo {
     /// Stops by itself after this long, e.g. 60s, 15m
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
     duration: Nanos,
-    /// Decides over everything the venue does by chance
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Markets of the venue
-    #[arg(long, value_name = "N", default_value_t = 126)]
-    markets: usize,
-    /// What goes wrong at the venue: a TOML file
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
+    #[command(flatten)]
+    market: Market,
     /// Where the records go
     #[arg(long, value_name = "DIR", default_value = "data/demo/signals")]
     data_dir: PathBuf,
@@ -52,8 +46,7 @@ impl Demo {
         overrides.push(self.mode.key());
         let mut config = config::load(None, &overrides).map_err(Failure::usage)?;
         observation_only(&config)?;
-        let settings =
-            crate::command::venue::settings(self.seed, self.markets, self.faults.as_deref())?;
+        let settings = self.market.settings()?;
         let dex = settings.dex.clone();
         let server = Server::start(settings, 0).map_err(Failure::runtime)?;
         point_at(&mut config, &server, dex);

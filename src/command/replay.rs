@@ -19,25 +19,25 @@ use crate::types::time::Now;
 /// Rows between two commits to the journal.
 const BATCH: u64 = 4096;
 
-/// Drives the engine from a capture (`hip3 run --capture FILE`), as fast as it can, and writes the
-/// same rows that the live run wrote.
+/// Drives the engine from captures (`hip3 run --capture FILE`), as fast as it can, and writes the
+/// same rows that the live runs wrote.
 ///
 /// The settings are those of the captured run, unless `--config` or `--set` says otherwise. A
 /// capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// The capture
-    #[arg(value_name = "FILE")]
-    capture: PathBuf,
+    /// The captures
+    #[arg(value_name = "FILE", required = true)]
+    captures: Vec<PathBuf>,
     /// Uses this config instead of the captured run's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Overrides one key; may be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Where the day files go: a directory without records [default: data/replay/RUN]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    /// Where the day files go: each capture's into a directory of its own, named by its run
+    #[arg(long, value_name = "DIR", default_value = "data/replay")]
+    out: PathBuf,
     /// Prints the summary as JSON
     #[arg(long)]
     json: bool,
@@ -45,22 +45,30 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let mut capture = Reader::open(&self.capture).map_err(Failure::usage)?;
+        for path in &self.captures {
+            print(&self.replay(path)?)?;
+        }
+        Ok(())
+    }
+
+    /// Replays one capture and returns its summary.
+    fn replay(&self, path: &Path) -> Result<String, Failure> {
+        let mut capture = Reader::open(path).map_err(Failure::usage)?;
         let header = capture.header().clone();
         let config = match &self.config {
             Some(file) => config::load(Some(file), &self.overrides),
             None => {
-                let name = format!("{}, line 1", self.capture.display());
+                let name = format!("{}, line 1", path.display());
                 config::from_text(&header.config, &name, &self.overrides)
             }
         }
         .map_err(Failure::usage)?;
         observation_only(&config)?;
-        let out = self.out.unwrap_or_else(|| Path::new("data/replay").join(&header.run_id));
+        let out = self.out.join(&header.run_id);
         refuse_records(&out)?;
 
-        let mut first = capture.next_line().map_err(Failure::runtime)?;
-        let began = first.as_ref().map_or(Now::default(), |(now, _)| *now);
+        let mut line = capture.next_line().map_err(Failure::runtime)?;
+        let began = line.as_ref().map_or(Now::default(), |(now, _)| *now);
         let run = RunInfo {
             run_id: header.run_id.clone(),
             git_commit: GIT_COMMIT.to_owned(),
@@ -75,19 +83,16 @@ impl Replay {
         }
         let mut player = Player::new(&config, &header, store, began);
         let mut progress = Progress::new();
-        while let Some((now, heard)) = first
-            .take()
-            .map_or_else(|| capture.next_line(), |l| Ok(Some(l)))
-            .map_err(Failure::runtime)?
-        {
+        while let Some((now, heard)) = line {
             player.play(now, &heard);
             progress.step(&player);
+            line = capture.next_line().map_err(Failure::runtime)?;
         }
         player.end();
         progress.end(&player);
         let status = player.engine.status(player.now.mono);
         let records = player.store.close(player.now.wall).map_err(Failure::runtime)?;
-        print(&summary::of_replay(&status, &player.tally, &records, self.json))
+        Ok(summary::of_replay(&status, &player.tally, &records, self.json))
     }
 }
 
@@ -97,7 +102,7 @@ fn refuse_records(out: &Path) -> Result<(), Failure> {
     let occupied = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         return Err(Failure::usage(format!(
-            "--out {}: expected a directory that is empty or does not exist",
+            "{}: expected a directory that is empty or does not exist (see --out)",
             out.display()
         )));
     }

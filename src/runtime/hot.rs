@@ -148,7 +148,6 @@ impl Hot {
             if now.mono >= show_at {
                 show_at = now.mono.plus(STATUS_INTERVAL);
                 self.show(now);
-                // Each second is often enough to find the longest: it is read once more there.
             }
             if !events.is_empty() {
                 let took = self.clock.now().mono.since(now.mono);
