@@ -12,6 +12,8 @@ pub struct Lag {
     /// How often a maker sleeps through a step of the oracle instead of following it within one
     /// or two blocks.
     pub slow: Odds,
+    /// The same for a step of 5 bps and more, before which makers hesitate.
+    pub surprised: Odds,
     /// Shortest sleep.
     pub min: Nanos,
     /// Longest sleep; every order of magnitude between is as likely.
@@ -21,7 +23,8 @@ pub struct Lag {
 impl Default for Lag {
     fn default() -> Self {
         Self {
-            slow: Odds::one_in(40),
+            slow: Odds::one_in(30),
+            surprised: Odds::one_in(2),
             min: Nanos::from_millis(200),
             max: Nanos::from_millis(10_000),
         }
@@ -68,11 +71,11 @@ impl Maker {
     }
 
     /// Hears of a step of the oracle: follows soon, or sleeps through it.
-    pub(super) fn hear(&mut self, now: Mono, lag: &Lag, dice: &mut Dice) {
+    pub(super) fn hear(&mut self, now: Mono, surprise: bool, lag: &Lag, dice: &mut Dice) {
         if self.asleep && self.wake_at > now {
             return;
         }
-        self.asleep = dice.hit(lag.slow);
+        self.asleep = dice.hit(if surprise { lag.surprised } else { lag.slow });
         let wait = if self.asleep {
             Nanos(dice.spread(lag.min.0, lag.max.0))
         } else {
@@ -175,11 +178,16 @@ mod tests {
         let listing = &first_dex("xyz", 1)[0];
         let mut dice = Dice::new(3, 0);
         let mut maker = Maker::new(Owner(0), listing, Mono(0), &mut dice);
-        let lag = Lag { slow: Odds::ALWAYS, min: Nanos::from_secs(5), max: Nanos::from_secs(6) };
-        maker.hear(Mono(0), &lag, &mut dice);
+        let lag = Lag {
+            slow: Odds::ALWAYS,
+            min: Nanos::from_secs(5),
+            max: Nanos::from_secs(6),
+            ..Lag::default()
+        };
+        maker.hear(Mono(0), false, &lag, &mut dice);
         let wake_at = maker.wake_at;
         assert!(wake_at >= Mono(0).plus(Nanos::from_secs(5)));
-        maker.hear(Mono(1), &lag, &mut dice);
+        maker.hear(Mono(1), true, &lag, &mut dice);
         assert_eq!(maker.wake_at, wake_at);
     }
 }

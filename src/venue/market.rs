@@ -167,14 +167,30 @@ impl Market {
         if !self.live() {
             return;
         }
+        let before = self.oracle;
         if !self.frozen.oracle && now >= self.asleep_until {
             self.walk(now);
         }
+        self.step(before, now, lag);
+    }
+
+    /// Sets the oracle exactly; makers hear of it as of any step.
+    pub(super) fn put_oracle(&mut self, px: Px, now: Mono, lag: &Lag) {
+        let before = std::mem::replace(&mut self.oracle, px);
+        if self.live() {
+            self.step(before, now, lag);
+        }
+    }
+
+    /// What follows from a step of the oracle.
+    fn step(&mut self, before: Px, now: Mono, lag: &Lag) {
         self.oracle_at = now;
         let target = self.clamp_mark(self.fresh_mark());
         self.mark = target;
+        let moved = (self.oracle.units() - before.units()).abs();
+        let surprise = moved >= before.units() / 2_000;
         for maker in &mut self.makers {
-            maker.hear(now, lag, &mut self.dice);
+            maker.hear(now, surprise, lag, &mut self.dice);
         }
         if self.climbs_to_cap && !self.at_cap() {
             let cap = self.cap_size();
@@ -188,18 +204,18 @@ impl Market {
     fn walk(&mut self, now: Mono) {
         let dice = &mut self.dice;
         let calm_ppm = match self.listing.kind {
-            Kind::Currency => 25,
-            Kind::Index | Kind::Fund => 60,
-            Kind::Stock => 100,
-            Kind::Commodity | Kind::Coin => 80,
-            Kind::Exotic => 150,
+            Kind::Currency => 30,
+            Kind::Index | Kind::Fund => 80,
+            Kind::Stock => 180,
+            Kind::Commodity | Kind::Coin => 120,
+            Kind::Exotic => 200,
         };
-        // Regimes last minutes: a market is wild about a twentieth of the time.
-        let leave = if self.volatile { Odds::one_in(60) } else { Odds::one_in(1200) };
+        // Regimes last minutes: a market is wild about a tenth of the time.
+        let leave = if self.volatile { Odds::one_in(60) } else { Odds::one_in(600) };
         self.volatile ^= dice.hit(leave);
         let wild = if self.volatile { 3 } else { 1 };
         let mut move_ppm = calm_ppm * wild * dice.bell() / 1_000_000;
-        if dice.hit(Odds::one_in(1500)) {
+        if dice.hit(Odds::one_in(200)) {
             move_ppm += dice.range(1_200, 6_000) * if dice.bell() < 0 { -1 } else { 1 };
         }
         if dice.hit(Odds::one_in(1800)) {
@@ -218,14 +234,6 @@ impl Market {
         let fine = (tick(self.oracle, self.listing.sz_decimals) / 10).max(1);
         let moved = i64::try_from(moved).unwrap_or(px).max(fine);
         self.oracle = Px::from_units((moved + fine / 2).div_euclid(fine) * fine);
-    }
-
-    /// Sets the oracle exactly; makers hear of it as of any step.
-    pub(super) fn put_oracle(&mut self, px: Px, now: Mono, lag: &Lag) {
-        self.oracle = px;
-        let frozen = std::mem::replace(&mut self.frozen.oracle, true);
-        self.set_oracle(now, lag);
-        self.frozen.oracle = frozen;
     }
 
     /// Median of best bid, best ask and last trade; of two the middle; the oracle without any.

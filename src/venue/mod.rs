@@ -15,6 +15,7 @@ mod maker;
 mod market;
 mod scenario;
 mod surface;
+pub mod tcp;
 mod world;
 
 use std::sync::Arc;
