@@ -53,7 +53,7 @@ const CRATES: [(&str, &[&str]); 15] = [
     // The venue reads and writes JSON by other means, so that two readers check each other.
     ("simd_json", &["feed/message"]),
     ("tungstenite", &["runtime/link", "venue/tcp"]),
-    ("mio", &["runtime"]),
+    ("mio", &["runtime", "venue/tcp"]),
     ("rustls", &["runtime"]),
     ("webpki_roots", &["runtime/link"]),
     ("ureq", &["account"]),
