@@ -63,7 +63,8 @@ records: records-env ## Opens records with pyarrow and DuckDB and checks them [D
 
 records-env: $(VENV)/ready
 
+# DuckDB hands times to Python with pytz.
 $(VENV)/ready:
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check pyarrow duckdb
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check pyarrow duckdb pytz
 	@touch $@
