@@ -55,7 +55,9 @@ impl Bench {
             })
             .collect();
         for n in 0..markets {
-            let ctx = format!(r#"{{"channel":"activeAssetCtx","data":{{"coin":"xyz:M{n}","ctx":{{"funding":"0.00000625","openInterest":"704.6874","prevDayPx":"310.0","dayNtlVlm":"204936975.5","premium":"-0.0001","oraclePx":"324.2","markPx":"324.2","midPx":"324.195","impactPxs":["324.1","324.3"],"dayBaseVlm":"6563.3756"}}}}}}"#);
+            let ctx = format!(
+                r#"{{"channel":"activeAssetCtx","data":{{"coin":"xyz:M{n}","ctx":{{"funding":"0.00000625","openInterest":"704.6874","prevDayPx":"310.0","dayNtlVlm":"204936975.5","premium":"-0.0001","oraclePx":"324.2","markPx":"324.2","midPx":"324.195","impactPxs":["324.1","324.3"],"dayBaseVlm":"6563.3756"}}}}}}"#
+            );
             engine.on_event(now, Event::Frame(ctx.as_bytes()), &mut out);
         }
         let mut bench = Self { engine, out, frames, now, next: 0 };
@@ -69,7 +71,11 @@ impl Bench {
     /// One quote of the next market, a microsecond later.
     fn quote(&mut self) {
         self.now.mono = self.now.mono.plus(Nanos(1));
-        self.engine.on_event(self.now, Event::Frame(black_box(&self.frames[self.next])), &mut self.out);
+        self.engine.on_event(
+            self.now,
+            Event::Frame(black_box(&self.frames[self.next])),
+            &mut self.out,
+        );
         self.next = (self.next + 1) % self.frames.len();
         self.out.clear();
     }
@@ -83,7 +89,11 @@ fn on_bbo(c: &mut Criterion) {
     }
     group.finish();
     let (mut one, mut many) = (Bench::new(1), Bench::new(490));
-    common::report_ratio("engine/on_bbo", ("490_markets", &mut || many.quote()), ("1_market", &mut || one.quote()));
+    common::report_ratio(
+        "engine/on_bbo",
+        ("490_markets", &mut || many.quote()),
+        ("1_market", &mut || one.quote()),
+    );
 }
 
 criterion_group!(benches, on_bbo);

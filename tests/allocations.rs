@@ -32,7 +32,9 @@ fn session(frames: usize) -> Vec<(Nanos, Vec<u8>)> {
                 r#"{{"channel":"activeAssetCtx","data":{{"coin":"{coin}","ctx":{{"funding":"0.00000625","openInterest":"50.5","prevDayPx":"99.0","dayNtlVlm":"204936975.5174998045","premium":"-0.0001","oraclePx":"{oracle}","markPx":"{oracle}","midPx":"{oracle}","impactPxs":["99.9","100.1"],"dayBaseVlm":"6563.3756"}}}}}}"#,
                 oracle = ["100.0", "101.0", "99.0"][n / 10 % 3]
             ),
-            5 => r#"{"channel":"bbo","data":{"coin":"tst:ONE","time":1,"bbo":[{"px":"1e5"#.to_owned(),
+            5 => {
+                r#"{"channel":"bbo","data":{"coin":"tst:ONE","time":1,"bbo":[{"px":"1e5"#.to_owned()
+            }
             _ => format!(
                 r#"{{"channel":"bbo","data":{{"coin":"{coin}","time":{time},"bbo":[{{"px":"99.95","sz":"{sz}","n":1}},{{"px":"100.05","sz":"{sz}","n":2}}]}}}}"#,
                 sz = 20 + n % 80
@@ -91,8 +93,10 @@ fn handling_market_data_allocates_nothing() {
 
     // It did work, of every kind.
     assert_eq!(status.frames - before.frames, 50_000);
-    assert!(status.bbo - before.bbo > 20_000 && status.ctx - before.ctx > 10_000);
-    assert!(status.fallback - before.fallback > 5_000 && status.malformed - before.malformed > 1_000);
+    assert!(status.bbo - before.bbo >= 20_000 && status.ctx - before.ctx >= 20_000);
+    assert!(
+        status.fallback - before.fallback >= 10_000 && status.malformed - before.malformed >= 5_000
+    );
     assert!(status.gate_blocks.iter().sum::<u64>() > before.gate_blocks.iter().sum::<u64>());
     let recorded: Vec<u64> =
         rows_after.iter().zip(rows_before).map(|(after, before)| after - before).collect();

@@ -187,37 +187,88 @@ fn every_flush_shows_every_row_once_and_in_order() {
         let table = read_file(&dir.path().join("followup_20261122.parquet"));
         let read: Vec<_> = table.rows.iter().map(|row| row["signal_id"].clone()).collect();
         assert_eq!(read, ids);
-        assert!(table.row_groups <= ids.len() / 4 + 1, "sealed groups are full");
+        assert!(table.row_groups <= ids.len() / 4 + 3, "sealed groups are full");
     }
     assert_eq!(ids.len(), 115);
     assert_eq!(names(dir.path()), ["followup_20261122.parquet", "journal", "lock"]);
 }
 
 #[test]
-fn a_flush_costs_the_new_rows_and_not_the_days() {
+fn a_flush_costs_the_new_rows_and_at_most_one_group_of_older_ones() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (mut store, _) = open_small(dir.path(), "r1", NOON);
-    let mut worst = 0;
-    for flush in 0..60_u64 {
-        store.append(&signal(flush, NOON));
-        store.append(&signal(1000 + flush, NOON));
+    let limits = Limits { group_rows: 256, ..Limits::default() };
+    let (mut store, _) =
+        Store::open_on(Box::new(OsDisk), dir.path(), run("r1"), NOON, limits).expect("it opens");
+    let (mut encoded, mut most_groups) = (0, 0);
+    for flush in 0..200_u64 {
+        store.append(&gap(secs(NOON, 2 * flush)));
+        store.append(&gap(secs(NOON, 2 * flush + 1)));
         let report = store.flush(secs(NOON, flush));
         assert_eq!(report.rows, 2);
-        assert!(report.rows_encoded <= 2 + 4, "{report:?}");
-        worst = worst.max(report.rows_encoded);
+        assert!(report.rows_encoded <= 256, "{report:?}");
+        encoded += report.rows_encoded;
+        if flush % 20 == 19 {
+            let table = read_file(&dir.path().join("gaps_20261122.parquet"));
+            most_groups = most_groups.max(table.row_groups);
+        }
     }
-    assert_eq!(worst, 4, "it did encode part of a group again");
-    let table = read_file(&dir.path().join("signals_20261122.parquet"));
-    assert_eq!((table.rows.len(), table.row_groups), (120, 30));
-    let (dir, rows) = (tempfile::tempdir().expect("a directory"), 20_000_u64);
-    let (mut store, _) = open(dir.path(), "r1", NOON);
-    (0..rows).for_each(|id| store.append(&signal(id, NOON)));
-    assert_eq!(store.flush(NOON).rows_encoded, rows);
-    store.append(&signal(rows, NOON));
-    let report = store.flush(NOON);
-    assert_eq!(report.rows_encoded, rows % 8192 + 1);
-    let table = read_file(&dir.path().join("signals_20261122.parquet"));
-    assert_eq!((table.rows.len(), table.row_groups), (20_001, 3));
+    assert!((401..400 * 4).contains(&encoded), "{encoded}: merged, and not often");
+    assert!((3..24).contains(&most_groups), "{most_groups}");
+    store.close(secs(NOON, 1000)).expect("it closes");
+    let table = read_file(&dir.path().join("gaps_20261122.parquet"));
+    assert_eq!((table.rows.len(), table.row_groups), (400, 2), "a sealed group and the rest");
+}
+
+/// Some readers open a file twice, and put the footer of the first upon the pages of the second.
+#[test]
+fn a_footer_read_before_a_flush_is_true_of_the_file_after_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut store, _) = open_small(dir.path(), "r1", NOON);
+    let path = dir.path().join("gaps_20261122.parquet");
+    let mut footers = Vec::new();
+    for flush in 0..60 {
+        if flush == 30 {
+            store = {
+                drop(store);
+                open_small(dir.path(), "r2", secs(NOON, 1000)).0
+            };
+        }
+        (0..=flush % 3).for_each(|n| store.append(&gap(secs(NOON, 10 * flush + n))));
+        store.flush(secs(NOON, flush));
+        footers.push(read_footer(&path));
+        let now = read_file(&path).rows;
+        for footer in &footers {
+            let rows = read_with(&path, footer.clone());
+            assert_eq!(rows, now[..footer.num_rows]);
+        }
+    }
+    assert_eq!(footers.last().map(|footer| footer.num_rows), Some(121));
+}
+
+#[test]
+fn dead_bytes_are_dropped_when_they_are_many_and_when_the_day_is_over() {
+    let size =
+        |dir: &Path| fs::metadata(dir.join("gaps_20261122.parquet")).expect("the file").len();
+    let fill = |dir: &Path, dead_bytes: u64| {
+        let limits = Limits { group_rows: 256, dead_bytes, ..Limits::default() };
+        let opened = Store::open_on(Box::new(OsDisk), dir, run("r1"), NOON, limits);
+        let mut store = opened.expect("it opens").0;
+        for flush in 0..100 {
+            store.append(&gap(secs(NOON, flush)));
+            store.flush(secs(NOON, flush));
+        }
+        store
+    };
+    let (kept, dropped) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let mut store = fill(kept.path(), 16 << 20);
+    drop(fill(dropped.path(), 0));
+    assert!(size(kept.path()) > 2 * size(dropped.path()));
+    assert_eq!(recorded(dropped.path()), recorded(kept.path()));
+    let before = (recorded(kept.path()), size(kept.path()));
+    store.flush(secs(NOON, 86_400));
+    assert_eq!(recorded(kept.path()), before.0);
+    assert!(size(kept.path()) < before.1 / 4, "{} of {}", size(kept.path()), before.1);
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Demo {
         config.runtime.busy_poll = self.busy_poll;
         let options = Options { duration: Some(self.duration), capture: self.capture };
         let outcome =
-            host::run(&config, options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
+            host::run(&config, &options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
         server.stop();
         print(&summary::of_run(&outcome, self.json))
     }

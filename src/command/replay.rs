@@ -207,7 +207,10 @@ impl Progress {
 
     fn step(&mut self, player: &Player) {
         // The clock is read every 1024 lines: it is slower than a line.
-        if player.lines % 1024 == 0 && self.terminal && self.shown.elapsed().as_millis() >= 200 {
+        if player.lines.is_multiple_of(1024)
+            && self.terminal
+            && self.shown.elapsed().as_millis() >= 200
+        {
             self.shown = Instant::now();
             let _ = write!(std::io::stderr(), "\r{}\x1b[K", self.line(player));
         }

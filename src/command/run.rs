@@ -41,7 +41,7 @@ impl Run {
         observation_only(&config)?;
         let options = Options { duration: self.duration, capture: self.capture };
         let outcome =
-            host::run(&config, options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
+            host::run(&config, &options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
         print(&summary::of_run(&outcome, self.json))
     }
 }

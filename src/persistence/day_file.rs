@@ -1,15 +1,22 @@
 //! One file of one kind and day.
 //!
 //! What stands on disk is always a whole Parquet file. A flush writes the next one beside it (the
-//! sealed row groups copied as bytes, the tail encoded anew, a footer over both) and renames it
-//! over. The tail stays in memory until it fills a row group and is sealed, so that a flush encodes
-//! the new rows and at most one group of older ones, whatever the day holds.
+//! row groups that stand copied as bytes, the new rows encoded behind them, a footer over both) and
+//! renames it over.
+//!
+//! Some readers (DuckDB among them) open a file by name several times for one query: the footer
+//! they hold may be older than the pages they read. So row groups, once written, keep their bytes
+//! and their place: an old footer stays true of every later file. New rows become a small group of
+//! their own; small groups are merged, in tiers, into larger ones until one is full and sealed. A
+//! merged group is written behind those it replaces, and their bytes stay behind, dead: every row
+//! is written about four times at most, whatever the interval. Only when the dead bytes outgrow the
+//! living ones by far is the file written without them.
 //!
 //! A file that is not ours, or damaged, is never overwritten: it is moved aside.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +27,12 @@ use crate::persistence::parquet::{self, EncodeError, Group, MAGIC, ReadError};
 use crate::persistence::run::RunInfo;
 use crate::types::record::{Row, RowKind};
 use crate::types::time::{Day, Wall};
+
+/// So many groups of a size make one of the next.
+const FAN: usize = 16;
+
+/// Most groups that are not sealed; past it all are merged.
+const PARTS_MAX: usize = 64;
 
 /// Most runs a file's metadata name; of a longer list the oldest are dropped.
 const RUNS_MAX: usize = 256;
@@ -67,17 +80,30 @@ struct Base {
     length: u64,
     /// Sealed row groups.
     groups: Vec<Group>,
-    /// Where they end.
-    groups_end: u64,
-    /// Runs that wrote them.
+    /// Where the last group ends, sealed or not: these bytes are kept.
+    end: u64,
+    /// Runs that wrote the sealed groups.
     runs: Vec<RunMark>,
+    /// Groups of the rows that are still in memory.
+    parts: Vec<Group>,
     /// The highest number of a row in the whole file.
     last_seq: u64,
 }
 
 impl Base {
+    /// Rows in sealed groups.
     fn rows(&self) -> u64 {
         self.groups.iter().map(Group::rows).sum()
+    }
+
+    /// Kept bytes that no footer of ours names any more.
+    fn dead(&self) -> u64 {
+        self.end.saturating_sub(self.living())
+    }
+
+    fn living(&self) -> u64 {
+        let sizes = self.groups.iter().chain(&self.parts).map(Group::range);
+        sizes.map(|(start, end)| end.saturating_sub(start)).sum::<u64>() + MAGIC.len() as u64
     }
 }
 
@@ -100,7 +126,19 @@ pub(super) struct Flush<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) runs: &'a [RunInfo],
     pub(super) group_rows: usize,
+    pub(super) dead_bytes: u64,
     pub(super) now: Wall,
+}
+
+/// What a flush does beyond showing new rows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Upkeep {
+    /// What is due.
+    Usual,
+    /// Merges all that is not sealed: the run ends, and the next cannot.
+    Merge,
+    /// Also drops the dead bytes: the day is over.
+    Finish,
 }
 
 /// What one flush did.
@@ -205,29 +243,37 @@ impl DayFile {
             file: Some(file),
             length: meta.len(),
             groups: footer.groups,
-            groups_end: footer.groups_end,
+            end: footer.groups_end,
             runs: runs.unwrap_or_default(),
+            parts: Vec::new(),
             last_seq,
         })
     }
 
-    /// Writes the next file, if rows wait for it.
+    /// Writes the next file, if rows wait for it or its upkeep asks for it.
     pub(super) fn flush(
         &mut self,
         with: &Flush<'_>,
+        upkeep: Upkeep,
         warnings: &mut Vec<String>,
     ) -> Result<Flushed, FileError> {
-        if self.waiting() == 0 {
-            return Ok(Flushed::default());
+        if self.waiting() > 0 {
+            warnings.extend(self.load(with.disk, with.now)?);
         }
-        warnings.extend(self.load(with.disk, with.now)?);
-        if self.waiting() == 0 {
+        let parts = self.base.as_ref().map_or(0, |base| base.parts.len());
+        let dead = self.base.as_ref().map_or(0, Base::dead);
+        let due = match upkeep {
+            Upkeep::Usual => false,
+            Upkeep::Merge => parts > 1,
+            Upkeep::Finish => parts > 1 || dead > 0,
+        };
+        if self.waiting() == 0 && !due {
             return Ok(Flushed::default());
         }
         warnings.extend(self.check_place(with)?);
         let name = format!(".tmp-{}_{}", self.kind.file_stem(), self.day);
         let temp = self.path.with_file_name(name);
-        let next = match self.write_next(with, &temp) {
+        let next = match self.write_next(with, upkeep, &temp) {
             Ok(next) => next,
             Err(e) => {
                 // What a full disk needs most is room. Should this fail too, the next flush
@@ -243,7 +289,7 @@ impl DayFile {
         Ok(done)
     }
 
-    fn write_next(&self, with: &Flush<'_>, temp: &Path) -> Result<Next, FileError> {
+    fn write_next(&self, with: &Flush<'_>, upkeep: Upkeep, temp: &Path) -> Result<Next, FileError> {
         let io = |source| FileError::Io { doing: "write", path: self.path.clone(), source };
         let encode = |source| FileError::Encode { path: self.path.clone(), source };
         let nothing = Base::default();
@@ -251,20 +297,33 @@ impl DayFile {
         let file = with.disk.create(temp).map_err(io)?;
         let mut done = Flushed::default();
 
+        // What stands, where it stands.
+        let parts: Vec<usize> = old.parts.iter().map(|part| part.rows() as usize).collect();
+        let kept = match upkeep {
+            Upkeep::Usual => parts_kept(&parts, self.waiting(), with.group_rows),
+            Upkeep::Merge | Upkeep::Finish => 0,
+        };
+        let kept_rows: usize = parts.iter().take(kept).sum();
+        let standing = old.groups.iter().chain(old.parts.iter().take(kept));
+        let mut groups: Vec<Group> = standing.cloned().collect();
+        let bloated = old.dead() > old.living().saturating_add(with.dead_bytes);
         let mut at = match &old.file {
-            Some(source) if !old.groups.is_empty() => {
-                copy_exact(with.disk, source, &file, old.groups_end).map_err(io)?;
-                done.copied = old.groups_end;
-                old.groups_end
+            Some(source) if bloated || upkeep == Upkeep::Finish => {
+                self.rewrite(with, &mut groups, source, &file)?
             }
-            _ => {
+            Some(source) => {
+                copy_exact(with.disk, source, &file, old.end).map_err(io)?;
+                old.end
+            }
+            None => {
                 write_all_at(with.disk, &file, MAGIC, 0).map_err(io)?;
                 MAGIC.len() as u64
             }
         };
-        let mut groups = old.groups.clone();
-        let (mut sealed, mut sealed_end, mut sealed_rows) = (groups.len(), at, 0);
-        for held in self.tail.chunks(with.group_rows) {
+        done.copied = at;
+        // Behind it the new rows, and those of the parts that are merged with them.
+        let (mut sealed, mut sealed_rows) = (old.groups.len(), 0);
+        for held in self.tail.get(kept_rows..).unwrap_or_default().chunks(with.group_rows) {
             let rows = held.iter().map(|held| &held.row);
             let (group, bytes) = parquet::encode(self.kind, &rows, at).map_err(encode)?;
             write_all_at(with.disk, &file, &bytes, at).map_err(io)?;
@@ -273,7 +332,7 @@ impl DayFile {
             done.encoded += held.len() as u64;
             done.written += bytes.len() as u64;
             if held.len() == with.group_rows {
-                (sealed, sealed_end, sealed_rows) = (groups.len(), at, sealed_rows + held.len());
+                (sealed, sealed_rows) = (groups.len(), sealed_rows + held.len());
             }
         }
         let runs = self.runs(old, with.runs, self.tail.len());
@@ -286,11 +345,34 @@ impl DayFile {
 
         with.disk.sync(&file).map_err(io)?;
         with.disk.rename(temp, &self.path).map_err(io)?;
-        groups.truncate(sealed);
+        let parts = groups.split_off(sealed);
         let runs = self.runs(old, with.runs, sealed_rows);
-        let base =
-            Base { file: Some(file), length, groups, groups_end: sealed_end, runs, last_seq };
+        let base = Base { file: Some(file), length, groups, end: at, runs, parts, last_seq };
         Ok(Next { base, sealed_rows, done })
+    }
+
+    /// Copies `groups` alone from `source` to `to`, one behind the other, tells them their new
+    /// places, and says where they end.
+    fn rewrite(
+        &self,
+        with: &Flush<'_>,
+        groups: &mut [Group],
+        source: &File,
+        to: &File,
+    ) -> Result<u64, FileError> {
+        let io = |source| FileError::Io { doing: "rewrite", path: self.path.clone(), source };
+        let encode = |source| FileError::Encode { path: self.path.clone(), source };
+        write_all_at(with.disk, to, MAGIC, 0).map_err(io)?;
+        let mut at = MAGIC.len() as u64;
+        for group in groups {
+            let (start, end) = group.range();
+            let mut bytes = vec![0; end.saturating_sub(start) as usize];
+            source.read_exact_at(&mut bytes, start).map_err(io)?;
+            write_all_at(with.disk, to, &bytes, at).map_err(io)?;
+            *group = group.moved(at).map_err(encode)?;
+            at += bytes.len() as u64;
+        }
+        Ok(at)
     }
 
     /// The runs that wrote the sealed groups and the first `rows` of the tail.
@@ -363,6 +445,25 @@ impl DayFile {
     }
 }
 
+/// How many of the groups `parts`, given by their rows, stay as they are when `new` rows come; the
+/// rows of the others are written again, together with the new ones.
+fn parts_kept(parts: &[usize], new: usize, group_rows: usize) -> usize {
+    let tier = |rows: usize| rows.max(1).ilog(FAN);
+    if parts.len() >= PARTS_MAX || parts.iter().sum::<usize>() + new >= group_rows {
+        return 0;
+    }
+    let (mut kept, mut rows) = (parts.len(), new);
+    loop {
+        let stay = parts.iter().take(kept);
+        let alike = stay.rev().take_while(|part| tier(**part) <= tier(rows)).count();
+        if alike + 1 < FAN {
+            return kept;
+        }
+        rows += parts.iter().take(kept).rev().take(alike).sum::<usize>();
+        kept -= alike;
+    }
+}
+
 /// A file that was written, and what of it is sealed.
 struct Next {
     base: Base,
@@ -404,4 +505,27 @@ fn metadata(runs: &[RunMark], last_seq: u64) -> Vec<(&'static str, String)> {
     // Plain text and numbers: this does not fail.
     metadata.push((KEY_RUNS, serde_json::to_string(runs).unwrap_or_default()));
     metadata
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stay_few_and_rows_are_written_few_times() {
+        for per_flush in [1, 2, 7, 50, 300, 5000] {
+            let (mut parts, mut written, mut total) = (Vec::<usize>::new(), 0, 0);
+            for flush in 0..20_000 {
+                let new = 1 + (flush * 7) % (2 * per_flush);
+                let kept = parts_kept(&parts, new, 8192);
+                let again: usize = parts.drain(kept..).sum();
+                written += again + new;
+                total += new;
+                let rest = if kept == 0 { (again + new) % 8192 } else { again + new };
+                parts.extend((rest > 0).then_some(rest));
+                assert!(parts.len() <= PARTS_MAX, "{per_flush}: {} parts", parts.len());
+            }
+            assert!(written <= 5 * total, "{per_flush}: {written} rows written for {total}");
+        }
+    }
 }

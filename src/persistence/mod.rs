@@ -1,8 +1,9 @@
 //! The records: rows in, Parquet files out, one a UTC day and kind. A cold thread owns it.
 //!
-//! Promises (each has its tests in `tests/store.rs` and `tests/store_kill.rs`):
+//! Promises (each has its tests in `tests/store*.rs`):
 //!
-//! - Every `*.parquet` file is whole at any moment, during the run and after its death.
+//! - Every `*.parquet` file is whole at any moment, during the run and after its death, also for a
+//!   reader that opens it by name more than once for one query.
 //! - A row that was committed is in its file after the next flush or start, exactly once.
 //! - What is recorded is a prefix of what the engine said, as if it had died a little earlier.
 //! - A flush costs the new rows, at most one row group of older ones, and a copy of bytes.

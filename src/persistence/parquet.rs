@@ -71,6 +71,27 @@ impl Group {
     pub(super) fn rows(&self) -> u64 {
         u64::try_from(self.0.num_rows).unwrap_or(0)
     }
+
+    /// First byte of its pages, and the one past the last.
+    pub(super) fn range(&self) -> (u64, u64) {
+        let columns = self.0.columns.iter().filter_map(|column| column.meta_data.as_ref());
+        let ranges = columns.filter_map(byte_range);
+        ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0))
+    }
+
+    /// The same group with its first byte at `at`.
+    pub(super) fn moved(&self, at: u64) -> Result<Self, EncodeError> {
+        let shift = i128::from(at) - i128::from(self.range().0);
+        let too_far = || EncodeError("a file past 2^63 bytes".into());
+        let moved = |offset: i64| i64::try_from(i128::from(offset) + shift).map_err(|_| too_far());
+        let mut group = self.0.clone();
+        group.file_offset = group.file_offset.map(moved).transpose()?;
+        for meta in group.columns.iter_mut().filter_map(|column| column.meta_data.as_mut()) {
+            meta.data_page_offset = moved(meta.data_page_offset)?;
+            meta.dictionary_page_offset = meta.dictionary_page_offset.map(moved).transpose()?;
+        }
+        Ok(Self(group))
+    }
 }
 
 /// What a footer says.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::persistence::day_file::{DayFile, Flush, Held};
+use crate::persistence::day_file::{DayFile, Flush, Held, Upkeep};
 use crate::persistence::debts::Debts;
 use crate::persistence::disk::{Disk, OsDisk};
 use crate::persistence::journal::{self, Alive, Journal, Numbered, Opening, Record};
@@ -27,6 +27,8 @@ const QUIET_JOURNAL: u64 = 1 << 20;
 pub struct Limits {
     /// Rows of a sealed row group, and so the most older rows that a flush encodes again.
     pub group_rows: usize,
+    /// A file is rewritten without its dead bytes once they are so many more than the living ones.
+    pub dead_bytes: u64,
     /// Most rows in memory that are not in a file yet. Past it rows are dropped and counted, and
     /// a gap row says so.
     pub waiting_rows: u64,
@@ -40,6 +42,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             group_rows: 8192,
+            dead_bytes: 16 << 20,
             waiting_rows: 500_000,
             room_wanted: 512 << 20,
             room_needed: 32 << 20,
@@ -210,6 +213,10 @@ impl Store {
 
     /// Makes every row so far visible. What fails waits for the next flush and stops nothing else.
     pub fn flush(&mut self, now: Wall) -> FlushReport {
+        self.flush_files(now, false)
+    }
+
+    fn flush_files(&mut self, now: Wall, last: bool) -> FlushReport {
         self.now = now;
         self.commit_journal(true);
         let mut report = FlushReport::default();
@@ -218,11 +225,17 @@ impl Store {
             disk: &*self.disk,
             runs: &self.runs,
             group_rows: self.limits.group_rows.max(1),
+            dead_bytes: self.limits.dead_bytes,
             now,
         };
-        for file in self.files.values_mut() {
-            match file.flush(&with, &mut warnings) {
-                Ok(done) if done.rows > 0 => {
+        for ((day, _), file) in &mut self.files {
+            let upkeep = match () {
+                () if past(*day, now) => Upkeep::Finish,
+                () if last => Upkeep::Merge,
+                () => Upkeep::Usual,
+            };
+            match file.flush(&with, upkeep, &mut warnings) {
+                Ok(done) if done.written > 0 => {
                     report.files += 1;
                     report.rows += done.rows;
                     report.rows_encoded += done.encoded;
@@ -259,7 +272,7 @@ impl Store {
         for row in self.debts.settle(now, CrossEnd::Shutdown) {
             self.append(&row);
         }
-        let report = self.flush(now);
+        let report = self.flush_files(now, true);
         self.alive.at = now;
         self.push(&Record::Closed(self.alive));
         self.commit_journal(true);
@@ -298,7 +311,7 @@ impl Store {
             self.commit_journal(true);
             return; // The next flush makes it visible.
         }
-        if report.rows > 0 || self.journal.has_rows() || self.journal.len() > QUIET_JOURNAL {
+        if report.files > 0 || self.journal.has_rows() || self.journal.len() > QUIET_JOURNAL {
             let opening = self.opening();
             if let Err(e) = self.journal.reset(&*self.disk, &self.dir, opening) {
                 report.errors.push(format!("cannot renew {}: {e}", self.journal.path().display()));
@@ -307,10 +320,7 @@ impl Store {
             }
         }
         let now = self.now;
-        self.files.retain(|(day, _), file| {
-            let ends = Wall((i64::from(day.0) + 1).saturating_mul(DAY_NS));
-            now < ends.plus(LET_GO) || file.waiting() > 0
-        });
+        self.files.retain(|(day, _), file| !past(*day, now) || file.waiting() > 0);
     }
 
     /// Numbers a row, above every number that its file knows.
@@ -406,4 +416,10 @@ impl Store {
         self.health.failing = true;
         self.health.last_error = Some(text);
     }
+}
+
+/// Whether no row of `day` is expected any more.
+fn past(day: Day, now: Wall) -> bool {
+    let ends = Wall((i64::from(day.0) + 1).saturating_mul(DAY_NS));
+    now >= ends.plus(LET_GO)
 }

@@ -90,7 +90,7 @@ pub enum RunError {
 }
 
 /// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`.
-pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
+pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcome, RunError> {
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
     let tls = tls_config()?;

@@ -81,7 +81,10 @@ impl Odds {
 
     /// Once in `n` times on average; never when `n` is zero.
     pub const fn one_in(n: u64) -> Self {
-        if n == 0 { Self::NEVER } else { Self((1 << 32) / n) }
+        match Self::ALWAYS.0.checked_div(n) {
+            Some(share) => Self(share),
+            None => Self::NEVER,
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Faults {
     pub garble: Odds,
     /// A frame of `huge_bytes` comes in place of a frame.
     pub huge: Odds,
-    /// Size of `huge` frames; 4 MiB by default, at most 64 MiB.
+    /// Size of `huge` frames; 4 MiB by default, at most 32 MiB.
     pub huge_bytes: Option<u32>,
     /// A binary frame comes before a frame.
     pub binary: Odds,
@@ -144,8 +144,8 @@ impl Faults {
     /// Reads a fault file. Errors name the key and the line.
     pub fn from_toml(text: &str) -> Result<Self, FaultsError> {
         let faults: Self = toml::from_str(text).map_err(|error| FaultsError(error.to_string()))?;
-        if faults.huge_bytes.is_some_and(|bytes| bytes > 64 << 20) {
-            return Err(FaultsError("huge_bytes: expected at most 67108864".to_owned()));
+        if faults.huge_bytes.is_some_and(|bytes| bytes > 32 << 20) {
+            return Err(FaultsError("huge_bytes: expected at most 33554432".to_owned()));
         }
         for one in &faults.event {
             let decimals = one.value.filter(|value| *value <= 6);
@@ -194,8 +194,29 @@ fn millis(given: Option<u64>, default: u64) -> Nanos {
 }
 
 impl Faults {
+    /// The frame of `huge`. Made once and shared: many may wait at the same time.
+    pub(super) fn huge_frame(&self) -> Arc<str> {
+        if self.huge == Odds::NEVER {
+            return "".into();
+        }
+        let frame = r#"{"channel":"huge","data":""#;
+        let filler = "x".repeat(self.huge_size().saturating_sub(frame.len() + 2));
+        format!("{frame}{filler}\"}}").into()
+    }
+
+    /// Bytes of the frame of `huge`; none when there is no such frame.
+    pub(super) fn huge_size(&self) -> usize {
+        if self.huge == Odds::NEVER { 0 } else { self.huge_bytes.unwrap_or(4 << 20) as usize }
+    }
+
     /// Decides over one frame.
-    pub(super) fn fate(&self, kind: FrameKind, text: &Arc<str>, dice: &mut Dice) -> Fate {
+    pub(super) fn fate(
+        &self,
+        kind: FrameKind,
+        text: &Arc<str>,
+        huge: &Arc<str>,
+        dice: &mut Dice,
+    ) -> Fate {
         if dice.hit(self.drop) {
             return Fate { drop: true, ..Fate::default() };
         }
@@ -208,7 +229,7 @@ impl Faults {
                 return Fate { text: Some(text.clone()), late, ..Fate::default() };
             }
         }
-        let text = self.reshape(kind, text, dice).unwrap_or_else(|| text.clone());
+        let text = self.reshape(kind, text, huge, dice).unwrap_or_else(|| text.clone());
         Fate {
             binary: dice.hit(self.binary),
             text: Some(text),
@@ -221,12 +242,15 @@ impl Faults {
     }
 
     /// Changes what a frame says or how; `None` when it stays as it is.
-    fn reshape(&self, kind: FrameKind, text: &str, dice: &mut Dice) -> Option<Arc<str>> {
+    fn reshape(
+        &self,
+        kind: FrameKind,
+        text: &str,
+        huge: &Arc<str>,
+        dice: &mut Dice,
+    ) -> Option<Arc<str>> {
         if dice.hit(self.huge) {
-            let bytes = self.huge_bytes.unwrap_or(4 << 20) as usize;
-            let frame = r#"{"channel":"huge","data":""#;
-            let filler = "x".repeat(bytes.saturating_sub(frame.len() + 2));
-            return Some(format!("{frame}{filler}\"}}").into());
+            return Some(huge.clone());
         }
         if dice.hit(self.unknown_channel) {
             return Some(r#"{"channel":"gossip","data":{"coin":"BTC","px":"1.0"}}"#.into());
@@ -380,13 +404,15 @@ mod tests {
 
     fn reshaped(toml: &str) -> Value {
         let faults = Faults::from_toml(toml).unwrap();
-        let fate = faults.fate(FrameKind::Bbo, &BBO.into(), &mut Dice::new(1, 1));
+        let huge = faults.huge_frame();
+        let fate = faults.fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Dice::new(1, 1));
         serde_json::from_str(&fate.text.unwrap()).unwrap()
     }
 
     #[test]
     fn without_faults_a_frame_stays_as_it_is() {
-        let fate = Faults::default().fate(FrameKind::Bbo, &BBO.into(), &mut Dice::new(1, 1));
+        let huge = Faults::default().huge_frame();
+        let fate = Faults::default().fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Dice::new(1, 1));
         assert_eq!(fate.text.as_deref(), Some(BBO));
         assert!(!(fate.binary || fate.twice || fate.torn || fate.drop));
         assert!(fate.hold.is_none() && fate.late.is_none());

@@ -184,15 +184,27 @@ pub(crate) struct Table {
 }
 
 pub(crate) fn read_file(path: &Path) -> Table {
-    let mut file = File::open(path).expect("the file");
-    let footer = read::read_metadata(&mut file).expect("a whole footer");
-    let schema = read::infer_schema(&footer).expect("a schema");
+    let footer = read_footer(path);
+    let fields = read::infer_schema(&footer).expect("a schema").fields;
     let metadata = footer.key_value_metadata().iter().flatten();
     let metadata =
         metadata.map(|kv| (kv.key.clone(), kv.value.clone().unwrap_or_default())).collect();
-    let row_groups = footer.row_groups.len();
-    let stated = footer.num_rows;
+    let (row_groups, stated) = (footer.row_groups.len(), footer.num_rows);
+    let rows = read_with(path, footer);
+    assert_eq!(rows.len(), stated, "{}", path.display());
+    Table { fields, metadata, row_groups, rows }
+}
+
+/// A footer, as a reader holds it.
+pub(crate) fn read_footer(path: &Path) -> read::FileMetaData {
+    read::read_metadata(&mut File::open(path).expect("the file")).expect("a whole footer")
+}
+
+/// The rows that `footer`, read at any time, finds in the file as it is now.
+pub(crate) fn read_with(path: &Path, footer: read::FileMetaData) -> Vec<BTreeMap<String, String>> {
+    let schema = read::infer_schema(&footer).expect("a schema");
     let fields = schema.fields.clone();
+    let file = File::open(path).expect("the file");
     let mut rows = Vec::new();
     for chunk in read::FileReader::new(file, footer.row_groups, schema, None, None, None) {
         let chunk = chunk.expect("whole pages");
@@ -201,8 +213,7 @@ pub(crate) fn read_file(path: &Path) -> Table {
             rows.push(cells.map(|(a, f)| (f.name.clone(), text(a.as_ref(), i))).collect());
         }
     }
-    assert_eq!(rows.len(), stated, "{}", path.display());
-    Table { fields, metadata, row_groups, rows }
+    rows
 }
 
 /// A value as text: decimals in units of 1e-8, times in nanoseconds.

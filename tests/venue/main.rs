@@ -1,8 +1,11 @@
 //! The simulated venue keeps the promises of its room, of the venue's documents, and of chance.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod answers;
 mod faults;
 mod market;
+mod shapes;
 mod streams;
 mod support;
 mod wire;

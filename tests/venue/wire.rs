@@ -91,6 +91,22 @@ fn one_http_connection_serves_many_requests() {
 }
 
 #[test]
+fn a_client_that_half_closes_still_gets_all_its_answers() {
+    let server = serve("");
+    let mut stream = dial(&server);
+    // More than one request's worth of bytes at once.
+    let body = format!("{}{}", r#"{"type":"exchangeStatus"}"#, " ".repeat(30_000));
+    let head = "POST /info HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length:";
+    let one = format!("{head} {}\r\n\r\n{body}", body.len());
+    stream.write_all(one.repeat(8).as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    for _ in 0..8 {
+        assert_eq!(read_answer(&mut stream).0, 200);
+    }
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
 fn what_is_too_large_or_malformed_is_refused_and_closed() {
     let server = serve("");
     for (bytes, expected) in [
@@ -183,10 +199,10 @@ fn a_slow_answer_waits_and_others_do_not() {
 
 #[test]
 fn a_client_that_does_not_read_is_dropped() {
-    let server = serve("huge_bytes = 60000000\nhuge = 1");
+    let server = serve("huge_bytes = 16000000\nhuge = 1");
     let mut socket = open(&server);
     until(|| {
-        // Every ping asks for another 60 MB.
+        // Every ping asks for another 16 MB.
         let _ = socket.send(Message::text(r#"{"method":"ping"}"#));
         server.stats().slow > 0
     });
@@ -219,7 +235,9 @@ fn the_tap_keeps_what_a_client_hears() {
     let settings = Settings { markets: 5, ..Settings::default() };
     let server = Server::start_tapped(settings, 0, Some(tap.clone())).unwrap();
     let mut socket = open(&server);
-    subscribe(&mut socket, "bbo", "xyz:US100");
+    for coin in ["xyz:US100", "xyz:US500", "xyz:TSLA"] {
+        subscribe(&mut socket, "bbo", coin);
+    }
     let heard: Vec<String> =
         (0..6).map(|_| socket.read().unwrap().into_text().unwrap().to_string()).collect();
     let served = tap.lock().unwrap();

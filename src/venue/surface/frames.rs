@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(px(1), "0.00000001");
         assert_eq!(Dec { units: -1_119_928, places: 10 }.to_string(), "-0.0001119928");
         assert_eq!(noisy(0.0), "0.0");
-        assert_eq!(noisy(7_049.6874), "7049.6874");
+        assert_eq!(noisy(7049.6874), "7049.6874");
         assert_eq!(noisy(204_936_975.517_499_8), "204936975.5174998045");
     }
 }

@@ -121,6 +121,7 @@ impl Window {
 pub(super) struct Surface {
     limits: Limits,
     pub(super) faults: Faults,
+    huge_frame: Arc<str>,
     connections: Vec<Connection>,
     next_id: u32,
     opened: Window,
@@ -138,6 +139,7 @@ impl Surface {
     pub(super) fn new(limits: Limits, faults: Faults, seed: u64) -> Self {
         Self {
             limits,
+            huge_frame: faults.huge_frame(),
             faults,
             connections: Vec::new(),
             next_id: 0,
@@ -231,8 +233,8 @@ impl Surface {
             return;
         }
         match request::read(text, world) {
-            Ok(Request::Ping) => self.control(now, at, r#"{"channel":"pong"}"#.into(), out),
-            Ok(Request::Subscribe(sub)) => self.subscribe(now, at, sub, world, out),
+            Ok(Request::Ping) => self.control(now, at, &r#"{"channel":"pong"}"#.into(), out),
+            Ok(Request::Subscribe(sub)) => self.subscribe(now, at, &sub, world, out),
             Ok(Request::Unsubscribe(sub)) => self.unsubscribe(now, at, &sub, world, out),
             Ok(Request::Post { id, kind, payload }) => {
                 let reply = match kind {
@@ -240,9 +242,9 @@ impl Surface {
                     PostKind::Action => Some(info::post_error(id, "404 Not Found")),
                 };
                 let frame = reply.unwrap_or_else(|| unparsable(text));
-                self.control(now, at, frame, out);
+                self.control(now, at, &frame, out);
             }
-            Err(Wrong::Unparsable) => self.control(now, at, unparsable(text), out),
+            Err(Wrong::Unparsable) => self.control(now, at, &unparsable(text), out),
             Err(Wrong::Fatal) => {
                 let wait = Nanos::from_millis(90 + self.dice.below(66));
                 let one = &mut self.connections[at];
@@ -251,20 +253,20 @@ impl Surface {
         }
     }
 
-    fn subscribe(&mut self, now: Mono, at: usize, sub: Sub, world: &World, out: &mut Vec<Output>) {
+    fn subscribe(&mut self, now: Mono, at: usize, sub: &Sub, world: &World, out: &mut Vec<Output>) {
         let echo = sub.echo(world);
-        let place = match self.connections[at].subs.binary_search(&sub) {
+        let place = match self.connections[at].subs.binary_search(sub) {
             Ok(_) => {
                 let text = format!("Already subscribed: {echo}");
-                return self.control(now, at, frames::error(&text), out);
+                return self.control(now, at, &frames::error(&text), out);
             }
             Err(place) => place,
         };
-        if let Err(refusal) = self.admit(&sub) {
-            return self.control(now, at, frames::error(&refusal), out);
+        if let Err(refusal) = self.admit(sub) {
+            return self.control(now, at, &frames::error(&refusal), out);
         }
         self.connections[at].subs.insert(place, sub.clone());
-        if let Some(cadence) = Cadence::of(&sub) {
+        if let Some(cadence) = Cadence::of(sub) {
             let clock = &mut self.connections[at].clocks[cadence as usize];
             if *clock == Mono::MAX {
                 *clock = now.plus(cadence.pause(&mut self.dice));
@@ -274,8 +276,8 @@ impl Surface {
             self.ctx_wanted = true;
             self.next_ctx = now;
         }
-        if self.deliver(now, at, FrameKind::Ack, frames::ack("subscribe", &echo), out) {
-            self.first(now, at, &sub, world, out);
+        if self.deliver(now, at, FrameKind::Ack, &frames::ack("subscribe", &echo), out) {
+            self.first(now, at, sub, world, out);
         }
     }
 
@@ -312,7 +314,7 @@ impl Surface {
         let echo = sub.echo(world);
         let Ok(place) = self.connections[at].subs.binary_search(sub) else {
             let text = format!("Already unsubscribed: {echo}");
-            return self.control(now, at, frames::error(&text), out);
+            return self.control(now, at, &frames::error(&text), out);
         };
         let one = &mut self.connections[at];
         one.subs.remove(place);
@@ -322,7 +324,7 @@ impl Surface {
             one.clocks[cadence as usize] = Mono::MAX;
         }
         self.recount();
-        self.deliver(now, at, FrameKind::Ack, frames::ack("unsubscribe", &echo), out);
+        self.deliver(now, at, FrameKind::Ack, &frames::ack("unsubscribe", &echo), out);
     }
 
     /// The first data of a subscription, right behind its acknowledgement (PROTOCOL.md §2.4).
@@ -353,7 +355,7 @@ impl Surface {
                 None => return,
             },
         };
-        self.deliver(now, at, kind, frame, out);
+        self.deliver(now, at, kind, &frame, out);
     }
 
     /// What a block moved, to whoever subscribed to it.
@@ -394,7 +396,7 @@ impl Surface {
             let subscribed = one.subs.binary_search(sub).is_ok();
             if subscribed {
                 let frame = frame.get_or_insert_with(&make).clone();
-                if !self.deliver(now, at, kind, frame, out) {
+                if !self.deliver(now, at, kind, &frame, out) {
                     continue; // It ended, and the next one has its place.
                 }
             }
@@ -474,7 +476,7 @@ impl Surface {
             let subs: Vec<Sub> = self.connections[at].subs.clone();
             for sub in subs.iter().filter(|sub| Cadence::of(sub) == Some(cadence)) {
                 if let Some(frame) = regular(sub, world, now)
-                    && !self.deliver(now, at, FrameKind::Data, frame, out)
+                    && !self.deliver(now, at, FrameKind::Data, &frame, out)
                 {
                     return;
                 }
@@ -482,7 +484,7 @@ impl Surface {
         }
     }
 
-    fn control(&mut self, now: Mono, at: usize, frame: Arc<str>, out: &mut Vec<Output>) {
+    fn control(&mut self, now: Mono, at: usize, frame: &Arc<str>, out: &mut Vec<Output>) {
         self.deliver(now, at, FrameKind::Control, frame, out);
     }
 
@@ -492,14 +494,14 @@ impl Surface {
         now: Mono,
         at: usize,
         kind: FrameKind,
-        frame: Arc<str>,
+        frame: &Arc<str>,
         out: &mut Vec<Output>,
     ) -> bool {
         let one = &mut self.connections[at];
         if one.stall_at <= now {
             return true;
         }
-        let fate = self.faults.fate(kind, &frame, &mut self.dice);
+        let fate = self.faults.fate(kind, frame, &self.huge_frame, &mut self.dice);
         if fate.drop {
             self.end(at, out);
             return false;

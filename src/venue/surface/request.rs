@@ -176,11 +176,8 @@ pub(in crate::venue) fn address(text: &str) -> Option<String> {
 
 /// Checks the options of a book; `None` when the venue does not know them.
 pub(in crate::venue) fn grouping(figures: Option<u8>, mantissa: Option<u8>) -> Option<Grouping> {
-    let known = match (figures, mantissa) {
-        (None | Some(2..=5), None) => true,
-        (Some(5), Some(1 | 2 | 5)) => true,
-        _ => false,
-    };
+    let known =
+        matches!((figures, mantissa), (None | Some(2..=5), None) | (Some(5), Some(1 | 2 | 5)));
     known.then_some(Grouping { figures, mantissa })
 }
 

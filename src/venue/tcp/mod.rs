@@ -91,8 +91,7 @@ impl Server {
     /// The same, keeping what is served in `tap`. It grows without bound.
     pub fn start_tapped(settings: Settings, port: u16, tap: Option<Tap>) -> io::Result<Self> {
         // Room for a few seconds of everything, and for the largest frame that a fault makes.
-        let huge = settings.faults.huge_bytes.unwrap_or(4 << 20) as usize;
-        let backlog_max = (8 << 20) + huge;
+        let backlog_max = (8 << 20) + settings.faults.huge_size();
         let venue = Venue::new(settings, Mono(0))
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
@@ -243,19 +242,23 @@ impl Loop {
         }
     }
 
-    /// Lets one peer read and write.
+    /// Lets one peer read and write until nothing more is there.
     fn turn(&mut self, at: usize, now: Mono) {
-        let Some(mut peer) = self.peers.get_mut(at).and_then(Option::take) else { return };
-        let requests = peer.requests;
-        let upgraded = peer.conn.is_some();
-        let turn = peer.turn(now, &mut self.venue, &mut self.outputs, self.backlog_max);
-        self.counts.requests.fetch_add(peer.requests - requests, Ordering::Relaxed);
-        if !upgraded && peer.conn.is_some() {
-            self.counts.connections.fetch_add(1, Ordering::Relaxed);
-        }
-        match turn {
-            Turn::Stays => self.peers[at] = Some(peer),
-            Turn::Ends => self.end(peer),
+        while let Some(mut peer) = self.peers.get_mut(at).and_then(Option::take) {
+            let (requests, upgraded) = (peer.requests, peer.conn.is_some());
+            let turn = peer.turn(now, &mut self.venue, &mut self.outputs, self.backlog_max);
+            self.counts.requests.fetch_add(peer.requests - requests, Ordering::Relaxed);
+            if !upgraded && peer.conn.is_some() {
+                self.counts.connections.fetch_add(1, Ordering::Relaxed);
+            }
+            match turn {
+                Turn::Stays | Turn::More => self.peers[at] = Some(peer),
+                Turn::Ends => self.end(peer),
+            }
+            if turn != Turn::More {
+                break;
+            }
+            self.dispatch(now);
         }
         self.count_open();
     }
@@ -290,7 +293,7 @@ impl Loop {
                 }
             }
             match peer.send(now, output) {
-                Ok(Turn::Stays) => self.peers[at] = Some(peer),
+                Ok(Turn::Stays | Turn::More) => self.peers[at] = Some(peer),
                 Ok(Turn::Ends) => self.end(peer),
                 Err(peer::TooSlow) => {
                     self.counts.slow.fetch_add(1, Ordering::Relaxed);
@@ -302,7 +305,7 @@ impl Loop {
         for at in 0..self.peers.len() {
             let Some(mut peer) = self.peers[at].take() else { continue };
             match peer.flush() {
-                Turn::Stays => self.peers[at] = Some(peer),
+                Turn::Stays | Turn::More => self.peers[at] = Some(peer),
                 Turn::Ends => self.end(peer),
             }
         }

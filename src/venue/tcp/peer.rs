@@ -22,6 +22,8 @@ const FRAME_MAX: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Turn {
     Stays,
+    /// More may have arrived: it wants another turn once what it caused has been sent.
+    More,
     Ends,
 }
 
@@ -55,11 +57,20 @@ struct Http {
     slow: Option<(Mono, Vec<u8>)>,
     /// Whether it ends once everything is written.
     last: bool,
+    /// Whether the client has said all it will.
+    eof: bool,
 }
 
 impl Peer {
     pub(super) fn new(stream: TcpStream, now: Mono) -> Self {
-        let http = Http { stream, input: Vec::new(), output: Vec::new(), slow: None, last: false };
+        let http = Http {
+            stream,
+            input: Vec::new(),
+            output: Vec::new(),
+            slow: None,
+            last: false,
+            eof: false,
+        };
         Self { stage: Stage::Http(http), conn: None, requests: 0, idle_at: now.plus(HTTP_IDLE) }
     }
 
@@ -103,7 +114,9 @@ impl Peer {
         outputs: &mut Vec<Output>,
         backlog_max: usize,
     ) -> Turn {
-        let Ok(open) = http.fill() else { return Turn::Ends };
+        if http.fill().is_err() {
+            return Turn::Ends;
+        }
         if let Some((_, answer)) = http.slow.take_if(|(at, _)| *at <= now) {
             http.output.extend(answer);
         }
@@ -119,8 +132,16 @@ impl Peer {
                 return Turn::Ends;
             }
             match http::parse(&http.input) {
-                Parsed::Partial if http.input.len() >= http::REQUEST_MAX => return Turn::Ends,
-                Parsed::Partial => break,
+                Parsed::Partial => {
+                    // What did not fit before may be waiting, and raises no event any more.
+                    let before = http.input.len();
+                    if http.eof || before >= http::REQUEST_MAX || http.fill().is_err() {
+                        return Turn::Ends;
+                    }
+                    if http.input.len() == before && !http.eof {
+                        break;
+                    }
+                }
                 Parsed::Bad(status) => {
                     self.requests += 1;
                     http.output = http::respond(status, "", false);
@@ -156,7 +177,7 @@ impl Peer {
             }
         }
         self.stage = Stage::Http(http);
-        if open { Turn::Stays } else { Turn::Ends }
+        Turn::Stays
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call site")]
@@ -199,19 +220,19 @@ impl Peer {
         venue: &mut Venue,
         outputs: &mut Vec<Output>,
     ) -> Turn {
-        loop {
-            match socket.read() {
-                Ok(Message::Text(text)) => {
-                    if let Some(conn) = self.conn {
-                        venue.text(now, conn, text.as_str(), outputs);
-                    }
+        // One message a turn: its answers are sent before the next is read, so that a client that
+        // asks for more than it reads meets its bound.
+        match socket.read() {
+            Ok(Message::Text(text)) => {
+                if let Some(conn) = self.conn {
+                    venue.text(now, conn, text.as_str(), outputs);
                 }
-                Ok(_) => {}
-                Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => return Turn::Ends,
+                Turn::More
             }
+            Ok(_) => Turn::More,
+            Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => flush(socket),
+            Err(_) => Turn::Ends,
         }
-        flush(socket)
     }
 
     /// Queues what the venue wants sent.
@@ -285,19 +306,23 @@ fn tear(socket: &mut WebSocket<TcpStream>, text: &str) {
 }
 
 impl Http {
-    /// Reads what is there, up to one request's worth. `false` at the end of the stream.
-    fn fill(&mut self) -> io::Result<bool> {
+    /// Reads what is there, up to one request's worth.
+    fn fill(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];
         while self.input.len() < http::REQUEST_MAX {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(false),
+                Ok(0) => {
+                    // The client may still read what it asked for.
+                    self.eof = true;
+                    return Ok(());
+                }
                 Ok(n) => self.input.extend_from_slice(&buffer[..n]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Writes what fits.

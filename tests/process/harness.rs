@@ -1,0 +1,139 @@
+//! A venue in this process, and the program in another.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hip3::venue::tcp::{Server, Tap};
+use hip3::venue::{Lag, Odds, Settings};
+
+/// No step of any test takes longer, however loaded the machine is; past it the test fails instead
+/// of hanging.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A venue of 30 markets whose makers are mostly late, and what it has served.
+pub(crate) fn lively_venue(seed: u64) -> (Server, Tap) {
+    let tap = Tap::default();
+    let lag = Lag { slow: Odds::one_in(2), surprised: Odds::one_in(1), ..Lag::default() };
+    let settings = Settings { seed, markets: 30, lag, ..Settings::default() };
+    let server = Server::start_tapped(settings, 0, Some(tap.clone())).expect("a free port");
+    (server, tap)
+}
+
+/// A config that watches `server`, finds every quote past the oracle, and flushes each second.
+pub(crate) fn write_config(dir: &Path, server: &Server) -> PathBuf {
+    let path = dir.join("config.toml");
+    let text = format!(
+        r#"
+        [venue]
+        network = "custom"
+        ws_url = "{}"
+        rest_url = "{}"
+        dexes = ["xyz"]
+        [detector]
+        taker_fee_bps = 0
+        slippage_bps = 0
+        min_edge_bps = 0
+        min_book_notional = 1
+        normal_book_notional = 2
+        [persistence]
+        data_dir = "{}"
+        flush_interval_s = 1
+        [runtime]
+        hot_core = "none"
+        cold_core = "none"
+        busy_poll = false
+        "#,
+        server.ws_url(),
+        server.rest_url(),
+        dir.join("signals").display(),
+    );
+    fs::write(&path, text).expect("a config");
+    path
+}
+
+/// The program, with its standard error kept in `log`.
+pub(crate) fn start(args: &[&str], log: &Path) -> Running {
+    let file = File::options().create(true).append(true).open(log).expect("a log");
+    let child = Command::new(env!("CARGO_BIN_EXE_hip3"))
+        .args(args)
+        .env_remove("HIP3_PRIVATE_KEY")
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().expect("the log"))
+        .stderr(file)
+        .spawn()
+        .expect("the program");
+    Running { child, log: log.to_owned() }
+}
+
+/// A program that is killed, if need be, when the test ends.
+pub(crate) struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Waits until `what` holds.
+    pub(crate) fn wait_until(&mut self, name: &str, mut what: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !what() {
+            let ended = self.child.try_wait().expect("its state");
+            assert!(ended.is_none(), "it ended ({ended:?}) before {name}:\n{}", self.log());
+            assert!(began.elapsed() < PATIENCE, "no {name} in {PATIENCE:?}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What it has said.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("to kill it");
+        self.child.wait().expect("its end");
+    }
+
+    /// Asks it to stop in order, as a service manager does, and returns its exit code.
+    pub(crate) fn terminate(self) -> i32 {
+        let done = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .expect("the kill command");
+        assert!(done.success());
+        self.end()
+    }
+
+    /// Waits for its end and returns its exit code.
+    pub(crate) fn end(mut self) -> i32 {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                return status.code().expect("an exit, not a signal");
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Whatever the test did not end itself; an error means that it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the program to its end: exit code, standard output, standard error.
+pub(crate) fn output(args: &[&str]) -> (i32, String, String) {
+    let done = Command::new(env!("CARGO_BIN_EXE_hip3"))
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    (done.status.code().expect("an exit code"), text(&done.stdout), text(&done.stderr))
+}

@@ -1,0 +1,9 @@
+//! The program as its user meets it: the built binary against a venue served on loopback.
+
+#[path = "../store_rows/mod.rs"]
+mod store_rows;
+
+mod bad_input;
+mod harness;
+mod kill;
+mod replay;
