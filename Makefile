@@ -1,0 +1,70 @@
+# A Rust toolchain, a C compiler and make are all that `demo` and `test` need.
+
+# Settings, each to be given on the command line: make demo DURATION=5m SEED=7
+DURATION ?= 60s
+SEED     ?= 1
+CONFIG   ?= config.toml
+DIR      ?= data/demo/signals
+FILE     ?= data/capture.jsonl
+ARGS     ?=
+
+CARGO    ?= cargo
+HIP3     := $(CARGO) run --quiet --release --locked --
+CRITERION := --bench feed --bench engine
+VENV     := target/records-venv
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint bench bench-smoke build run venue capture replay records records-env
+
+help: ## Lists these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: build ## Simulated venue and engine on this machine [DURATION=60s SEED=1 ARGS=]
+	$(HIP3) demo --duration $(DURATION) --seed $(SEED) $(ARGS)
+
+test: ## Every test, those in the documentation too [ARGS=a filter]
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		set -ex; $(CARGO) nextest run --locked $(ARGS); $(CARGO) test --locked --doc $(ARGS); \
+	else \
+		set -ex; $(CARGO) test --locked $(ARGS); \
+	fi
+
+check: ## Format, lints, documentation: what must be clean before a commit
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+
+lint: check ## The same as check
+
+bench: ## Benchmarks, with the ratios that can be quoted [ARGS=a filter]
+	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)
+
+bench-smoke: ## Runs each benchmark once, to see that it works
+	$(CARGO) bench --locked $(CRITERION) -- --test
+
+build: ## The program, optimized: target/release/hip3
+	$(CARGO) build --release --locked
+
+run: build ## Watches the venue that the config names [CONFIG=config.toml ARGS=]
+	$(HIP3) run --config $(CONFIG) $(ARGS)
+
+venue: build ## Serves the simulated venue alone, on loopback [SEED=1 ARGS=]
+	$(HIP3) venue --seed $(SEED) $(ARGS)
+
+capture: build ## As run, and keeps everything heard [FILE=data/capture.jsonl CONFIG= ARGS=]
+	@mkdir -p $(dir $(FILE))
+	$(HIP3) run --config $(CONFIG) --capture $(FILE) $(ARGS)
+
+replay: build ## Drives the engine from a capture [FILE=data/capture.jsonl ARGS=]
+	$(HIP3) replay $(FILE) $(ARGS)
+
+records: records-env ## Opens records with pyarrow and DuckDB and checks them [DIR=data/demo/signals ARGS=]
+	$(VENV)/bin/python tools/check_records.py $(DIR) $(ARGS)
+
+records-env: $(VENV)/ready
+
+# DuckDB hands times to Python with pytz.
+$(VENV)/ready:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check pyarrow duckdb pytz
+	@touch $@
