@@ -351,7 +351,9 @@ proptest! {
                 disk = Faulty::default();
                 runs.push(Told::default());
                 let name = format!("r{}", runs.len());
-                now = secs(now, 1); // A gap is told from others by its beginning.
+                // A gap is told from others by its beginning, and the rows of an episode tell of
+                // its next five seconds.
+                now = secs(now, 10);
                 store = open(&disk, dir.path(), &name, now).ok().map(|(store, _)| store);
             }
             let Some(live) = &mut store else { continue };
