@@ -55,7 +55,7 @@ capture: build ## As run, and keeps everything heard [FILE=data/capture.jsonl CO
 	@mkdir -p $(dir $(FILE))
 	$(HIP3) run --config $(CONFIG) --capture $(FILE) $(ARGS)
 
-replay: build ## Drives the engine from a capture [FILE=data/capture.jsonl ARGS=]
+replay: build ## Drives the engine from captures [FILE=data/capture.jsonl ARGS=]
 	$(HIP3) replay $(FILE) $(ARGS)
 
 records: records-env ## Opens records with pyarrow and DuckDB and checks them [DIR=data/demo/signals ARGS=]
