@@ -23,8 +23,9 @@ pub const MAX_MARKETS: usize = (MAX_SUBSCRIPTIONS - 3) / 2;
 
 /// A reading of the venue that has no answer after this is asked for again.
 const READ_TIMEOUT: Nanos = Nanos::from_secs(60);
-/// First delay after a failed reading; doubles up to the refresh interval.
-const READ_RETRY: Nanos = Nanos::from_secs(1);
+/// First delay after a failed reading; doubles up to a minute, or the refresh interval if that is
+/// longer. So a minute of failures costs no more than four readings of the venue's REST weight.
+const READ_RETRY: Nanos = Nanos::from_secs(5);
 /// A complaint of one kind is told at most this often; all are counted.
 const COMPLAINT_INTERVAL: Nanos = Nanos::from_secs(60);
 
@@ -81,8 +82,8 @@ pub struct Engine {
     /// Watched markets without data on this link that are not set aside.
     missing: usize,
     gap: Option<Gap>,
-    /// When something last arrived.
-    last_received: Option<Now>,
+    /// When market data last arrived, or the link opened.
+    last_data: Option<Now>,
     read_at: Mono,
     read_failures: u32,
     complained: [Option<Mono>; 3],
@@ -125,7 +126,7 @@ impl Engine {
             readiness: Readiness::Down,
             missing: 0,
             gap: None,
-            last_received: None,
+            last_data: None,
             read_at: Mono(0),
             read_failures: 0,
             complained: [None; 3],
@@ -238,13 +239,8 @@ impl Engine {
     ) {
         let limits = &self.limits;
         let judge = |market: &Market| {
-            let view = View { now: now.mono, market };
-            let assessment = risk::assess(limits, &view);
-            Judged {
-                blocked_by: assessment.blocked.map(|(gate, _)| gate),
-                mask: risk::mask(limits, &view),
-                factor: assessment.factor,
-            }
+            let all = risk::judge_all(limits, &View { now: now.mono, market });
+            Judged { blocked_by: all.blocked_by, mask: all.mask, factor: all.factor }
         };
         let mut world =
             World { now, markets: &self.markets, judge: &judge, status: &mut self.status, out };
@@ -256,8 +252,8 @@ impl Engine {
             return;
         }
         self.status.connects += 1;
-        self.last_received = Some(now);
-        self.missing = self.markets.len();
+        self.last_data = Some(now);
+        self.missing = self.watches.iter().filter(|watch| !watch.set_aside).count();
         let until = now.mono.plus(self.config.venue.md_ready_timeout);
         self.readiness = Readiness::Waiting { until };
         self.session.on_connected(now.mono, out);
@@ -271,7 +267,7 @@ impl Engine {
         self.status.disconnects += 1;
         self.readiness = Readiness::Down;
         if self.gap.is_none() {
-            let since = self.last_received.unwrap_or(now);
+            let since = self.last_data.unwrap_or(now);
             self.gap = Some(Gap { since, cause: GapCause::LinkDown });
         }
         self.with_world(now, out, |detector, world| {
@@ -279,14 +275,15 @@ impl Engine {
         });
         for (market, watch) in self.markets.iter_mut().zip(&mut self.watches) {
             market.forget_link();
-            *watch = Watch { halted: watch.halted, ..Watch::default() };
+            // Who had nothing to say before holds up nobody after the reconnect.
+            let set_aside = watch.set_aside || watch.halted;
+            *watch = Watch { halted: watch.halted, set_aside, ..Watch::default() };
         }
     }
 
     fn received(&mut self, now: Now, bytes: usize) {
         self.status.frames += 1;
         self.status.bytes += bytes as u64;
-        self.last_received = Some(now);
         self.session.on_received(now.mono);
     }
 
@@ -298,7 +295,7 @@ impl Engine {
         match self.decoder.decode(frame) {
             Ok(Message::Bbo { market, bbo }) => {
                 self.status.bbo += 1;
-                self.first_data(now, Subscription::Bbo(market), market, out);
+                self.note_data(now, Subscription::Bbo(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
                     held.take_bbo(now.mono, bbo);
                     self.on_market(now, market, News::Quote, out);
@@ -306,7 +303,7 @@ impl Engine {
             }
             Ok(Message::Ctx { market, ctx }) => {
                 self.status.ctx += 1;
-                self.first_data(now, Subscription::Ctx(market), market, out);
+                self.note_data(now, Subscription::Ctx(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
                     held.take_ctx(now.mono, ctx);
                     self.on_market(now, market, News::Other, out);
@@ -343,14 +340,17 @@ impl Engine {
         }
     }
 
-    /// Notes that a channel of a market has data, the first time on this link.
-    fn first_data(
+    /// Notes that a channel of a market has data, and what follows from it the first time on this
+    /// link.
+    fn note_data(
         &mut self,
         now: Now,
         subscription: Subscription,
         market: MarketId,
         out: &mut Actions,
     ) {
+        self.last_data = Some(now);
+        self.session.on_data(now.mono);
         let Some(watch) = self.watches.get_mut(market.index()) else { return };
         let seen = match subscription {
             Subscription::Bbo(_) => &mut watch.has_bbo,
@@ -387,8 +387,9 @@ impl Engine {
 
     fn end_gap(&mut self, now: Now, out: &mut Actions) {
         if let Some(Gap { since, cause }) = self.gap.take() {
-            self.record_gap(since.wall, now.wall, cause, out);
             let lasted = now.mono.since(since.mono);
+            // By the monotonic clock: the wall's may have been set back meanwhile.
+            self.record_gap(since.wall, since.wall.plus(lasted), cause, out);
             let markets = self.markets.len() as u32;
             out.note(Note::GapEnded { cause, lasted, markets });
         }
@@ -434,7 +435,7 @@ impl Engine {
         self.fees = universe.fees.unwrap_or(UserFees::BASE);
         let first = self.markets.is_empty();
         for index in 0..self.markets.len() {
-            self.refresh_market(index, universe, out);
+            self.refresh_market(now.mono, index, universe, out);
         }
         let mut left_out = 0;
         for spec in &universe.markets {
@@ -501,11 +502,12 @@ impl Engine {
         }
     }
 
-    fn refresh_market(&mut self, index: usize, universe: &Universe, out: &mut Actions) {
+    fn refresh_market(&mut self, now: Mono, index: usize, universe: &Universe, out: &mut Actions) {
         let market = &mut self.markets[index];
         let same =
             |spec: &&MarketSpec| spec.asset == market.spec.asset && spec.coin == market.spec.coin;
         let spec = universe.markets.iter().find(same).copied();
+        self.session.set_listed(now, MarketId(index as u16), spec.is_some());
         let before = market.rule_changed;
         market.take_spec(spec);
         let what = changed_rule(&market.first_spec, &market.spec);
@@ -518,7 +520,7 @@ impl Engine {
     }
 
     fn on_universe_failed(&mut self, now: Now, out: &mut Actions) {
-        let bound = self.config.venue.meta_refresh;
+        let bound = self.config.venue.meta_refresh.max(Nanos::from_secs(60));
         let delay = Nanos(READ_RETRY.0.saturating_mul(1 << self.read_failures.min(20)));
         let retry = delay.min(bound);
         self.read_failures = self.read_failures.saturating_add(1);
@@ -529,7 +531,7 @@ impl Engine {
     fn on_rows_lost(&mut self, now: Now, rows: u64, since: Wall, out: &mut Actions) {
         self.status.rows_lost += rows;
         out.note(Note::RowsLost { rows });
-        self.record_gap(since, now.wall, GapCause::RingOverflow, out);
+        self.record_gap(since, now.wall.max(since), GapCause::RingOverflow, out);
     }
 
     fn on_stop(&mut self, now: Now, out: &mut Actions) {

@@ -395,6 +395,24 @@ fn the_markout_of_a_sale_leaves_at_the_ask() {
 }
 
 #[test]
+fn nothing_is_marked_out_at_prices_where_nothing_stands() {
+    for (bid, ask) in [
+        (Some(("99.95", "0")), Some(("100.05", "1"))),
+        (Some(("0", "0")), Some(("100.05", "1"))),
+        (Some(("110", "1")), Some(("90", "1"))),
+        (None, Some(("100.05", "1"))),
+    ] {
+        let mut s = Scenario::calm(&config());
+        s.ctx(ONE, "101"); // Buys at 100.05.
+        s.bbo_sized(ONE, bid, ask);
+        s.pass_ms(1_000);
+        let followup = s.followups()[0];
+        assert_eq!((followup.markout, followup.market_moved), (None, None), "{bid:?} {ask:?}");
+        assert_eq!(followup.bid.map(|l| l.px), bid.map(|(text, _)| px(text)), "as it came");
+    }
+}
+
+#[test]
 fn entry_probes_tell_what_a_late_order_would_have_met() {
     let mut s = Scenario::calm(&config());
     s.ctx(ONE, "101"); // Buys 0.49 at 100.05.
@@ -555,6 +573,15 @@ fn gate_5_a_shocked_spread_shrinks_and_then_blocks() {
     s.bbo(ONE, "99.6", "100.4"); // 80 bps: above 6 times.
     let blocked = (Some(Gate::SpreadShock), 0b1_0000, Decision::Blocked(Gate::SpreadShock));
     assert_eq!(blocked_by(&mut s), blocked);
+}
+
+#[test]
+fn gate_5_shrinks_the_size_of_signals_that_another_gate_blocks() {
+    let mut s = Scenario::calm(&config());
+    s.bbo(ONE, "99.8", "100.2"); // 40 bps: above 3 times.
+    s.pass_ms(2_001);
+    assert_eq!(blocked_by(&mut s).0, Some(Gate::BboUpdate));
+    assert_eq!(s.signals()[0].size_factor.to_string(), "0.2");
 }
 
 #[test]
@@ -733,6 +760,58 @@ fn a_silent_link_is_pinged_then_closed_and_the_gap_counts_from_the_last_frame() 
 }
 
 #[test]
+fn a_link_that_only_answers_pings_is_closed_and_the_gap_counts_from_the_last_data() {
+    let mut s = Scenario::calm(&config());
+    let heard = s.now().wall;
+    for _ in 0..15 {
+        assert!(s.closed.is_empty());
+        s.pass_ms(1_000);
+        s.frame(r#"{"channel":"pong"}"#);
+    }
+    assert_eq!(s.closed, [LinkDown::Silent]);
+    s.pass_ms(1_000);
+    s.event(Event::Connected);
+    s.calm_quotes();
+    assert_eq!((s.gaps()[0].cause, s.gaps()[0].started_at), (GapCause::LinkDown, heard));
+}
+
+#[test]
+fn a_market_that_vanished_is_not_subscribed_again() {
+    let mut s = Scenario::calm(&config());
+    let original = s.info.meta.clone();
+    s.info.meta = original.replacen("tst:TWO", "tst:SIX", 1);
+    s.reread();
+    assert!(s.notes.iter().any(|n| matches!(n, Note::Halted { coin } if coin.as_str() == TWO)));
+    s.event(Event::Disconnected(LinkDown::Dropped));
+    s.pass_ms(1_000);
+    s.sent.clear();
+    s.event(Event::Connected);
+    // An unknown coin would make the venue drop the whole socket.
+    assert!(!s.sent.is_empty() && s.sent.iter().all(|text| !text.contains(TWO)), "{:?}", s.sent);
+    s.info.meta = original;
+    s.reread();
+    s.event(Event::Tick);
+    assert!(s.sent.iter().any(|text| text.contains(TWO)), "back on the list, and asked for again");
+}
+
+#[test]
+fn a_market_that_was_mute_before_does_not_lengthen_the_gap_of_a_reconnect() {
+    let mut s = Scenario::connected(&config());
+    for _ in 0..11 {
+        s.ctx(ONE, "100");
+        s.bbo(ONE, "99.95", "100.05");
+        s.pass_ms(1_000);
+    }
+    s.event(Event::Disconnected(LinkDown::Dropped));
+    s.pass_ms(1_000);
+    s.event(Event::Connected);
+    s.rows.clear();
+    s.ctx(ONE, "100");
+    s.bbo(ONE, "99.95", "100.05");
+    assert_eq!(s.gaps().len(), 1, "TWO was set aside and holds up nobody");
+}
+
+#[test]
 fn frames_of_a_link_that_is_gone_are_not_heard() {
     let mut s = Scenario::calm(&config());
     s.event(Event::Disconnected(LinkDown::Dropped));
@@ -750,7 +829,7 @@ fn the_venue_is_read_again_each_minute_and_a_new_market_is_watched() {
     let mut s = Scenario::calm(&config());
     for _ in 0..60 {
         s.pass_ms(1_000);
-        s.frame(r#"{"channel":"pong"}"#);
+        s.ctx(ONE, "100");
     }
     assert_eq!(s.readings, 2);
     s.sent.clear();

@@ -24,7 +24,7 @@ pub struct Dex {
 }
 
 /// Cap of the open interest by coin, `None` when it is larger than any open interest held.
-type Caps = Vec<(String, Option<Usd>)>;
+type Caps = Vec<(String, Usd)>;
 
 /// Why the dexes could not be found in `perpDexs`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -93,7 +93,7 @@ pub struct DexAnswers<'a> {
     pub meta: &'a [u8],
     /// `perpDexLimits`; `null` when the dex has none, then `perpDexs` alone names caps.
     pub limits: &'a [u8],
-    /// `perpsAtOpenInterestCap`; `null` is taken for an empty list.
+    /// `perpsAtOpenInterestCap`.
     pub at_cap: &'a [u8],
 }
 
@@ -117,7 +117,7 @@ pub fn markets(dex: &Dex, answers: DexAnswers<'_>) -> Result<Vec<MarketSpec>, Ma
             return Err(entry.refuse("each name once"));
         }
         let cap = |caps: &Caps| caps.iter().find(|(coin, _)| coin == name).map(|(_, cap)| *cap);
-        market.oi_cap = cap(&limits.caps).or_else(|| cap(&dex.oi_caps)).flatten();
+        market.oi_cap = cap(&limits.caps).or_else(|| cap(&dex.oi_caps));
         market.oi_cap_sz = limits.size_cap;
         // PROTOCOL.md shows the list of the main dex, whose names have no prefix.
         let bare = name.split_once(':').map(|(_, bare)| bare);
@@ -241,8 +241,8 @@ fn caps(list: &At<'_>) -> Result<Caps, Malformed> {
     for entry in list.list()? {
         let (coin, cap) = entry.pair()?;
         let cap = match cap.decimal(6, Round::Down)? {
-            Amount::Units(units) => Some(Usd::from_units(units)),
-            Amount::TooLarge => None,
+            Amount::Units(units) => Usd::from_units(units),
+            Amount::TooLarge => Usd::from_units(i64::MAX), // No cap that matters.
         };
         caps.push((coin.text()?.to_owned(), cap));
     }
@@ -253,9 +253,6 @@ fn at_cap(dex: &Dex, body: &[u8]) -> Result<Vec<String>, Malformed> {
     let request = format!("perpsAtOpenInterestCap[{}]", dex.name);
     let value = parse(&request, body)?;
     let root = At::root(&request, &value);
-    if root.is_null() {
-        return Ok(Vec::new());
-    }
     root.list()?.map(|coin| coin.text().map(str::to_owned)).collect()
 }
 

@@ -146,7 +146,9 @@ impl Reader {
         match answer {
             Ok(answer) if status == 200 => Ok(answer),
             // An unknown dex is `null`, with either status (PROTOCOL.md §1).
-            Ok(answer) if status == 500 && answer.trim_ascii() == b"null" => Ok(answer),
+            Ok(answer) if status == 500 && kind == "meta" && answer.trim_ascii() == b"null" => {
+                Ok(answer)
+            }
             Err(error) if status == 200 => Err(unreachable(error)),
             answer => Err(ReadError::Refused {
                 request,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::venue::Market;
-use crate::command::{Failure, ModeArg, duration, log_to_stderr, observation_only, print, summary};
-use crate::runtime::host::{self, Options};
+use crate::command::{Failure, ModeArg, duration, observation_only, run_live};
+use crate::runtime::host::Options;
 use crate::types::config::{self, Config, Network};
 use crate::types::time::Nanos;
 use crate::venue::tcp::Server;
@@ -56,10 +56,7 @@ impl Demo {
             config.persistence.flush_interval.min(Nanos::from_secs(5));
         config.runtime.busy_poll = self.busy_poll;
         let options = Options { duration: Some(self.duration), capture: self.capture };
-        let outcome =
-            host::run(&config, &options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
-        server.stop();
-        print(&summary::of_run(&outcome, self.json))
+        run_live(&config, &options, self.json)
     }
 }
 

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::runtime::host::{self, Options, RunError};
 use crate::telemetry::{self, Screen};
 use crate::types::config::{self, Config};
 use crate::types::record::Mode;
@@ -158,6 +159,20 @@ fn duration(text: &str) -> Result<Nanos, String> {
     match ms {
         Some(ms) if ms > 0 => Ok(Nanos::from_millis(ms)),
         Some(_) | None => Err(expected()),
+    }
+}
+
+/// Runs the engine live, and prints the summary.
+fn run_live(config: &Config, options: &Options, json: bool) -> Result<(), Failure> {
+    let outcome =
+        host::run(config, options, &log_to_stderr(config)?).map_err(|error| match error {
+            RunError::CaptureExists(_) => Failure::usage(error),
+            error => Failure::runtime(error),
+        })?;
+    print(&summary::of_run(&outcome, json))?;
+    match outcome.captured {
+        Some(Err(error)) => Err(Failure::runtime(error)),
+        Some(Ok(_)) | None => Ok(()),
     }
 }
 

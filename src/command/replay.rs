@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::command::{Failure, observation_only, print, summary};
+use crate::command::{Failure, log_to_stderr, observation_only, print, summary};
 use crate::engine::Engine;
 use crate::persistence::{RunInfo, Store};
 use crate::runtime::capture::{Heard, Reader};
@@ -16,8 +16,8 @@ use crate::types::config::{self, Config};
 use crate::types::event::{Action, Actions, Event};
 use crate::types::time::Now;
 
-/// Rows between two commits to the journal.
-const BATCH: u64 = 4096;
+/// Rows between two flushes: far below what the store holds in memory.
+const ROWS_PER_FLUSH: u64 = 65_536;
 
 /// Drives the engine from captures (`hip3 run --capture FILE`), as fast as it can, and writes the
 /// same rows that the live runs wrote.
@@ -45,6 +45,8 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        // The store tells of a disk in trouble by the log.
+        let _screen = log_to_stderr(&Config::default())?;
         for path in &self.captures {
             print(&self.replay(path)?)?;
         }
@@ -84,14 +86,21 @@ impl Replay {
         let mut player = Player::new(&config, &header, store, began);
         let mut progress = Progress::new();
         while let Some((now, heard)) = line {
-            player.play(now, &heard);
+            player.play(now, &heard)?;
             progress.step(&player);
             line = capture.next_line().map_err(Failure::runtime)?;
         }
-        player.end();
+        player.end()?;
         progress.end(&player);
         let status = player.engine.status(player.now.mono);
         let records = player.store.close(player.now.wall).map_err(Failure::runtime)?;
+        if records.rows_dropped > 0 {
+            return Err(Failure::runtime(format!(
+                "{} rows could not be stored in {}",
+                records.rows_dropped,
+                out.display()
+            )));
+        }
         Ok(summary::of_replay(&status, &player.tally, &records, self.json))
     }
 }
@@ -119,7 +128,7 @@ struct Player {
     lines: u64,
     frames: u64,
     holes: u64,
-    uncommitted: u64,
+    unflushed: u64,
     stopped: bool,
 }
 
@@ -139,12 +148,12 @@ impl Player {
             lines: 0,
             frames: 0,
             holes: 0,
-            uncommitted: 0,
+            unflushed: 0,
             stopped: false,
         }
     }
 
-    fn play(&mut self, now: Now, heard: &Heard) {
+    fn play(&mut self, now: Now, heard: &Heard) -> Result<(), Failure> {
         self.lines += 1;
         self.frames += u64::from(matches!(heard, Heard::Frame(_)));
         match heard.event() {
@@ -153,11 +162,12 @@ impl Player {
                 if let Heard::Missing(lines) = heard {
                     self.holes += lines;
                 }
+                Ok(())
             }
         }
     }
 
-    fn tell(&mut self, now: Now, event: Event<'_>) {
+    fn tell(&mut self, now: Now, event: Event<'_>) -> Result<(), Failure> {
         self.now = now;
         self.engine.on_event(now, event, &mut self.actions);
         for action in self.actions.iter() {
@@ -165,7 +175,7 @@ impl Player {
                 Action::Record(row) => {
                     self.store.append(&row);
                     self.tally.count(&row);
-                    self.uncommitted += 1;
+                    self.unflushed += 1;
                 }
                 Action::Stopped => self.stopped = true,
                 // What was sent and asked for then was answered then.
@@ -177,15 +187,21 @@ impl Player {
             }
         }
         self.actions.clear();
-        if self.uncommitted >= BATCH {
-            self.uncommitted = 0;
-            self.store.commit(now.wall);
+        if self.unflushed < ROWS_PER_FLUSH {
+            return Ok(());
+        }
+        self.unflushed = 0;
+        let report = self.store.flush(now.wall);
+        if report.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::runtime(report.errors.join("; ")))
         }
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<(), Failure> {
         if !self.stopped {
-            self.tell(self.now, Event::Stop);
+            self.tell(self.now, Event::Stop)?;
         }
         if self.holes > 0 {
             note(&format!(
@@ -194,6 +210,7 @@ impl Player {
                 self.holes
             ));
         }
+        Ok(())
     }
 }
 

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::command::{
-    ConfigArgs, Failure, ModeArg, duration, log_to_stderr, observation_only, print, summary,
-};
-use crate::runtime::host::{self, Options};
+use crate::command::{ConfigArgs, Failure, ModeArg, duration, observation_only, run_live};
+use crate::runtime::host::Options;
 use crate::types::time::Nanos;
 
 /// Runs the engine against the configured venue until it is told to stop.
@@ -40,8 +38,6 @@ impl Run {
         let config = args.load()?;
         observation_only(&config)?;
         let options = Options { duration: self.duration, capture: self.capture };
-        let outcome =
-            host::run(&config, &options, &log_to_stderr(&config)?).map_err(Failure::runtime)?;
-        print(&summary::of_run(&outcome, self.json))
+        run_live(&config, &options, self.json)
     }
 }

@@ -21,7 +21,9 @@ pub(crate) fn of_run(outcome: &Outcome, as_json: bool) -> String {
         summary["seconds"] = json!(report.lasted.0 as f64 / 1e9);
         summary["turns"] = json!(report.turns);
         summary["longest_turn_us"] = json!(report.longest_turn.as_micros());
-        summary["captured_lines"] = json!(outcome.captured);
+        summary["captured_lines"] = json!(outcome.captured.as_ref().and_then(|c| c.as_ref().ok()));
+        summary["rows_dropped"] = json!(outcome.records.rows_dropped);
+        summary["notes_lost"] = json!(report.notes_lost);
         summary["files"] = outcome
             .records
             .files
@@ -42,9 +44,14 @@ pub(crate) fn of_run(outcome: &Outcome, as_json: bool) -> String {
         outcome.pinning,
     );
     write_figures(&mut text, &report.status, seconds);
+    let (rows, notes) = (outcome.records.rows_dropped, report.notes_lost);
+    if rows + notes > 0 {
+        let _ =
+            writeln!(text, "  LOST      {rows} rows that the disk did not take, {notes} log notes");
+    }
     write_markets(&mut text, &outcome.tally);
     write_files(&mut text, &outcome.records.files);
-    if let Some(lines) = outcome.captured {
+    if let Some(Ok(lines)) = &outcome.captured {
         let _ = writeln!(text, "\ncaptured {lines} lines");
     }
     text

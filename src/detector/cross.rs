@@ -1,6 +1,6 @@
 //! Crosses of all markets and sides: when they begin, what they yield, why they end.
 
-use crate::detector::looks::{Looks, Watched};
+use crate::detector::looks::{Looks, MAX_WAITING, Watched};
 use crate::detector::timers::{Timer, Timers};
 use crate::detector::{Calm, Cost, Dislocation, Judged, dislocation, suggest};
 use crate::feed::market::Market;
@@ -87,7 +87,7 @@ impl Detector {
         Self {
             looks: Looks::new(&settings.detector.entry_latencies_ms),
             slots: Vec::with_capacity(1024),
-            timers: Timers::with_capacity(16_384),
+            timers: Timers::with_capacity(2 * MAX_WAITING + 4096),
             next_signal: settings.first_id,
             next_cross: settings.first_id,
             settings,
@@ -346,13 +346,15 @@ fn note_survival(cross: &mut Cross, market: &Market, side: Side, now: Mono, news
 fn close(world: &mut World<'_>, id: MarketId, side: Side, cross: &Cross, end: CrossEnd) {
     let Some(market) = world.markets.get(id.index()) else { return };
     world.status.crosses_open = world.status.crosses_open.saturating_sub(1);
+    let duration = world.now.mono.since(cross.began.mono);
     world.out.record(Row::Cross(CrossRow {
         id: cross.id,
         coin: market.spec.coin,
         side,
         started_at: cross.began.wall,
-        ended_at: world.now.wall,
-        duration: world.now.mono.since(cross.began.mono),
+        // By the monotonic clock: the wall's may have been set back meanwhile.
+        ended_at: cross.began.wall.plus(duration),
+        duration,
         quote_survival: cross.survival,
         max_raw_edge: cross.max_edge,
         signals: cross.signals,

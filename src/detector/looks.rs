@@ -51,8 +51,9 @@ pub struct Looks {
     free: Vec<u32>,
 }
 
-/// Most signals that wait at once; a feed that makes more is not a market.
-pub const MAX_WAITING: usize = 65_536;
+/// Most signals that wait at once, with room reserved for all of them: 16 new ones from each of two
+/// hundred markets each second, for five seconds. A feed that makes more is not a market.
+pub const MAX_WAITING: usize = 16_384;
 
 /// How much of a market can be seen at `now`.
 pub fn capture(now: Mono, market: &Market, stale_after: Option<Nanos>) -> Capture {
@@ -72,7 +73,8 @@ impl Looks {
         let entries = latencies_ms.iter().map(|ms| (*ms, Look::Entry));
         let mut schedule: Vec<_> = follow_ups.chain(entries).collect();
         schedule.sort_by_key(|(ms, _)| *ms);
-        Self { schedule, slots: Vec::with_capacity(4096), free: Vec::with_capacity(4096) }
+        let slots = Vec::with_capacity(MAX_WAITING);
+        Self { schedule, slots, free: Vec::with_capacity(MAX_WAITING) }
     }
 
     /// Watches a signal. Returns its slot and when its first look is due; `None` when too many
@@ -168,15 +170,16 @@ fn follow_up(
     let bbo = market.and_then(|m| m.bbo).map(|held| held.value);
     let (bid, ask) = (bbo.and_then(|b| b.bid), bbo.and_then(|b| b.ask));
     let oracle_px = market.and_then(|m| m.ctx).and_then(|held| held.value.oracle);
-    let touched = bbo.and_then(|b| b.touched(signal.side));
-    let raw_edge = touched.zip(oracle_px).and_then(|(t, oracle)| t.px.edge(signal.side, oracle));
+    let standing = |side| bbo.and_then(|b| b.standing(side));
+    let raw_edge =
+        standing(signal.side).zip(oracle_px).and_then(|(t, oracle)| t.px.edge(signal.side, oracle));
     let units = |px: Px| i128::from(px.units());
-    let market_moved = bid
-        .zip(ask)
+    let market_moved = bbo
+        .and_then(|b| b.tradable())
         .and_then(|(bid, ask)| Bps::of(units(bid.px) + units(ask.px) - signal.mid2, signal.mid2));
     let gain = match signal.side {
-        Side::Buy => bid.map(|level| units(level.px) - units(signal.px)),
-        Side::Sell => ask.map(|level| units(signal.px) - units(level.px)),
+        Side::Buy => standing(Side::Sell).map(|level| units(level.px) - units(signal.px)),
+        Side::Sell => standing(Side::Buy).map(|level| units(signal.px) - units(level.px)),
     };
     FollowUpRow {
         signal: signal.id,
@@ -208,7 +211,7 @@ fn entry(
 ) -> EntryRow {
     let bbo = market.and_then(|m| m.bbo).map(|held| held.value);
     let touched = bbo.and_then(|b| b.touched(signal.side));
-    let available_sz = bbo.map(|_| match touched {
+    let available_sz = bbo.map(|bbo| match bbo.standing(signal.side) {
         Some(level) if level.px.at_or_better(signal.side, signal.px) => level.sz,
         Some(_) | None => Sz::ZERO,
     });

@@ -162,7 +162,7 @@ pub struct Judged {
     pub blocked_by: Option<Gate>,
     /// Every gate that blocks: bit 0 is gate 1.
     pub mask: u8,
-    /// Size factor of the gates that pass.
+    /// Size factor of the gates that do not block.
     pub factor: Ratio,
 }
 

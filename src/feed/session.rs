@@ -8,7 +8,7 @@ use crate::feed::Subscription;
 use crate::feed::bucket::Bucket;
 use crate::types::config;
 use crate::types::event::{Action, Actions, LinkDown};
-use crate::types::ids::Coin;
+use crate::types::ids::{Coin, MarketId};
 use crate::types::note::{LinkState, Note};
 use crate::types::time::{Mono, Nanos};
 
@@ -19,6 +19,9 @@ pub const MAX_SUBSCRIPTIONS: usize = 1000;
 const CONNECT_TIMEOUT: Nanos = Nanos::from_secs(10);
 /// A subscription without acknowledgement is sent again after this.
 const ACK_TIMEOUT: Nanos = Nanos::from_secs(10);
+/// A link that answers pings but brings no market data for this long is dead: a ctx of every
+/// market comes each second, changed or not (PROTOCOL.md §2.5).
+const DATA_TIMEOUT: Nanos = Nanos::from_secs(15);
 /// A link that was live for this long resets the backoff.
 const SETTLED: Nanos = Nanos::from_secs(60);
 /// 10 at once and one each 3 s: at most 30 connections in any minute.
@@ -44,6 +47,15 @@ struct Channel {
     /// The market's name; `None` for a channel of the account.
     coin: Option<Coin>,
     acknowledged: bool,
+    /// Whether the venue still lists the coin. One that it does not know makes it drop the whole
+    /// socket (PROTOCOL.md §2.3), so such a channel is not asked for again.
+    listed: bool,
+}
+
+impl Channel {
+    fn is_missing(&self) -> bool {
+        self.listed && !self.acknowledged
+    }
 }
 
 /// One link's state machine.
@@ -60,6 +72,7 @@ pub struct Session {
     attempts: u32,
     last_sent: Mono,
     last_received: Mono,
+    last_data: Mono,
     pinged_at: Option<Mono>,
     connections: Bucket,
     messages: Bucket,
@@ -79,6 +92,7 @@ impl Session {
             attempts: 0,
             last_sent: Mono(0),
             last_received: Mono(0),
+            last_data: Mono(0),
             pinged_at: None,
             connections: Bucket::new(CONNECTIONS.0, CONNECTIONS.1),
             messages: Bucket::new(MESSAGES.0, MESSAGES.1),
@@ -99,7 +113,7 @@ impl Session {
         if self.channels.len() >= MAX_SUBSCRIPTIONS {
             return false;
         }
-        let channel = Channel { subscription, coin, acknowledged: false };
+        let channel = Channel { subscription, coin, acknowledged: false, listed: true };
         self.channels.push(channel);
         if let State::Open { complete, .. } = &mut self.state {
             *complete = false;
@@ -128,12 +142,13 @@ impl Session {
             return; // Not asked for, or too late: the driver was told to close it.
         };
         self.last_received = now;
+        self.last_data = now;
         self.last_sent = now;
         self.pinged_at = None;
         for channel in &mut self.channels {
             channel.acknowledged = false;
         }
-        self.missing_acks = self.channels.len();
+        self.missing_acks = self.channels.iter().filter(|c| c.is_missing()).count();
         self.state = State::Open { since: now, complete: self.missing_acks == 0 };
         out.note(Note::Connected { subscriptions: self.missing_acks as u32 });
         self.subscribe_missing(now, out);
@@ -175,11 +190,35 @@ impl Session {
         self.pinged_at = None;
     }
 
+    /// Market data arrived.
+    pub fn on_data(&mut self, now: Mono) {
+        self.last_data = now;
+    }
+
+    /// Whether the venue's last reading lists a market. The channels of one that it does not list
+    /// are left out of the next subscription.
+    pub fn set_listed(&mut self, now: Mono, market: MarketId, listed: bool) {
+        let its = [Subscription::Bbo(market), Subscription::Ctx(market)];
+        let open = self.is_open();
+        for channel in self.channels.iter_mut().filter(|c| its.contains(&c.subscription)) {
+            if channel.listed == listed {
+                continue;
+            }
+            let was_missing = channel.is_missing();
+            channel.listed = listed;
+            if open {
+                self.missing_acks -= usize::from(was_missing);
+                self.missing_acks += usize::from(channel.is_missing());
+                self.resend_at = self.resend_at.min(now); // With the next round.
+            }
+        }
+    }
+
     /// A subscription is acknowledged, or its first data came (then the acknowledgement was lost).
     pub fn on_ack(&mut self, now: Mono, subscription: Subscription, out: &mut Actions) {
         let State::Open { since, .. } = self.state else { return };
         let found =
-            self.channels.iter_mut().find(|c| c.subscription == subscription && !c.acknowledged);
+            self.channels.iter_mut().find(|c| c.subscription == subscription && c.is_missing());
         let Some(channel) = found else { return };
         channel.acknowledged = true;
         self.missing_acks -= 1;
@@ -207,6 +246,9 @@ impl Session {
                 (now.since(since) >= CONNECT_TIMEOUT).then_some(LinkDown::Unreachable)
             }
             State::Open { .. } => {
+                if !self.channels.is_empty() && now.since(self.last_data) >= DATA_TIMEOUT {
+                    return Some(LinkDown::Silent);
+                }
                 if let Some(pinged_at) = self.pinged_at {
                     if now.since(pinged_at) >= self.settings.pong_timeout {
                         return Some(LinkDown::Silent);
@@ -240,7 +282,12 @@ impl Session {
                         .plus(self.settings.heartbeat_interval)
                         .min(self.last_received.plus(self.settings.silence_ping)),
                 };
-                heartbeat.min(self.resend_at)
+                let data = if self.channels.is_empty() {
+                    Mono::MAX
+                } else {
+                    self.last_data.plus(DATA_TIMEOUT)
+                };
+                heartbeat.min(self.resend_at).min(data)
             }
         }
     }
@@ -280,7 +327,7 @@ impl Session {
     /// Subscribes to every channel that is not acknowledged, as far as the limit allows.
     fn subscribe_missing(&mut self, now: Mono, out: &mut Actions) {
         self.resend_at = if self.missing_acks == 0 { Mono::MAX } else { now.plus(ACK_TIMEOUT) };
-        for channel in self.channels.iter().filter(|c| !c.acknowledged) {
+        for channel in self.channels.iter().filter(|c| c.is_missing()) {
             if !self.messages.take(now, 1) {
                 self.resend_at = self.messages.ready_at(now, 1);
                 break;
@@ -345,7 +392,6 @@ impl SplitMix64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::ids::MarketId;
 
     fn settings() -> config::WebSocket {
         config::WebSocket {
@@ -468,10 +514,47 @@ mod tests {
         assert_eq!(bench.taken().0, [r#"{"method":"ping"}"#]);
         // Any frame is an answer.
         bench.session.on_received(ms(6_000));
+        bench.session.on_data(ms(10_000));
         assert_eq!(bench.session.on_time(ms(11_000), &mut bench.out), None);
         assert_eq!(bench.taken().0.len(), 3, "the second ping, and two lost acknowledgements");
         assert_eq!(bench.session.on_time(ms(20_999), &mut bench.out), None);
         assert_eq!(bench.session.on_time(ms(21_000), &mut bench.out), Some(LinkDown::Silent));
+    }
+
+    #[test]
+    fn a_link_that_answers_pings_and_brings_no_data_is_dead() {
+        let mut bench = Bench::new(1);
+        bench.open(ms(0));
+        bench.session.on_data(ms(1_000));
+        for at in (1_000..16_000).step_by(1_000) {
+            bench.session.on_received(ms(at));
+            assert_eq!(bench.session.on_time(ms(at), &mut bench.out), None);
+        }
+        assert_eq!(bench.session.next_due(), ms(16_000));
+        bench.session.on_received(ms(16_000));
+        let down = bench.session.on_time(ms(16_000), &mut bench.out);
+        assert_eq!(down, Some(LinkDown::Silent));
+    }
+
+    #[test]
+    fn a_market_that_is_not_listed_is_not_subscribed_until_it_is_again() {
+        let mut bench = Bench::new(2);
+        bench.session.set_listed(ms(0), MarketId(0), false);
+        let texts = bench.open(ms(0));
+        assert_eq!(texts.len(), 3);
+        assert!(texts.iter().all(|text| !text.contains("xyz:C0")), "{texts:?}");
+        let rest =
+            [Subscription::OrderUpdates, Subscription::UserFills, Subscription::Bbo(MarketId(1))];
+        for subscription in rest {
+            bench.session.on_ack(ms(1), subscription, &mut bench.out);
+        }
+        assert_eq!(bench.session.link_state(), LinkState::Live);
+        bench.taken();
+        bench.session.set_listed(ms(2), MarketId(0), true);
+        bench.session.on_data(ms(2));
+        assert_eq!(bench.session.on_time(ms(2), &mut bench.out), None);
+        let texts = bench.taken().0;
+        assert!(texts.len() == 1 && texts[0].contains("xyz:C0"), "{texts:?}");
     }
 
     #[test]
@@ -483,6 +566,7 @@ mod tests {
         }
         for at in (0..45_000).step_by(1_000) {
             bench.session.on_received(ms(at));
+            bench.session.on_data(ms(at));
             assert_eq!(bench.session.on_time(ms(at), &mut bench.out), None);
         }
         assert!(bench.taken().0.is_empty());

@@ -272,7 +272,11 @@ impl Store {
         for row in self.debts.settle(now, CrossEnd::Shutdown) {
             self.append(&row);
         }
-        let report = self.flush_files(now, true);
+        let mut report = self.flush_files(now, true);
+        if report.errors.is_empty() && self.health.waiting_rows > 0 {
+            // The gap row that tells of rows dropped before.
+            report = self.flush_files(now, true);
+        }
         self.alive.at = now;
         self.push(&Record::Closed(self.alive));
         self.commit_journal(true);

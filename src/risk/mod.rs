@@ -153,12 +153,31 @@ pub fn assess(limits: &Limits, view: &View<'_>) -> Assessment {
     result
 }
 
-/// Every gate that blocks at this moment: bit 0 is gate 1.
-pub fn mask(limits: &Limits, view: &View<'_>) -> u8 {
-    GATES
-        .iter()
-        .filter(|(_, judge)| matches!(judge(limits, view), Verdict::Block(_)))
-        .fold(0, |mask, (gate, _)| mask | gate.bit())
+/// What all eight gates say, whatever the first of them says: what research asks of a signal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verdicts {
+    /// The first that blocks.
+    pub blocked_by: Option<Gate>,
+    /// Every gate that blocks: bit 0 is gate 1.
+    pub mask: u8,
+    /// Size factor of those that do not.
+    pub factor: Ratio,
+}
+
+/// Judges every gate.
+pub fn judge_all(limits: &Limits, view: &View<'_>) -> Verdicts {
+    let mut all = Verdicts { blocked_by: None, mask: 0, factor: Ratio::ONE };
+    for (gate, judge) in GATES {
+        match judge(limits, view) {
+            Verdict::Pass | Verdict::Warn => {}
+            Verdict::Shrink => all.factor = SHOCKED_SIZE,
+            Verdict::Block(_) => {
+                all.blocked_by = all.blocked_by.or(Some(gate));
+                all.mask |= gate.bit();
+            }
+        }
+    }
+    all
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ pub struct Tap {
     lines: Producer<(Now, Heard)>,
     spent: Consumer<String>,
     missing: u64,
+    last: Now,
 }
 
 /// The cold end.
@@ -129,7 +130,7 @@ pub fn create(path: &Path, header: &Header, capacity: usize) -> io::Result<(Tap,
     out.flush()?;
     let (lines, from_tap) = crate::runtime::ring::ring(capacity);
     let (spent, to_tap) = crate::runtime::ring::ring(capacity);
-    let tap = Tap { lines, spent: to_tap, missing: 0 };
+    let tap = Tap { lines, spent: to_tap, missing: 0, last: Now::default() };
     Ok((tap, Writer { lines: from_tap, spent, out, path: path.to_owned() }))
 }
 
@@ -137,6 +138,7 @@ impl Tap {
     /// Captures an event that the engine is told at `now`. A full ring loses it, and the next line
     /// that passes says how many were lost before it.
     pub fn keep(&mut self, now: Now, event: &Event<'_>) {
+        self.last = now;
         if self.missing > 0 {
             match self.lines.push((now, Heard::Missing(self.missing))) {
                 Ok(()) => self.missing = 0,
@@ -165,6 +167,21 @@ impl Tap {
         };
         if self.lines.push((now, heard)).is_err() {
             self.missing += 1;
+        }
+    }
+}
+
+/// The end of a capture that could not keep up says so too: the hot thread is done, and may wait a
+/// little for the disk.
+impl Drop for Tap {
+    fn drop(&mut self) {
+        const TRIES: u32 = 200;
+        for _ in 0..TRIES {
+            let done = self.missing == 0 || self.lines.is_abandoned();
+            if done || self.lines.push((self.last, Heard::Missing(self.missing))).is_ok() {
+                return;
+            }
+            std::thread::sleep(IDLE);
         }
     }
 }
@@ -368,11 +385,17 @@ mod tests {
         let Writer { mut lines, spent, out, path: at } = writer;
         assert!(lines.pop().is_some() && lines.pop().is_some());
         tap.keep(now(2), &Event::Connected);
+        tap.keep(now(3), &Event::Stop);
+        let writer = Writer { lines, spent, out, path: at };
+        let writing = std::thread::spawn(|| writer.run());
         drop(tap);
-        Writer { lines, spent, out, path: at }.run().expect("written");
+        writing.join().expect("no panic").expect("written");
         let mut reader = Reader::open(&path).expect("a capture");
-        assert_eq!(reader.next_line().expect("a line"), Some((now(2), Heard::Missing(3))));
-        assert_eq!(reader.next_line().expect("a line"), Some((now(2), Heard::Connected(()))));
+        let mut next = || reader.next_line().expect("a line");
+        assert_eq!(next(), Some((now(2), Heard::Missing(3))));
+        assert_eq!(next(), Some((now(2), Heard::Connected(()))));
+        assert_eq!(next(), Some((now(3), Heard::Missing(1))), "also at its end");
+        assert_eq!(next(), None);
     }
 
     #[test]

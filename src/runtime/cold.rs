@@ -2,8 +2,7 @@
 //! feeds the files. Each ends when its ring is closed and empty.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
@@ -20,6 +19,11 @@ use crate::types::time::{Nanos, Wall};
 const IDLE: Duration = Duration::from_millis(2);
 /// Rows taken between two commits to the journal.
 const BATCH: usize = 1024;
+/// Rows after which the files are written even if the interval is not over: far below what the
+/// store holds in memory.
+const ROWS_PER_FLUSH: usize = 65_536;
+/// Files are looked after this often even if no row comes: the journal is renewed, past days end.
+const UPKEEP: Duration = Duration::from_secs(60);
 
 /// What the hot thread asks the desk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,11 +55,10 @@ pub fn desk(
     mut replies: Producer<Reply>,
 ) {
     loop {
-        let closed = requests.is_closed();
+        if requests.is_closed() {
+            return; // Nobody waits for answers any more.
+        }
         let Some(request) = requests.pop() else {
-            if closed {
-                return;
-            }
             std::thread::sleep(IDLE);
             continue;
         };
@@ -87,16 +90,21 @@ pub fn wall_now() -> Wall {
 }
 
 /// Stores rows until the hot thread is gone, and closes the files. `each` sees every row.
+///
+/// Unless the hot thread has `ended` in order, the files are written but not closed, and there is
+/// no summary: the next start then finds a run that was cut off, and says so.
 pub fn recorder(
     mut store: Store,
     mut rows: Consumer<Row>,
     flush_interval: Nanos,
-    markets: &Arc<AtomicU32>,
+    markets: &AtomicU32,
+    ended: &AtomicBool,
     mut each: impl FnMut(&Row),
-) -> Result<Summary, StoreError> {
+) -> Result<Option<Summary>, StoreError> {
     // A row is visible within the interval: the flush itself takes some of it.
     let patience = Duration::from(Nanos(flush_interval.0 / 10 * 9));
     let mut oldest: Option<Instant> = None;
+    let (mut unflushed, mut flushed_at) = (0, Instant::now());
     let (mut troubles, mut failed) = (0, false);
     loop {
         let closed = rows.is_closed();
@@ -112,8 +120,13 @@ pub fn recorder(
         if taken > 0 {
             oldest.get_or_insert_with(Instant::now);
         }
-        if oldest.is_some_and(|since| since.elapsed() >= patience) {
+        unflushed += taken;
+        if oldest.is_some_and(|since| since.elapsed() >= patience)
+            || unflushed >= ROWS_PER_FLUSH
+            || flushed_at.elapsed() >= UPKEEP
+        {
             let report = store.flush(wall_now());
+            (unflushed, flushed_at) = (0, Instant::now());
             // What failed waits for the next interval.
             oldest = (!report.errors.is_empty()).then(Instant::now);
         }
@@ -125,7 +138,11 @@ pub fn recorder(
         failed = failing;
         if taken == 0 {
             if closed {
-                return store.close(wall_now());
+                if ended.load(Ordering::Acquire) {
+                    return store.close(wall_now()).map(Some);
+                }
+                store.flush(wall_now());
+                return Ok(None);
             }
             std::thread::sleep(IDLE);
         }

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 use std::process;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::account;
 use crate::engine::Engine;
@@ -20,7 +20,7 @@ use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
 use crate::runtime::ring::ring;
 use crate::runtime::tally::Tally;
 use crate::telemetry::{self, Screen};
-use crate::types::config::Config;
+use crate::types::config::{Config, Core};
 use crate::types::time::Nanos;
 
 /// Rows that may wait for the recorder: minutes of a wild market.
@@ -52,8 +52,8 @@ pub struct Outcome {
     pub records: Summary,
     /// The rows, counted.
     pub tally: Tally,
-    /// Lines captured, if a capture was asked for.
-    pub captured: Option<u64>,
+    /// Lines captured, or why the capture broke off, if one was asked for.
+    pub captured: Option<Result<u64, RunError>>,
 }
 
 /// Why a run could not begin, or did not end in order.
@@ -68,6 +68,9 @@ pub enum RunError {
     /// The records.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A capture is never written over another file.
+    #[error("capture {0}: expected the name of a file that does not exist yet")]
+    CaptureExists(PathBuf),
     /// The capture file.
     #[error("capture {path}: {source}")]
     Capture {
@@ -109,16 +112,20 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
         mode: config.mode,
         entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
     };
-    let (store, recovery) = Store::open(&config.persistence.data_dir, run, began)?;
+    // The capture first: once the store is open, a failed start would leave a run cut short.
     let (tap, capture) = match &options.capture {
         Some(path) => {
             let header = Header::new(&run_id, first_id, seed, config.to_toml());
-            let (tap, writer) = capture::create(path, &header, CAPTURED)
-                .map_err(|source| RunError::Capture { path: path.clone(), source })?;
+            let created = capture::create(path, &header, CAPTURED);
+            let (tap, writer) = created.map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists => RunError::CaptureExists(path.clone()),
+                _ => RunError::Capture { path: path.clone(), source },
+            })?;
             (Some(tap), Some(writer))
         }
         None => (None, None),
     };
+    let (store, recovery) = Store::open(&config.persistence.data_dir, run, began)?;
 
     let (rows, to_recorder) = ring(ROWS);
     let (notes, to_log) = ring(NOTES);
@@ -140,6 +147,7 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
     // The hot thread pins itself first, so that the cold ones can keep away from its core. It says
     // where it runs before it begins to.
     let markets = Arc::new(AtomicU32::new(0));
+    let ended = Arc::new(AtomicBool::new(false));
     let engine = Engine::new(config, first_id, seed);
     let settings = hot::Settings {
         endpoint: endpoint.clone(),
@@ -147,6 +155,7 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
         busy_poll: config.runtime.busy_poll,
         duration: options.duration,
         markets: Arc::clone(&markets),
+        ended: Arc::clone(&ended),
     };
     let hot_core = config.runtime.hot_core;
     let (pinned, pinnings) = mpsc::sync_channel(1);
@@ -167,7 +176,17 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
     }
 
     // The cold threads inherit the core of this one.
-    pin(config.runtime.cold_core, pinning.core());
+    let cold_core = config.runtime.cold_core;
+    match pinning.core() {
+        Some(hot) if cold_core == Core::Index(hot as u32) => {
+            warn!(core = hot, "the cold threads are not pinned: the hot thread has that core");
+        }
+        None if cold_core == Core::Auto => {} // Nothing to keep away from.
+        avoid => match pin(cold_core, avoid) {
+            Pinning::Failed(reason) => warn!(reason, "the cold threads are not pinned"),
+            pinning => info!("cold threads {pinning}"),
+        },
+    }
     let log = telemetry::spawn(screen.clone(), to_log, to_display)
         .map_err(system("start the log thread"))?;
     let reader = account::Reader::new(&config.venue, &config.account);
@@ -180,7 +199,7 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
         .name("hip3-recorder".to_owned())
         .spawn(move || {
             let mut tally = Tally::default();
-            recorder(store, to_recorder, flush_interval, &markets, |row| tally.count(row))
+            recorder(store, to_recorder, flush_interval, &markets, &ended, |row| tally.count(row))
                 .map(|summary| (summary, tally))
         })
         .map_err(system("start the recorder thread"))?;
@@ -189,7 +208,10 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
             let path = writer.path().to_owned();
             thread::Builder::new()
                 .name("hip3-capture".to_owned())
-                .spawn(move || writer.run())
+                .spawn(move || {
+                    // The run goes on without it, so it is told when it happens.
+                    writer.run().inspect_err(|error| error!(%error, "the capture broke off"))
+                })
                 .map(|thread| (path, thread))
         })
         .transpose()
@@ -203,11 +225,15 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
         Ok(Err(source)) => Err(RunError::Capture { path, source }),
         Err(_) => Err(RunError::Died("capture")),
     });
-    desk.join().map_err(|_| RunError::Died("desk"))?;
+    // The desk may be in the middle of a slow question. It holds nothing that must be kept.
+    drop(desk);
     log.join().map_err(|_| RunError::Died("log"))?;
-    let (records, tally) = records??;
     let report = report?.map_err(system("wait for sockets"))?;
-    let captured = captured.transpose()?;
+    let (records, tally) = records??;
+    let records = records.ok_or(RunError::Died("hot"))?;
+    if let Some(name) = report.abandoned_by {
+        return Err(RunError::Died(name));
+    }
     Ok(Outcome { run_id, report, pinning, records, tally, captured })
 }
 

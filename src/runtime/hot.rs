@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -17,7 +17,7 @@ use crate::runtime::os::Clock;
 use crate::runtime::ring::{Consumer, Producer};
 use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::note::{Note, Status};
-use crate::types::record::Row;
+use crate::types::record::{GapCause, GapRow, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 const LINK: Token = Token(0);
@@ -58,6 +58,8 @@ pub struct Settings {
     pub duration: Option<Nanos>,
     /// Markets watched now, for whoever cannot ask the engine.
     pub markets: Arc<AtomicU32>,
+    /// Set once the loop has ended in order.
+    pub ended: Arc<AtomicBool>,
 }
 
 /// What a run was like.
@@ -73,6 +75,8 @@ pub struct Report {
     pub lasted: Nanos,
     /// Notes lost to a full ring.
     pub notes_lost: u64,
+    /// A cold thread that died: the run was ended because of it.
+    pub abandoned_by: Option<&'static str>,
 }
 
 /// The loop and all it holds.
@@ -85,8 +89,12 @@ pub struct Hot {
     tap: Option<Tap>,
     link: Option<Link>,
     actions: Actions,
-    /// Whether an address is awaited to connect to.
+    /// Whether a connection is wanted, and waits for an address.
     connecting: bool,
+    /// Where the venue was last found.
+    addresses: Vec<SocketAddr>,
+    /// Whether the desk is looking for it.
+    resolving: bool,
     attempts: usize,
     /// Requests without an answer.
     awaited: u32,
@@ -114,6 +122,8 @@ impl Hot {
             link: None,
             actions: Actions::new(),
             connecting: false,
+            addresses: Vec::new(),
+            resolving: false,
             attempts: 0,
             awaited: 0,
             rows_lost: 0,
@@ -148,17 +158,25 @@ impl Hot {
             if now.mono >= show_at {
                 show_at = now.mono.plus(STATUS_INTERVAL);
                 self.show(now);
+                if let (None, Some(name)) = (report.abandoned_by, self.abandoned_by()) {
+                    // To go on would mean to lose records, or to be blind after the next drop.
+                    report.abandoned_by = Some(name);
+                    if !stopping {
+                        stopping = true;
+                        self.tell(now, Event::Stop);
+                    }
+                }
             }
             if !events.is_empty() {
                 let took = self.clock.now().mono.since(now.mono);
                 report.longest_turn = report.longest_turn.max(took);
             }
         }
-        report.status = self.engine.status(now.mono);
+        report.status = self.status(now);
         report.lasted = now.mono.since(began);
         report.notes_lost = self.rings.notes.dropped();
-        // Lost rows are told as long as there is a chance that the gap passes.
-        self.report_lost(now, 1);
+        self.record_last_gap(now);
+        self.settings.ended.store(true, Ordering::Release);
         Ok(report)
     }
 
@@ -173,7 +191,7 @@ impl Hot {
         if ready || self.link.as_ref().is_some_and(Link::more) {
             self.read(now);
         }
-        self.report_lost(now, ROOM_TO_REPORT);
+        self.report_lost(now);
     }
 
     /// Reads what has arrived, until the link would block or its turn is over.
@@ -229,7 +247,9 @@ impl Hot {
                 }
                 Action::Connect => {
                     self.connecting = true;
-                    self.request(Request::Resolve);
+                    if !self.resolving {
+                        self.resolving = self.request(Request::Resolve);
+                    }
                 }
                 Action::Close(_) => {
                     self.connecting = false;
@@ -237,7 +257,9 @@ impl Hot {
                         link.close();
                     }
                 }
-                Action::ReadUniverse => self.request(Request::ReadUniverse),
+                Action::ReadUniverse => {
+                    self.request(Request::ReadUniverse);
+                }
                 Action::Stopped => self.done = true,
             }
         }
@@ -250,6 +272,11 @@ impl Hot {
             self.drop_link();
             self.tell(now, Event::Disconnected(cause));
         }
+        // Where it was found last will do; the desk may be busy with a slow question.
+        if self.connecting && !self.addresses.is_empty() {
+            self.connecting = false;
+            self.connect(now);
+        }
     }
 
     fn on_reply(&mut self, now: Now, reply: Reply) {
@@ -257,11 +284,14 @@ impl Hot {
             Reply::Universe(universe) => self.tell(now, Event::Universe(&universe)),
             Reply::UniverseFailed => self.tell(now, Event::UniverseFailed),
             Reply::Resolved(addresses) => {
+                self.resolving = false;
+                self.addresses = addresses;
                 if std::mem::take(&mut self.connecting) {
-                    self.connect(now, addresses);
+                    self.connect(now);
                 }
             }
             Reply::ResolveFailed => {
+                self.resolving = false;
                 if std::mem::take(&mut self.connecting) {
                     self.tell(now, Event::Disconnected(LinkDown::Unreachable));
                 }
@@ -269,13 +299,13 @@ impl Hot {
         }
     }
 
-    fn connect(&mut self, now: Now, mut addresses: Vec<SocketAddr>) {
+    fn connect(&mut self, now: Now) {
         // Another address first each time: one that never answers must not hold up the rest.
-        let turn = self.attempts.checked_rem(addresses.len()).unwrap_or(0);
-        addresses.rotate_left(turn);
+        let turn = self.attempts.checked_rem(self.addresses.len()).unwrap_or(0);
+        self.addresses.rotate_left(turn.min(1));
         self.attempts = self.attempts.wrapping_add(1);
         let Settings { endpoint, tls, .. } = &self.settings;
-        match Link::connect(self.poll.registry(), LINK, endpoint, &addresses, tls) {
+        match Link::connect(self.poll.registry(), LINK, endpoint, &self.addresses, tls) {
             Ok(link) => self.link = Some(link),
             Err(_) => self.tell(now, Event::Disconnected(LinkDown::Unreachable)),
         }
@@ -289,11 +319,12 @@ impl Hot {
         }
     }
 
-    fn request(&mut self, request: Request) {
-        // A full ring means a desk that does not answer: the engine asks again by itself.
-        if self.rings.requests.push(request).is_ok() {
-            self.awaited += 1;
-        }
+    /// Whether the desk was asked. A full ring means one that does not answer: the engine asks
+    /// again by itself.
+    fn request(&mut self, request: Request) -> bool {
+        let asked = self.rings.requests.push(request).is_ok();
+        self.awaited += u32::from(asked);
+        asked
     }
 
     fn record(&mut self, now: Now, row: Row) {
@@ -306,19 +337,53 @@ impl Hot {
     }
 
     fn note(&mut self, note: Note) {
-        // The ring counts what it loses, and the log says so.
+        // The ring counts what it loses, and the summary says so.
         let _ = self.rings.notes.push(note);
     }
 
-    fn report_lost(&mut self, now: Now, room: usize) {
-        if self.rows_lost > 0 && self.rings.rows.free() >= room {
+    /// Tells the engine of lost rows once there is room for the row that says so.
+    fn report_lost(&mut self, now: Now) {
+        if self.rows_lost > 0 && self.rings.rows.free() >= ROOM_TO_REPORT {
             let rows = std::mem::take(&mut self.rows_lost);
             self.tell(now, Event::RowsLost { rows, since: self.lost_since });
         }
     }
 
-    fn show(&mut self, now: Now) {
+    /// Leaves word of rows that the end itself has lost. The loop is over and may wait a little.
+    fn record_last_gap(&mut self, now: Now) {
+        const TRIES: u32 = 1000;
+        let markets = self.engine.markets().len() as u32;
+        let cause = GapCause::RingOverflow;
+        let gap = GapRow { started_at: self.lost_since, ended_at: now.wall, cause, markets };
+        for _ in 0..TRIES {
+            let done = self.rows_lost == 0 || self.rings.rows.is_abandoned();
+            if done || self.rings.rows.push(Row::Gap(gap)).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from(REPLY_SLEEP));
+        }
+    }
+
+    /// A cold thread that died.
+    fn abandoned_by(&self) -> Option<&'static str> {
+        let Rings { rows, notes, requests, .. } = &self.rings;
+        [
+            (rows.is_abandoned(), "recorder"),
+            (notes.is_abandoned(), "log"),
+            (requests.is_abandoned(), "desk"),
+        ]
+        .into_iter()
+        .find_map(|(gone, name)| gone.then_some(name))
+    }
+
+    /// The engine's counters, with the losses that it has not been told of yet.
+    fn status(&self, now: Now) -> Status {
         let status = self.engine.status(now.mono);
+        Status { rows_lost: status.rows_lost + self.rows_lost, ..status }
+    }
+
+    fn show(&mut self, now: Now) {
+        let status = self.status(now);
         self.settings.markets.store(status.markets, Ordering::Relaxed);
         let _ = self.rings.statuses.push(status); // The next one tells more.
     }

@@ -36,6 +36,8 @@ pub(super) fn subscriber(
     let builder = tracing_subscriber::fmt()
         .with_max_level(level_filter(level))
         .with_target(false)
+        // A log that nobody reads any more is no reason to stop, and least of all to panic.
+        .log_internal_errors(false)
         .with_ansi(color && format == LogFormat::Text)
         .with_writer(screen.clone());
     match format {
@@ -129,15 +131,16 @@ impl Write for LineWriter<'_> {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let mut inner = self.0.lock();
         let Inner { out, status, buffer } = &mut *inner;
-        if status.is_empty() {
-            out.write_all(lines)?;
+        // What cannot be written is gone: nobody could be told.
+        let _ = if status.is_empty() {
+            out.write_all(lines)
         } else {
             buffer.clear();
             buffer.extend_from_slice(CLEAR.as_bytes());
             buffer.extend_from_slice(lines);
             buffer.extend_from_slice(status.as_bytes());
-            out.write_all(buffer)?;
-        }
+            out.write_all(buffer)
+        };
         Ok(lines.len())
     }
 

@@ -80,7 +80,8 @@ impl LinkDown {
 pub enum Action {
     /// Open a link to the venue.
     Connect,
-    /// Drop the link; [`Event::Disconnected`] with the same reason follows.
+    /// Drop the link, or the attempt. Nothing more is to be told of it: the engine has done already
+    /// what follows from its loss.
     Close(LinkDown),
     /// Send a text frame.
     Send(Span),

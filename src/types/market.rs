@@ -35,6 +35,14 @@ impl Bbo {
         }
     }
 
+    /// The level that a taker on `side` meets, if something can be taken there: a price and a size
+    /// above zero, in a book that is not crossed. The other side may be missing.
+    pub fn standing(&self, side: Side) -> Option<Level> {
+        let crossed = self.bid.zip(self.ask).is_some_and(|(bid, ask)| bid.px >= ask.px);
+        let level = self.touched(side)?;
+        (!crossed && level.px.is_positive() && level.sz.is_positive()).then_some(level)
+    }
+
     /// Both levels, if both sides stand with a size and do not cross: bid < ask.
     pub fn tradable(&self) -> Option<(Level, Level)> {
         let (bid, ask) = (self.bid?, self.ask?);

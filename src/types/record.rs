@@ -209,7 +209,7 @@ pub struct FollowUpRow {
     /// Move of the mid since the signal, in bps of the mid then.
     pub market_moved: Option<Bps>,
     /// Profit of entering at the signal's touched price and leaving at this bid or ask, in bps of
-    /// the entry, before fees.
+    /// the entry, before fees; `None` when nothing stood there.
     pub markout: Option<Bps>,
     /// Age of the quote.
     pub bbo_age: Option<Nanos>,
@@ -255,7 +255,7 @@ pub enum CrossEnd {
     Quote,
     /// The oracle moved (or the cost did).
     Oracle,
-    /// The touched side vanished, or the book crossed itself.
+    /// The book could not be traded any more: a side vanished or was empty, or it crossed itself.
     NoQuote,
     /// The ctx went stale.
     Stale,
@@ -297,8 +297,8 @@ pub struct CrossRow {
     pub ended_at: Wall,
     /// The time between, by the monotonic clock.
     pub duration: Nanos,
-    /// Until less than the suggested size stood at the first touched price or better; `None` when
-    /// it still stood at the end.
+    /// Until less than the suggested size was seen at the first touched price or better; `None`
+    /// when that was not seen before the end.
     pub quote_survival: Option<Nanos>,
     /// Largest edge seen.
     pub max_raw_edge: Bps,
@@ -314,7 +314,7 @@ pub struct CrossRow {
 pub enum GapCause {
     /// The run was starting: not all markets had data yet.
     Start,
-    /// The link was down, or its markets had not all come back.
+    /// The link was down or brought nothing, or its markets had not all come back.
     LinkDown,
     /// A full ring swallowed rows.
     RingOverflow,

@@ -96,3 +96,37 @@ fn a_venue_that_restarts_is_found_again_and_leaves_a_gap() {
     });
     assert_eq!(run.terminate(), 0);
 }
+
+#[test]
+fn a_reader_of_the_log_that_goes_away_stops_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data_dir = dir.path().join("signals").display().to_string();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_hip3"))
+        .args(["demo", "--duration", "3s", "--markets", "10", "--data-dir", &data_dir])
+        .args(["--set", "runtime.hot_core=none", "--set", "runtime.cold_core=none"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program");
+    drop(child.stderr.take());
+    let done = child.wait_with_output().expect("its end");
+    assert!(done.status.success(), "{:?}", done.status);
+    let summary = String::from_utf8(done.stdout).expect("text");
+    assert!(summary.contains("frames") && summary.contains("gaps_"), "{summary}");
+}
+
+#[test]
+fn a_capture_is_never_written_over_another_file_and_a_refused_start_leaves_no_run() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (server, _) = lively_venue(1);
+    let config = write_config(dir.path(), &server).display().to_string();
+    let capture = dir.path().join("capture.jsonl");
+    fs::write(&capture, "precious").expect("a file");
+    let (code, _, errors) =
+        output(&["run", "--config", &config, "--capture", &capture.display().to_string()]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("expected the name of a file that does not exist yet"), "{errors}");
+    assert_eq!(fs::read_to_string(&capture).expect("the file"), "precious");
+    assert!(!dir.path().join("signals").exists());
+}

@@ -98,10 +98,11 @@ impl Running {
 
     /// Asks it to stop in order, as a service manager does, and returns its exit code.
     pub(crate) fn terminate(self) -> i32 {
-        let done = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+        // The shell's own `kill`: the program of that name is not on every machine.
+        let done = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.child.id())])
             .status()
-            .expect("the kill command");
+            .expect("a shell");
         assert!(done.success());
         self.end()
     }

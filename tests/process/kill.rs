@@ -35,7 +35,9 @@ fn begins(frames: &[Served]) -> Vec<Begin> {
     }
     let mut markets: BTreeMap<String, Market> = BTreeMap::new();
     let mut begins = Vec::new();
-    for served in frames {
+    // Frames to the life before may trail into this one: its own connection is the newest.
+    let newest = frames.iter().map(|served| served.conn.0).max();
+    for served in frames.iter().filter(|served| Some(served.conn.0) == newest) {
         let Ok(frame) = serde_json::from_str::<Value>(&served.text) else { continue };
         let data = &frame["data"];
         let Some(coin) = data["coin"].as_str() else { continue };

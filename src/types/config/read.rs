@@ -194,8 +194,8 @@ fn read_websocket(s: &mut Section<'_>, d: &WebSocket) -> WebSocket {
     WebSocket {
         // The venue closes a connection after 60 s without a word (PROTOCOL.md §1); more than ten
         // pings a second would eat its message limit.
-        heartbeat_interval: s.millis("heartbeat_interval_ms", 100..=55_000, d.heartbeat_interval),
-        silence_ping: s.millis("silence_ping_ms", 100..=55_000, d.silence_ping),
+        heartbeat_interval: s.millis("heartbeat_interval_ms", 3_000..=55_000, d.heartbeat_interval),
+        silence_ping: s.millis("silence_ping_ms", 3_000..=55_000, d.silence_ping),
         pong_timeout: s.millis("pong_timeout_ms", 100..=60_000, d.pong_timeout),
         reconnect_base_delay: s.millis(
             "reconnect_base_delay_ms",
