@@ -24,9 +24,9 @@ demo: build ## Simulated venue and engine on this machine [DURATION=60s SEED=1 A
 
 test: ## Every test, those in the documentation too [ARGS=a filter]
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		set -ex; $(CARGO) nextest run --locked $(ARGS); $(CARGO) test --locked --doc $(ARGS); \
+		set -ex; $(CARGO) nextest run --locked --no-fail-fast $(ARGS); $(CARGO) test --locked --doc $(ARGS); \
 	else \
-		set -ex; $(CARGO) test --locked $(ARGS); \
+		set -ex; $(CARGO) test --locked --no-fail-fast $(ARGS); \
 	fi
 
 check: ## Format, lints, documentation: what must be clean before a commit
