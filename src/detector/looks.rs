@@ -4,6 +4,8 @@
 //! Every signal gets every one of them: taken at the first pass of the loop at or after the due
 //! time, from the state held then.
 
+use smallvec::SmallVec;
+
 use crate::feed::market::Market;
 use crate::types::ids::{Coin, MarketId, SignalId};
 use crate::types::num::{Bps, Px, Side, Sz};
@@ -45,8 +47,9 @@ enum Look {
 /// Signals whose last look has not been taken.
 #[derive(Debug)]
 pub struct Looks {
-    /// Offsets from the signal in milliseconds, ascending.
-    schedule: Vec<(u32, Look)>,
+    /// Offsets from the signal in milliseconds, ascending. The usual seven lie inline: each look
+    /// reads them.
+    schedule: SmallVec<[(u32, Look); 8]>,
     slots: Vec<Option<(Watched, usize)>>,
     free: Vec<u32>,
 }
@@ -71,7 +74,7 @@ impl Looks {
     pub fn new(latencies_ms: &[u32]) -> Self {
         let follow_ups = FOLLOW_UP_MS.iter().map(|ms| (*ms, Look::FollowUp));
         let entries = latencies_ms.iter().map(|ms| (*ms, Look::Entry));
-        let mut schedule: Vec<_> = follow_ups.chain(entries).collect();
+        let mut schedule: SmallVec<_> = follow_ups.chain(entries).collect();
         schedule.sort_by_key(|(ms, _)| *ms);
         let slots = Vec::with_capacity(MAX_WAITING);
         Self { schedule, slots, free: Vec::with_capacity(MAX_WAITING) }
