@@ -550,6 +550,9 @@ impl Engine {
 
 /// Tells when a market halts or comes back: delisted, gone, or settled by its ctx.
 fn tell_halt(market: &Market, watch: &mut Watch, out: &mut Actions) {
+    if market.ctx.is_none() && watch.halted {
+        return; // A new link has told nothing of it yet.
+    }
     let settled = market.ctx.is_some_and(|held| held.value.settled);
     let halted = market.spec.delisted || !market.listed || settled;
     if halted != watch.halted {

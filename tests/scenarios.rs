@@ -702,6 +702,17 @@ fn gate_8_a_delisted_or_vanished_or_settled_market_blocks_until_it_resumes() {
     s.rows.clear();
     s.bbo(ONE, "98", "99");
     assert_eq!(s.signals()[0].gate_mask & Gate::Halt.bit(), Gate::Halt.bit());
+    // A reconnect alone does not resume it.
+    s.event(Event::Disconnected(LinkDown::Dropped));
+    s.pass_ms(1_000);
+    s.event(Event::Connected);
+    s.notes.clear();
+    s.reread();
+    s.bbo(ONE, "98", "99");
+    s.ctx_settled(ONE);
+    assert!(!s.notes.iter().any(|n| matches!(n, Note::Resumed { .. } | Note::Halted { .. })));
+    s.ctx(ONE, "100");
+    assert!(s.notes.iter().any(|n| matches!(n, Note::Resumed { .. })));
 }
 
 // ---- Links -------------------------------------------------------------------------------------

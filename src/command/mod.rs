@@ -31,11 +31,10 @@ struct Cli {
 const AFTER_HELP: &str = "\
 Start here:
   hip3 demo --duration 60s     everything on this machine: simulated venue, engine, records
-  hip3 check                   what the config says, with every default
-  hip3 run                     the real thing, in the mode the config names
+  hip3 check                   what config.toml says, with every default (--config names another)
+  hip3 run                     the real thing; records go to persistence.data_dir
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or config, 3 preflight failed,
-4 stopped by HardStop.";
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or config.";
 
 /// The table of commands.
 #[derive(Debug, Subcommand)]
@@ -58,7 +57,7 @@ struct ConfigArgs {
     /// The config file
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
-    /// Overrides one key of it; may be repeated
+    /// Overrides one key of it, e.g. --set detector.min_edge_bps=8; may be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
 }
@@ -74,7 +73,7 @@ impl ConfigArgs {
 enum ModeArg {
     /// Watches and records
     Observation,
-    /// Also sends orders
+    /// Also sends orders; not in this version, and refused
     Trading,
 }
 

@@ -10,6 +10,8 @@ use crate::types::time::Nanos;
 
 /// Runs the engine against the configured venue until it is told to stop.
 ///
+/// Records go to the day files in `persistence.data_dir`, one a UTC day and kind.
+///
 /// SIGINT or SIGTERM (Ctrl-C) ends in order: looks that are owed are recorded, rings are drained,
 /// files are closed. A second one ends at once. The log and the status line go to standard error,
 /// the summary at the end to standard output.
