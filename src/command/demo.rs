@@ -11,8 +11,10 @@ use crate::types::config::{self, Config, Network};
 use crate::types::time::Nanos;
 use crate::venue::tcp::Server;
 
-/// Runs everything on this machine: starts the simulated venue on loopback and the engine against
-/// it, and ends with a summary of what was found and where it lies.
+/// Runs everything on this machine: the simulated venue, and the engine against it.
+///
+/// Ends with a summary of what was found and where it lies. The market is made up, and its makers
+/// are late on purpose; the same seed gives the same market.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// What the engine may do

@@ -36,18 +36,14 @@ Start here:
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or config.";
 
-/// The table of commands.
+/// The table of commands. Each says in its own file what it does: words here would hide those from
+/// its `--help`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the engine against the configured venue
     Run(run::Run),
-    /// Runs everything on this machine: the simulated venue, and the engine against it
     Demo(demo::Demo),
-    /// Serves the simulated venue alone, on loopback
     Venue(venue::Venue),
-    /// Checks the config and prints the effective one
     Check(check::Check),
-    /// Drives the engine from captured frames, as fast as it can
     Replay(replay::Replay),
 }
 
@@ -193,6 +189,17 @@ mod tests {
     #[test]
     fn the_table_of_commands_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_each_command_says_more_than_its_line_in_the_list() {
+        for command in Cli::command().get_subcommands() {
+            let text = |about: Option<&clap::builder::StyledStr>| {
+                about.map(ToString::to_string).unwrap_or_default()
+            };
+            let (line, whole) = (text(command.get_about()), text(command.get_long_about()));
+            assert!(!line.is_empty() && whole.len() > line.len(), "{}", command.get_name());
+        }
     }
 
     #[test]

@@ -19,8 +19,9 @@ use crate::types::time::Now;
 /// Rows between two flushes: far below what the store holds in memory.
 const ROWS_PER_FLUSH: u64 = 65_536;
 
-/// Drives the engine from captures (`hip3 run --capture FILE`), as fast as it can, and writes the
-/// same rows that the live runs wrote.
+/// Drives the engine from captures, as fast as it can
+///
+/// Captures are made by `hip3 run --capture FILE`; the rows are the same that the live runs wrote.
 ///
 /// The settings are those of the captured run, unless `--config` or `--set` says otherwise. A
 /// capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.

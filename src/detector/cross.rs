@@ -2,7 +2,7 @@
 
 use crate::detector::looks::{Looks, MAX_WAITING, Watched};
 use crate::detector::timers::{Timer, Timers};
-use crate::detector::{Calm, Cost, Dislocation, Judged, dislocation, suggest};
+use crate::detector::{Calm, Cost, Dislocation, Judged, Suggestion, dislocation, suggest};
 use crate::feed::market::Market;
 use crate::types::config;
 use crate::types::event::Actions;
@@ -173,11 +173,12 @@ impl Detector {
         match (open.as_mut(), found) {
             (None, Err(_)) => {}
             (None, Ok(dislocation)) => {
+                let judged = (world.judge)(market);
                 let suggestion = suggest(
                     &self.settings.detector,
                     dislocation.touched,
                     market.spec.sz_decimals,
-                    (world.judge)(market).factor,
+                    judged.factor,
                 );
                 *open = Some(Cross {
                     id: CrossId(self.next_cross),
@@ -200,12 +201,12 @@ impl Detector {
                     notional: suggestion.map_or(Usd::ZERO, |s| s.notional),
                 });
                 self.watch_staleness(world.markets, id, side);
-                self.signal(world, id, side, &dislocation);
+                self.signal(world, id, side, &dislocation, Some((judged, suggestion)));
             }
             (Some(cross), Ok(dislocation)) => {
                 cross.max_edge = cross.max_edge.max(dislocation.edge);
                 note_survival(cross, market, side, now.mono, news);
-                self.signal(world, id, side, &dislocation);
+                self.signal(world, id, side, &dislocation, None);
             }
             (Some(cross), Err(calm)) => {
                 note_survival(cross, market, side, now.mono, news);
@@ -216,8 +217,16 @@ impl Detector {
         }
     }
 
-    /// Records a signal of the open cross, if one is due and the book is thick enough.
-    fn signal(&mut self, world: &mut World<'_>, id: MarketId, side: Side, found: &Dislocation) {
+    /// Records a signal of the open cross, if one is due and the book is thick enough. `known` is
+    /// what the gates and the sizing have said already in this step.
+    fn signal(
+        &mut self,
+        world: &mut World<'_>,
+        id: MarketId,
+        side: Side,
+        found: &Dislocation,
+        known: Option<(Judged, Option<Suggestion>)>,
+    ) {
         let settings = &self.settings;
         let Some(market) = world.markets.get(id.index()) else { return };
         let Some(slot) = self.slots.get_mut(id.index()) else { return };
@@ -229,10 +238,12 @@ impl Detector {
         if now.mono < cross.next_signal {
             return;
         }
-        let judged = (world.judge)(market);
-        let Some(suggestion) =
-            suggest(&settings.detector, found.touched, market.spec.sz_decimals, judged.factor)
-        else {
+        let (judged, suggestion) = known.unwrap_or_else(|| {
+            let judged = (world.judge)(market);
+            let sz_decimals = market.spec.sz_decimals;
+            (judged, suggest(&settings.detector, found.touched, sz_decimals, judged.factor))
+        });
+        let Some(suggestion) = suggestion else {
             return; // Thin: the next quote may be thick enough.
         };
         let net_edge = found
