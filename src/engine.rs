@@ -159,6 +159,8 @@ impl Engine {
             }
             Event::Universe(universe) => self.on_universe(now, universe, out),
             Event::UniverseFailed => self.on_universe_failed(now, out),
+            // Nothing of observation depends on them.
+            Event::Account(_) | Event::AccountFailed | Event::Operator(_) => {}
             Event::RowsLost { rows, since } => self.on_rows_lost(now, rows, since, out),
             Event::Stop => self.on_stop(now, out),
         }

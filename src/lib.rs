@@ -3,7 +3,7 @@
 //! The program follows the data. A stage never imports a later one; all stand on [`types`]:
 //!
 //! ```text
-//! types ← feed ← risk, detector ← engine ← runtime ← command ← main
+//! types ← feed ← risk, detector, position ← executor ← engine ← runtime ← command ← main
 //!   ↑ cold threads: account, persistence, telemetry      ↑ venue (the simulated exchange)
 //! ```
 //!
@@ -14,8 +14,10 @@ pub mod account;
 pub mod command;
 pub mod detector;
 pub mod engine;
+pub mod executor;
 pub mod feed;
 pub mod persistence;
+pub mod position;
 pub mod risk;
 pub mod runtime;
 pub mod telemetry;

@@ -13,20 +13,23 @@ use std::path::Path as FilePath;
 use layers::source::{Path, Token, paths, tokens};
 
 /// What a room may see of the others, beside itself.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("types", &[]),
-    // The stages, in the data's way. `risk` and `detector` are siblings and do not see each other.
+    // The stages, in the data's way. `risk`, `detector` and `position` are siblings and do not see
+    // each other.
     ("feed", &["types"]),
     ("risk", &["types", "feed"]),
     ("detector", &["types", "feed"]),
-    ("engine", &["types", "feed", "risk", "detector"]),
+    ("position", &["types", "feed"]),
+    ("executor", &["types", "feed", "position"]),
+    ("engine", &["types", "feed", "risk", "detector", "position", "executor"]),
     // Cold rooms.
     ("account", &["types"]),
     ("persistence", &["types"]),
     ("telemetry", &["types"]),
     // The other side of the wire shares nothing with ours but the words.
     ("venue", &["types"]),
-    ("runtime", &["types", "feed", "engine", "account", "persistence", "telemetry"]),
+    ("runtime", &["types", "feed", "executor", "engine", "account", "persistence", "telemetry"]),
     (
         "command",
         &[
@@ -34,6 +37,8 @@ const ROOMS: [(&str, &[&str]); 12] = [
             "feed",
             "risk",
             "detector",
+            "position",
+            "executor",
             "engine",
             "account",
             "persistence",
@@ -46,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 21] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -61,16 +66,23 @@ const CRATES: [(&str, &[&str]); 15] = [
     ("core_affinity", &["runtime/os"]),
     ("signal_hook", &["runtime/os"]),
     ("crossbeam_queue", &["runtime/ring"]),
-    ("rustix", &["persistence"]),
+    ("rustix", &["persistence", "runtime/os"]),
+    ("secp256k1", &["executor/signer"]),
+    ("sha3", &["executor/signer", "venue"]),
+    ("zeroize", &["executor/signer", "runtime/os"]),
+    ("getrandom", &["runtime"]),
+    // The venue checks our signatures and our packing by other means than those that made them.
+    ("k256", &["venue"]),
+    ("rmp_serde", &["venue"]),
     ("tracing_subscriber", &["telemetry"]),
     ("clap", &["command"]),
 ];
 
 /// Rooms without clock, thread, socket or file: what they know comes in as an argument.
-const PURE: [&str; 5] = ["types", "feed", "risk", "detector", "engine"];
+const PURE: [&str; 7] = ["types", "feed", "risk", "detector", "position", "executor", "engine"];
 
 /// Rooms that decide: no floating point, and no order that chance decides over.
-const DECIDING: [&str; 4] = ["feed", "risk", "detector", "engine"];
+const DECIDING: [&str; 6] = ["feed", "risk", "detector", "position", "executor", "engine"];
 
 /// Ways out of a pure room.
 const OUTSIDE: [&str; 7] = ["fs", "net", "thread", "process", "env", "io", "*"];

@@ -184,6 +184,8 @@ impl Player {
                 | Action::Close(_)
                 | Action::Send(_)
                 | Action::ReadUniverse
+                | Action::ReadAccount { .. }
+                | Action::KeepLatch(_)
                 | Action::Note(_) => {}
             }
         }

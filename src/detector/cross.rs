@@ -381,7 +381,7 @@ fn count_and_record(status: &mut Status, out: &mut Actions, row: Row) {
         }
         Row::FollowUp(_) => status.followups += 1,
         Row::Entry(_) => status.entries += 1,
-        Row::Cross(_) | Row::Gap(_) => {}
+        Row::Cross(_) | Row::Gap(_) | Row::Order(_) | Row::Trade(_) => {}
     }
     out.record(row);
 }

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 
 use crate::types::market::Level;
 use crate::types::num::{Bps, MAX_UNITS, Px, Sz, Usd};
-use crate::types::record::{CrossRow, EntryRow, FollowUpRow, GapRow, Row, RowKind, SignalRow};
+use crate::types::order::Purpose;
+use crate::types::record::{
+    CrossRow, EntryRow, FollowUpRow, GapRow, OrderRow, Row, RowKind, SignalRow, TradeRow,
+};
 use crate::types::time::{Nanos, Wall};
 
 /// Raised whenever a column is added, removed, renamed, or changes type or meaning. A day file of
@@ -26,6 +29,8 @@ pub(super) enum Type {
     /// `timestamp(ns, UTC)`.
     Time,
     Text,
+    /// Zero or one.
+    Bool,
 }
 
 /// One value; decimals in units of 1e-8, times in nanoseconds since 1970.
@@ -58,6 +63,8 @@ pub(super) fn fields(kind: RowKind) -> Vec<Field> {
         RowKind::Entries => of(ENTRIES),
         RowKind::Crosses => of(CROSSES),
         RowKind::Gaps => of(GAPS),
+        RowKind::Orders => of(ORDERS),
+        RowKind::Trades => of(TRADES),
     }
 }
 
@@ -72,6 +79,8 @@ pub(super) fn cell(row: &Row, column: usize) -> Cell<'_> {
         Row::Entry(row) => of(ENTRIES, column, row),
         Row::Cross(row) => of(CROSSES, column, row),
         Row::Gap(row) => of(GAPS, column, row),
+        Row::Order(row) => of(ORDERS, column, row),
+        Row::Trade(row) => of(TRADES, column, row),
     }
 }
 
@@ -175,6 +184,56 @@ const GAPS: &[Column<GapRow>] = &[
     col("markets", Type::UInt32, |r| Cell::UInt(r.markets.into())),
 ];
 
+const ORDERS: &[Column<OrderRow>] = &[
+    col("cloid", Type::Text, |r| Cell::Text(Cow::Owned(r.cloid.to_string()))),
+    opt("oid", Type::UInt64, |r| maybe(r.oid, Cell::UInt)),
+    opt("nonce", Type::UInt64, |r| maybe(r.nonce, Cell::UInt)),
+    opt("signal_id", Type::UInt64, |r| match r.purpose {
+        Purpose::Entry(signal) => Cell::UInt(signal.0),
+        Purpose::Exit(_) => Cell::Null,
+    }),
+    col("market", Type::Text, |r| text(r.coin.as_str())),
+    col("asset_id", Type::UInt32, |r| Cell::UInt(r.asset.0.into())),
+    col("side", Type::Text, |r| text(r.side.name())),
+    col("px", Type::Decimal, |r| px(r.px)),
+    col("sz", Type::Decimal, |r| sz(r.sz)),
+    col("reduce_only", Type::Bool, |r| Cell::Int(r.reduce_only.into())),
+    col("reason", Type::Text, |r| text(r.purpose.name())),
+    col("outcome", Type::Text, |r| text(r.outcome.name())),
+    opt("refusal", Type::Text, |r| maybe(r.refusal, |refusal| text(refusal.name()))),
+    col("filled", Type::Decimal, |r| sz(r.filled)),
+    opt("avg_px", Type::Decimal, |r| maybe(r.avg_px, px)),
+    col("fee", Type::Decimal, |r| usd(r.fee)),
+    col("created_at", Type::Time, |r| time(r.created_at)),
+    opt("sent_at", Type::Time, |r| maybe(r.sent_at, time)),
+    opt("answered_at", Type::Time, |r| maybe(r.answered_at, time)),
+    opt("updated_at", Type::Time, |r| maybe(r.updated_at, time)),
+    opt("filled_at", Type::Time, |r| maybe(r.filled_at, time)),
+    col("ended_at", Type::Time, |r| time(r.ended_at)),
+    opt("send_latency_ns", Type::Int64, |r| maybe(r.send_latency, nanos)),
+    opt("answer_latency_ns", Type::Int64, |r| maybe(r.answer_latency, nanos)),
+];
+
+const TRADES: &[Column<TradeRow>] = &[
+    col("trade_id", Type::UInt64, |r| Cell::UInt(r.id)),
+    opt("signal_id", Type::UInt64, |r| maybe(r.signal, |signal| Cell::UInt(signal.0))),
+    col("market", Type::Text, |r| text(r.coin.as_str())),
+    col("asset_id", Type::UInt32, |r| Cell::UInt(r.asset.0.into())),
+    col("side", Type::Text, |r| text(r.side.name())),
+    col("sz", Type::Decimal, |r| sz(r.sz)),
+    col("entry_px", Type::Decimal, |r| px(r.entry_px)),
+    col("exit_px", Type::Decimal, |r| px(r.exit_px)),
+    col("entered_at", Type::Time, |r| time(r.entered_at)),
+    col("exited_at", Type::Time, |r| time(r.exited_at)),
+    col("holding_ms", Type::Int64, |r| count(r.held.as_millis())),
+    col("exit_reason", Type::Text, |r| text(r.exit.name())),
+    col("pnl_before_fees", Type::Decimal, |r| usd(r.gross)),
+    col("fees", Type::Decimal, |r| usd(r.fees)),
+    col("pnl", Type::Decimal, |r| usd(r.net)),
+    col("fills", Type::UInt32, |r| Cell::UInt(r.fills.into())),
+    col("adopted", Type::Bool, |r| Cell::Int(r.adopted.into())),
+];
+
 fn maybe<'a, T>(value: Option<T>, cell: impl FnOnce(T) -> Cell<'a>) -> Cell<'a> {
     value.map_or(Cell::Null, cell)
 }
@@ -193,6 +252,10 @@ fn bps<'a>(bps: Bps) -> Cell<'a> {
 
 fn count<'a>(n: u64) -> Cell<'a> {
     Cell::Int(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn nanos<'a>(span: Nanos) -> Cell<'a> {
+    count(span.0)
 }
 
 fn micros<'a>(span: Nanos) -> Cell<'a> {

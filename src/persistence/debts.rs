@@ -55,7 +55,7 @@ impl Debts {
             Row::Cross(row) => {
                 self.crosses.remove(&row.id);
             }
-            Row::Gap(_) => {}
+            Row::Gap(_) | Row::Order(_) | Row::Trade(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use arrow2::array::{Array, PrimitiveArray, Utf8Array};
+use arrow2::array::{Array, BooleanArray, PrimitiveArray, Utf8Array};
 use arrow2::chunk::Chunk;
 use arrow2::datatypes::{DataType, Field as ArrowField, Schema, TimeUnit};
 use arrow2::io::parquet::write::{
@@ -271,6 +271,7 @@ fn data_type(ty: Type) -> DataType {
         Type::Decimal => DataType::Decimal(18, 8),
         Type::Time => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".to_owned())),
         Type::Text => DataType::Utf8,
+        Type::Bool => DataType::Boolean,
     }
 }
 
@@ -290,6 +291,20 @@ fn array<'a>(
             Cell::Float(value) => Some(*value),
             _ => None,
         }),
+        Type::Bool => {
+            let values = collect(field, cells, |cell| match cell {
+                Cell::Int(value) => Some(*value != 0),
+                _ => None,
+            })?;
+            Ok(if field.nullable {
+                BooleanArray::from(values).boxed()
+            } else {
+                BooleanArray::from_trusted_len_values_iter(
+                    values.into_iter().flatten().collect::<Vec<_>>().into_iter(),
+                )
+                .boxed()
+            })
+        }
         Type::Text => {
             let texts = collect(field, cells, |cell| match cell {
                 Cell::Text(text) => Some(text.clone()),

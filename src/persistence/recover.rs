@@ -209,6 +209,8 @@ fn told_at(row: &Row) -> Wall {
         Row::Entry(row) => row.captured_at,
         Row::Cross(row) => row.ended_at,
         Row::Gap(row) => row.ended_at,
+        Row::Order(row) => row.ended_at,
+        Row::Trade(row) => row.exited_at,
     }
 }
 

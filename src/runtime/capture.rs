@@ -18,7 +18,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::ring::{Consumer, Producer};
-use crate::types::event::{Event, LinkDown};
+use crate::types::account::AccountState;
+use crate::types::event::{Event, LinkDown, Wish};
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Now, Wall};
 
@@ -68,6 +69,12 @@ pub enum Heard {
     Universe(Universe),
     /// A failed one.
     UniverseFailed(()),
+    /// A reading of the account.
+    Account(AccountState),
+    /// A failed one.
+    AccountFailed(()),
+    /// A wish of the operator.
+    Operator(Wish),
     /// Rows lost to a full ring: how many, and since when.
     RowsLost(u64, Wall),
     /// The run was told to end.
@@ -87,6 +94,9 @@ impl Heard {
             Heard::Binary(()) => Event::Binary,
             Heard::Universe(universe) => Event::Universe(universe),
             Heard::UniverseFailed(()) => Event::UniverseFailed,
+            Heard::Account(account) => Event::Account(account),
+            Heard::AccountFailed(()) => Event::AccountFailed,
+            Heard::Operator(wish) => Event::Operator(*wish),
             Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
             Heard::Stop(()) => Event::Stop,
             Heard::Missing(_) => return None,
@@ -162,6 +172,9 @@ impl Tap {
             Event::Binary => Heard::Binary(()),
             Event::Universe(universe) => Heard::Universe((*universe).clone()),
             Event::UniverseFailed => Heard::UniverseFailed(()),
+            Event::Account(account) => Heard::Account((*account).clone()),
+            Event::AccountFailed => Heard::AccountFailed(()),
+            Event::Operator(wish) => Heard::Operator(*wish),
             Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
             Event::Stop => Heard::Stop(()),
         };

@@ -260,6 +260,8 @@ impl Hot {
                 Action::ReadUniverse => {
                     self.request(Request::ReadUniverse);
                 }
+                // Only asked for in trading.
+                Action::ReadAccount { .. } | Action::KeepLatch(_) => {}
                 Action::Stopped => self.done = true,
             }
         }

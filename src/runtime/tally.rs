@@ -101,7 +101,7 @@ impl Tally {
                 }
             }
             Row::Cross(row) => self.markets.entry(row.coin).or_default().crosses += 1,
-            Row::Gap(_) => {}
+            Row::Gap(_) | Row::Order(_) | Row::Trade(_) => {}
         }
     }
 

@@ -2,12 +2,15 @@
 
 use crate::telemetry::limit::Limit;
 use crate::types::event::LinkDown;
+use crate::types::hard_stop::StopReason;
 use crate::types::note::Note;
+use crate::types::order::RefusalClass;
 use crate::types::record::GapCause;
 use crate::types::time::Mono;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Severity {
+    Error,
     Warn,
     Info,
     Debug,
@@ -20,6 +23,10 @@ struct Kind {
     severity: Severity,
     /// Lines a minute.
     most: u32,
+}
+
+const fn error(what: &'static str, most: u32) -> Kind {
+    Kind { what, severity: Severity::Error, most }
 }
 
 const fn warn(what: &'static str, most: u32) -> Kind {
@@ -72,6 +79,35 @@ const fn kind(note: &Note) -> Kind {
         Note::UnknownChannel { .. } => warn("frame of an unknown channel", FEW),
         Note::RowsLost { .. } => warn("rows LOST to a full ring", FEW),
         Note::SignalsShed { .. } => warn("signals SHED: too many wait for follow-ups", FEW),
+        Note::Readiness { ready } if ready.all() => info("trading is ready", MARKETS),
+        Note::Readiness { .. } => info("trading is not ready", MARKETS),
+        Note::HardStopSet { reason: StopReason::Reconnecting } => info("HardStop set", MARKETS),
+        Note::HardStopSet { .. } => error("HardStop set", MARKETS),
+        Note::HardStopReleased { .. } => info("HardStop released", MARKETS),
+        Note::Operator { .. } => info("operator", MARKETS),
+        Note::AccountRead { .. } => debug("account read", MANY),
+        Note::AccountFailed { .. } => warn("account cannot be read", FEW),
+        Note::OrderSent { .. } => info("order sent", MANY),
+        Note::OrderEnded { .. } => info("order ended", MANY),
+        Note::Refused { refusal, .. } if matches!(refusal.class(), RefusalClass::Miss) => {
+            debug("order missed", MANY)
+        }
+        Note::Refused { .. } => warn("refused", MARKETS),
+        Note::OrderInDoubt { .. } => warn("order in doubt: looked up", MARKETS),
+        Note::PositionOpened { .. } => info("position opened", MANY),
+        Note::PositionAdopted { .. } => warn("position found at the venue", MARKETS),
+        Note::PositionClosed { .. } => info("position closed", MANY),
+        Note::ExitMissed { .. } => warn("exit missed: the next reaches further", MARKETS),
+        Note::ExitAtCollar { .. } => error("exit is stuck at its collar", MARKETS),
+        Note::ForeignFill { .. } => warn("fill of an order that is not ours", MARKETS),
+        Note::PositionDiffers { .. } => warn("our position and the venue's differ", MARKETS),
+        Note::Suspended { .. } => warn("entries suspended", MARKETS),
+        Note::BudgetLow { .. } => warn("address budget is low: only exits pass", FEW),
+        Note::LeverageRefused { .. } => warn("leverage refused: no entries there", MARKETS),
+        Note::ClockSkew { .. } => error("clocks differ", FEW),
+        Note::Funding { .. } => info("funding", MARKETS),
+        Note::Flattening { .. } => info("closing positions before the end", FEW),
+        Note::LeftOpen { .. } => error("the run ends with positions OPEN", FEW),
     }
 }
 
@@ -79,6 +115,7 @@ const fn kind(note: &Note) -> Kind {
 macro_rules! say {
     ($kind:expr, $($field:tt)*) => {
         match $kind.severity {
+            Severity::Error => tracing::error!($($field)*, "{}", $kind.what),
             Severity::Warn => tracing::warn!($($field)*, "{}", $kind.what),
             Severity::Info => tracing::info!($($field)*, "{}", $kind.what),
             Severity::Debug => tracing::debug!($($field)*, "{}", $kind.what),
@@ -90,6 +127,7 @@ impl Severity {
     /// Whether such lines are written at all.
     fn is_enabled(self) -> bool {
         match self {
+            Self::Error => tracing::enabled!(tracing::Level::ERROR),
             Self::Warn => tracing::enabled!(tracing::Level::WARN),
             Self::Info => tracing::enabled!(tracing::Level::INFO),
             Self::Debug => tracing::enabled!(tracing::Level::DEBUG),
@@ -140,6 +178,11 @@ impl Notes {
     }
 }
 
+/// What is not known, or concerns everything, is a dash.
+fn shown(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
 fn write(kind: Kind, note: &Note) {
     match *note {
         Note::UniverseRead { markets, active, watched } => say!(kind, markets, active, watched),
@@ -180,6 +223,67 @@ fn write(kind: Kind, note: &Note) {
         Note::UnknownChannel { frame } => say!(kind, frame = %frame),
         Note::RowsLost { rows } => say!(kind, rows),
         Note::SignalsShed { shed } => say!(kind, shed),
+        Note::Readiness { ready } => {
+            let missing: Vec<_> = ready
+                .named()
+                .into_iter()
+                .filter(|(_, holds)| !holds)
+                .map(|(name, _)| name)
+                .collect();
+            say!(kind, missing = missing.join(","));
+        }
+        Note::HardStopSet { reason } | Note::HardStopReleased { reason } => {
+            say!(kind, reason = reason.name());
+        }
+        Note::Operator { what } => say!(kind, what),
+        Note::AccountRead { positions, available, budget_left } => {
+            say!(kind, positions, available = %shown(available), budget_left);
+        }
+        Note::AccountFailed { retry } => say!(kind, retry_ms = retry.as_millis()),
+        Note::OrderSent { coin, side, px, sz, purpose, cloid } => {
+            let (coin, side, purpose) = (coin.as_str(), side.name(), purpose.name());
+            say!(kind, coin, side, px = %px, sz = %sz, purpose, cloid = %cloid);
+        }
+        Note::OrderEnded { coin, cloid, outcome, filled, fee } => {
+            let (coin, outcome) = (coin.as_str(), outcome.name());
+            say!(kind, coin, outcome, filled = %filled, fee = %fee, cloid = %cloid);
+        }
+        Note::Refused { coin, refusal, words } => {
+            let coin = shown(coin);
+            say!(kind, coin = %coin, refusal = refusal.name(), words = %words);
+        }
+        Note::OrderInDoubt { coin, cloid } => {
+            say!(kind, coin = coin.as_str(), cloid = %cloid);
+        }
+        Note::PositionOpened { coin, szi, px } | Note::PositionAdopted { coin, szi, px } => {
+            say!(kind, coin = coin.as_str(), szi = %szi, px = %px);
+        }
+        Note::PositionClosed { coin, exit, net, fees, held } => {
+            let (coin, exit, held_ms) = (coin.as_str(), exit.name(), held.as_millis());
+            say!(kind, coin, exit, net = %net, fees = %fees, held_ms);
+        }
+        Note::ExitMissed { coin, exit, misses, reach } => {
+            let reach_bps = format!("{:.0}", reach.to_f64());
+            say!(kind, coin = coin.as_str(), exit = exit.name(), misses, reach_bps);
+        }
+        Note::ExitAtCollar { coin, misses } => say!(kind, coin = coin.as_str(), misses),
+        Note::ForeignFill { coin, side, sz, px } => {
+            say!(kind, coin = coin.as_str(), side = side.name(), sz = %sz, px = %px);
+        }
+        Note::PositionDiffers { coin, ours, theirs, reads } => {
+            say!(kind, coin = coin.as_str(), ours = %ours, theirs = %theirs, reads);
+        }
+        Note::Suspended { coin, refusal, wait } => {
+            let coin = shown(coin);
+            say!(kind, coin = %coin, refusal = refusal.name(), wait_ms = wait.as_millis());
+        }
+        Note::BudgetLow { left } => say!(kind, left),
+        Note::LeverageRefused { coin, words } => {
+            say!(kind, coin = coin.as_str(), words = %words);
+        }
+        Note::ClockSkew { ms } => say!(kind, ms),
+        Note::Funding { coin, usd } => say!(kind, coin = coin.as_str(), usd = %usd),
+        Note::Flattening { positions } | Note::LeftOpen { positions } => say!(kind, positions),
     }
 }
 

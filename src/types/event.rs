@@ -7,10 +7,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::account::AccountState;
+use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::record::Row;
-use crate::types::time::Wall;
+use crate::types::time::{VenueMs, Wall};
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,12 @@ pub enum Event<'a> {
     Universe(&'a Universe),
     /// The venue could not be read, or answered malformed: the last good reading stays.
     UniverseFailed,
+    /// The account was read whole and well-formed.
+    Account(&'a AccountState),
+    /// The account could not be read, or an answer was malformed.
+    AccountFailed,
+    /// The operator wants something.
+    Operator(Wish),
     /// A full ring swallowed rows.
     RowsLost {
         /// How many.
@@ -38,6 +46,18 @@ pub enum Event<'a> {
     },
     /// The operator wants an end in order.
     Stop,
+}
+
+/// What an operator can ask of a trading engine while it runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// No entries until released.
+    Halt,
+    /// Release this reason of HardStop, or all of them.
+    Release(Option<StopReason>),
+    /// Close every position now.
+    Flatten,
 }
 
 /// Why a link is gone.
@@ -87,6 +107,13 @@ pub enum Action {
     Send(Span),
     /// Read the venue: `perpDexs`, `meta`, caps, fees.
     ReadUniverse,
+    /// Read the account: state on every dex, balances, budget, and fills since this moment.
+    ReadAccount {
+        /// Fills from here on are asked for.
+        fills_since: VenueMs,
+    },
+    /// Keep HardStop across restarts.
+    KeepLatch(HardStop),
     /// Keep a row.
     Record(Row),
     /// Tell whoever reads the log.

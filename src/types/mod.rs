@@ -1,12 +1,15 @@
 //! The words: numbers with units, clocks as values, names, events and actions, rows, config.
 //! Knows no other part of the program.
 
+pub mod account;
 pub mod config;
 pub mod event;
+pub mod hard_stop;
 pub mod ids;
 pub mod market;
 pub mod note;
 pub mod num;
+pub mod order;
 pub mod record;
 pub mod source;
 pub mod time;

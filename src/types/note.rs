@@ -1,9 +1,11 @@
 //! What the hot thread has to tell people: facts, formatted elsewhere. And the counters it shows.
 
 use crate::types::event::LinkDown;
+use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::ids::{Coin, Sample};
-use crate::types::num::{Bps, Side, Usd};
-use crate::types::record::{GapCause, Gate};
+use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
+use crate::types::order::{Cloid, Purpose, Refusal, RefusalClass};
+use crate::types::record::{Check, ExitReason, GapCause, Gate, Outcome};
 use crate::types::time::Nanos;
 
 #[allow(missing_docs, reason = "the fields say what they are")]
@@ -60,6 +62,94 @@ pub enum Note {
     RowsLost { rows: u64 },
     /// Too many signals wait for their follow-ups: new ones are counted and not recorded.
     SignalsShed { shed: u64 },
+    /// READY changed: what holds now.
+    Readiness { ready: ReadyFlags },
+    /// HardStop has one reason more.
+    HardStopSet { reason: StopReason },
+    /// HardStop has one reason less.
+    HardStopReleased { reason: StopReason },
+    /// An operator's wish was taken up; `what` says which.
+    Operator { what: &'static str },
+    /// The account was read.
+    AccountRead { positions: u32, available: Option<Usd>, budget_left: i64 },
+    /// The account could not be read; tried again after `retry`.
+    AccountFailed { retry: Nanos },
+    /// An order left.
+    OrderSent { coin: Coin, side: Side, px: Px, sz: Sz, purpose: Purpose, cloid: Cloid },
+    /// An order is over.
+    OrderEnded { coin: Coin, cloid: Cloid, outcome: Outcome, filled: Sz, fee: Usd },
+    /// The venue refused, in these words.
+    Refused { coin: Option<Coin>, refusal: Refusal, words: Sample },
+    /// What became of an order is not known: it is looked up.
+    OrderInDoubt { coin: Coin, cloid: Cloid },
+    /// A position began.
+    PositionOpened { coin: Coin, szi: Szi, px: Px },
+    /// A position was found at the venue that we did not open.
+    PositionAdopted { coin: Coin, szi: Szi, px: Px },
+    /// A position is closed.
+    PositionClosed { coin: Coin, exit: ExitReason, net: Usd, fees: Usd, held: Nanos },
+    /// An exit did not close its position; the next one reaches further.
+    ExitMissed { coin: Coin, exit: ExitReason, misses: u32, reach: Bps },
+    /// An exit is stuck: nothing further is allowed for it, and it goes on there.
+    ExitAtCollar { coin: Coin, misses: u32 },
+    /// Somebody else traded on the account.
+    ForeignFill { coin: Coin, side: Side, sz: Sz, px: Px },
+    /// Our position and the venue's differ.
+    PositionDiffers { coin: Coin, ours: Szi, theirs: Szi, reads: u32 },
+    /// Entries wait, in this market or everywhere, for what the venue said.
+    Suspended { coin: Option<Coin>, refusal: Refusal, wait: Nanos },
+    /// The address budget is low, or empty: only exits pass.
+    BudgetLow { left: i64 },
+    /// The leverage of a market could not be set: no entries there.
+    LeverageRefused { coin: Coin, words: Sample },
+    /// Our clock and the venue's differ.
+    ClockSkew { ms: i64 },
+    /// Funding was paid (below zero) or received.
+    Funding { coin: Coin, usd: Usd },
+    /// The run is ending, and closes what is open first.
+    Flattening { positions: u32 },
+    /// The run ends with positions open.
+    LeftOpen { positions: u32 },
+}
+
+/// The conditions of READY.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(missing_docs, reason = "named in the dashboard's snapshot")]
+pub struct ReadyFlags {
+    pub md_ready: bool,
+    pub order_snapshot: bool,
+    pub fills_snapshot: bool,
+    pub position_synced: bool,
+    pub ws_connected: bool,
+    pub hard_stop_clear: bool,
+}
+
+impl ReadyFlags {
+    /// Each with its name, in order.
+    pub const fn named(self) -> [(&'static str, bool); 6] {
+        [
+            ("md_ready", self.md_ready),
+            ("order_snapshot", self.order_snapshot),
+            ("fills_snapshot", self.fills_snapshot),
+            ("position_synced", self.position_synced),
+            ("ws_connected", self.ws_connected),
+            ("hard_stop_clear", self.hard_stop_clear),
+        ]
+    }
+
+    /// Whether all of them hold but the last, which has a check of its own.
+    pub const fn but_for_hard_stop(self) -> bool {
+        self.md_ready
+            && self.order_snapshot
+            && self.fills_snapshot
+            && self.position_synced
+            && self.ws_connected
+    }
+
+    /// Whether all of them hold.
+    pub const fn all(self) -> bool {
+        self.but_for_hard_stop() && self.hard_stop_clear
+    }
 }
 
 /// The state of the link, for the status line.
@@ -144,4 +234,57 @@ pub struct Status {
     pub rows_lost: u64,
     /// Signals shed because too many waited for follow-ups.
     pub signals_shed: u64,
+    /// What trading adds.
+    pub trading: Trading,
+}
+
+/// Counters of trading, and what holds now; all zero in observation.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Trading {
+    /// READY.
+    pub ready: ReadyFlags,
+    /// HardStop.
+    pub hard_stop: HardStop,
+    /// Positions held.
+    pub positions: u32,
+    /// Orders that may still fill.
+    pub pending: u32,
+    /// Signals approved.
+    pub approved: u64,
+    /// Signals that each check stopped, by [`Check`].
+    pub stopped_by: [u64; Check::ALL.len()],
+    /// Signals below the least order.
+    pub below_minimum: u64,
+    /// Entries sent.
+    pub entries_sent: u64,
+    /// Exits sent, by [`ExitReason`].
+    pub exits_sent: [u64; ExitReason::ALL.len()],
+    /// Entries that ended, by [`Outcome`].
+    pub entries_ended: [u64; Outcome::ALL.len()],
+    /// Exits that ended, by [`Outcome`].
+    pub exits_ended: [u64; Outcome::ALL.len()],
+    /// Refusals, by [`RefusalClass`].
+    pub refusals: [u64; RefusalClass::ALL.len()],
+    /// Fills, each counted once.
+    pub fills: u64,
+    /// Fills that came again.
+    pub fills_repeated: u64,
+    /// Round trips, by [`ExitReason`].
+    pub trades: [u64; ExitReason::ALL.len()],
+    /// Of them, with a profit after fees.
+    pub wins: u64,
+    /// Profit before fees.
+    pub gross: Usd,
+    /// Fees.
+    pub fees: Usd,
+    /// Largest value held and pending at once.
+    pub peak_notional: Usd,
+    /// Address budget left; below zero is the slow mode.
+    pub budget_left: i64,
+    /// Orders looked up.
+    pub lookups: u64,
+    /// Signatures made from presigned nonces, and ordinary ones.
+    pub presigned: (u64, u64),
+    /// Readings of the account, and those that failed.
+    pub account_reads: (u64, u64),
 }

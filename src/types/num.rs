@@ -67,6 +67,14 @@ pub fn parse_decimal(text: &[u8], places: u32, excess: Excess) -> Option<i64> {
     (units <= MAX_UNITS).then_some(units)
 }
 
+/// As [`parse_decimal`], with a minus sign allowed. `-0` is zero.
+pub fn parse_signed(text: &[u8], places: u32, excess: Excess) -> Option<i64> {
+    match text.strip_prefix(b"-") {
+        Some(magnitude) => parse_decimal(magnitude, places, excess).map(|units| -units),
+        None => parse_decimal(text, places, excess),
+    }
+}
+
 /// Writes `units` of 10^-`places` without trailing zeros, as the venue's canonical text.
 fn write_decimal(f: &mut fmt::Formatter<'_>, units: i64, places: u32) -> fmt::Result {
     let scale = 10_u64.pow(places);
@@ -145,6 +153,10 @@ decimal!(
     Sz, 8
 );
 decimal!(
+    /// Size of a position in coins, exact, in units of 1e-8; above zero when long.
+    Szi, 8
+);
+decimal!(
     /// Amount in USD, exact, in units of 1e-6.
     Usd, 6
 );
@@ -202,7 +214,71 @@ impl Sz {
     }
 }
 
+impl Szi {
+    /// Reads a plain decimal with an optional minus sign.
+    pub fn parse_signed(text: &[u8]) -> Option<Self> {
+        parse_signed(text, PLACES, Excess::Refuse).map(Self)
+    }
+
+    /// `sz` on the side that a position of it would be: bought is above zero.
+    pub const fn of(side: Side, sz: Sz) -> Self {
+        match side {
+            Side::Buy => Self(sz.0),
+            Side::Sell => Self(-sz.0),
+        }
+    }
+
+    /// Its size without its side.
+    pub const fn abs(self) -> Sz {
+        Sz(self.0.saturating_abs())
+    }
+
+    /// The side that made it; `None` when flat.
+    pub const fn side(self) -> Option<Side> {
+        match self.0 {
+            0 => None,
+            1.. => Some(Side::Buy),
+            _ => Some(Side::Sell),
+        }
+    }
+
+    /// Whether it is nothing.
+    pub const fn is_flat(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The sum; `None` when it does not fit.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The difference; `None` when it does not fit.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+}
+
 impl Usd {
+    /// Reads a plain decimal with an optional minus sign, exactly.
+    pub fn parse_signed(text: &[u8]) -> Option<Self> {
+        parse_signed(text, 6, Excess::Refuse).map(Self)
+    }
+
+    /// As `parse_signed`, but drops digits past the sixth decimal: sums print binary noise.
+    pub fn parse_signed_truncating(text: &[u8]) -> Option<Self> {
+        parse_signed(text, 6, Excess::Truncate).map(Self)
+    }
+
+    /// The sum; stays at the ends of the range, far beyond any account.
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, likewise.
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// Value of `sz` at `px`, rounded down to 1e-6 USD; `None` when it does not fit.
     pub fn notional(px: Px, sz: Sz) -> Option<Self> {
         let exact = i128::from(px.0) * i128::from(sz.0); // In 1e-16 USD.
@@ -305,6 +381,14 @@ impl Side {
         self as usize
     }
 
+    /// The other one.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Side::Buy => Side::Sell,
+            Side::Sell => Side::Buy,
+        }
+    }
+
     /// As files write it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -392,6 +476,20 @@ mod tests {
             assert_eq!(Px::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!(Sz::parse_truncating(b"737766.603999999999"), Some(Sz(73_776_660_399_999)));
+    }
+
+    #[test]
+    fn signed_decimals_take_one_minus_and_no_plus() {
+        assert_eq!(Szi::parse_signed(b"-0.05"), Some(Szi(-5_000_000)));
+        assert_eq!(Szi::parse_signed(b"-0.0"), Some(Szi::ZERO));
+        assert_eq!(Usd::parse_signed(b"-1.2843"), Some(Usd(-1_284_300)));
+        for text in ["--1", "-", "+1", "-.5", "- 1"] {
+            assert_eq!(Szi::parse_signed(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Usd::parse_signed(b"0.1234567"), None);
+        assert_eq!(Usd::parse_signed_truncating(b"-0.1234567"), Some(Usd(-123_456)));
+        assert_eq!(Szi(-3).side(), Some(Side::Sell));
+        assert_eq!((Szi(-3).abs(), Szi::ZERO.side()), (Sz(3), None));
     }
 
     #[test]

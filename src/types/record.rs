@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::ids::{AssetId, Coin, CrossId, SignalId};
 use crate::types::market::Level;
 use crate::types::num::{Bps, Px, Ratio, Side, Sz, Usd};
+use crate::types::order::{Cloid, Purpose, Refusal};
 use crate::types::time::{Day, Nanos, VenueMs, Wall};
 
 /// The gates in the order they are judged; gate 1 is the first.
@@ -75,6 +76,53 @@ impl Mode {
     }
 }
 
+/// The executor's checks in the order they are made. The first five reject, the last three skip.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the checks are described where they are written, in `executor`")]
+pub enum Check {
+    HardStop,
+    NotReady,
+    MaxPositionPerMarket,
+    MaxPositionTotal,
+    MaxConcurrentPositions,
+    AlreadyHasPosition,
+    PendingOrderExists,
+    BudgetExhausted,
+}
+
+impl Check {
+    /// All, in order.
+    pub const ALL: [Check; 8] = [
+        Check::HardStop,
+        Check::NotReady,
+        Check::MaxPositionPerMarket,
+        Check::MaxPositionTotal,
+        Check::MaxConcurrentPositions,
+        Check::AlreadyHasPosition,
+        Check::PendingOrderExists,
+        Check::BudgetExhausted,
+    ];
+
+    /// As files and logs write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Check::HardStop => "HardStop",
+            Check::NotReady => "NotReady",
+            Check::MaxPositionPerMarket => "MaxPositionPerMarket",
+            Check::MaxPositionTotal => "MaxPositionTotal",
+            Check::MaxConcurrentPositions => "MaxConcurrentPositions",
+            Check::AlreadyHasPosition => "AlreadyHasPosition",
+            Check::PendingOrderExists => "PendingOrderExists",
+            Check::BudgetExhausted => "BudgetExhausted",
+        }
+    }
+
+    /// Whether failing it rejects a signal; else it is skipped.
+    pub const fn rejects(self) -> bool {
+        (self as u8) <= Check::MaxConcurrentPositions as u8
+    }
+}
+
 /// What became of a signal, and why.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Decision {
@@ -82,6 +130,12 @@ pub enum Decision {
     Observed,
     /// This gate blocked.
     Blocked(Gate),
+    /// Trading mode: this check of the executor failed.
+    Failed(Check),
+    /// Trading mode: the size is worth less than the venue's least order.
+    BelowMinimum,
+    /// Trading mode: approved, and handed to the venue or to the queue.
+    Sent,
 }
 
 impl std::fmt::Display for Decision {
@@ -89,6 +143,10 @@ impl std::fmt::Display for Decision {
         match self {
             Decision::Observed => f.write_str("observed"),
             Decision::Blocked(gate) => write!(f, "blocked:{}", gate.name()),
+            Decision::Failed(check) if check.rejects() => write!(f, "rejected:{}", check.name()),
+            Decision::Failed(check) => write!(f, "skipped:{}", check.name()),
+            Decision::BelowMinimum => f.write_str("skipped:BelowMinimum"),
+            Decision::Sent => f.write_str("sent"),
         }
     }
 }
@@ -353,6 +411,176 @@ pub struct GapRow {
     pub markets: u32,
 }
 
+/// Why a position is closed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitReason {
+    /// The price came back to the oracle.
+    MarkRegression,
+    /// It was held long enough.
+    TimeStop,
+    /// The operator asked for it.
+    Flatten,
+    /// The run ends.
+    Shutdown,
+    /// Somebody else closed it: the account's owner, or a liquidation.
+    Foreign,
+}
+
+impl ExitReason {
+    /// All of them.
+    pub const ALL: [ExitReason; 5] = [
+        ExitReason::MarkRegression,
+        ExitReason::TimeStop,
+        ExitReason::Flatten,
+        ExitReason::Shutdown,
+        ExitReason::Foreign,
+    ];
+
+    /// As files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ExitReason::MarkRegression => "mark_regression",
+            ExitReason::TimeStop => "time_stop",
+            ExitReason::Flatten => "flatten",
+            ExitReason::Shutdown => "shutdown",
+            ExitReason::Foreign => "foreign",
+        }
+    }
+}
+
+/// How an order ended.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Whole.
+    Filled,
+    /// In part; the rest is gone.
+    PartiallyFilled,
+    /// Nothing of it filled: no price was there, it came too late, or the venue cancelled it.
+    Expired,
+    /// Refused.
+    Rejected,
+    /// Never sent: what it waited for did not come, or forbade it.
+    Dropped,
+    /// What became of it could not be found out.
+    Unknown,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Filled,
+        Outcome::PartiallyFilled,
+        Outcome::Expired,
+        Outcome::Rejected,
+        Outcome::Dropped,
+        Outcome::Unknown,
+    ];
+
+    /// As files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Filled => "filled",
+            Outcome::PartiallyFilled => "partially_filled",
+            Outcome::Expired => "expired",
+            Outcome::Rejected => "rejected",
+            Outcome::Dropped => "dropped",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
+/// An order at its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct OrderRow {
+    /// Our name for it.
+    pub cloid: Cloid,
+    /// The venue's, if it was told.
+    pub oid: Option<u64>,
+    /// The nonce of the action that carried it, if it was sent.
+    pub nonce: Option<u64>,
+    /// The market.
+    pub coin: Coin,
+    /// The market's asset id.
+    pub asset: AssetId,
+    /// Which way.
+    pub side: Side,
+    /// The limit.
+    pub px: Px,
+    /// The size.
+    pub sz: Sz,
+    /// Whether it could only shrink a position.
+    pub reduce_only: bool,
+    /// Why it was sent.
+    pub purpose: Purpose,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it was refused, if it was.
+    pub refusal: Option<Refusal>,
+    /// How much of it filled.
+    pub filled: Sz,
+    /// Mean price of that, rounded to 1e-8 toward zero.
+    pub avg_px: Option<Px>,
+    /// Fees of that; below zero is a rebate.
+    pub fee: Usd,
+    /// When it was approved.
+    pub created_at: Wall,
+    /// When it was handed to the socket.
+    pub sent_at: Option<Wall>,
+    /// When the post was answered.
+    pub answered_at: Option<Wall>,
+    /// When `orderUpdates` first told its end.
+    pub updated_at: Option<Wall>,
+    /// When its last fill was told.
+    pub filled_at: Option<Wall>,
+    /// When it was over for us.
+    pub ended_at: Wall,
+    /// From the receipt of the news that made it to the socket.
+    pub send_latency: Option<Nanos>,
+    /// From the socket to the answer.
+    pub answer_latency: Option<Nanos>,
+}
+
+/// A round trip: from flat to flat.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct TradeRow {
+    /// Unique across restarts.
+    pub id: u64,
+    /// The signal that was taken; `None` for a position that was found, or not ours.
+    pub signal: Option<SignalId>,
+    /// The market.
+    pub coin: Coin,
+    /// The market's asset id.
+    pub asset: AssetId,
+    /// The side it was entered on.
+    pub side: Side,
+    /// How much was held in all.
+    pub sz: Sz,
+    /// Mean entry price, rounded to 1e-8 toward zero.
+    pub entry_px: Px,
+    /// Mean exit price, likewise.
+    pub exit_px: Px,
+    /// When it was entered.
+    pub entered_at: Wall,
+    /// When it was flat.
+    pub exited_at: Wall,
+    /// The time between.
+    pub held: Nanos,
+    /// Why it was closed.
+    pub exit: ExitReason,
+    /// Profit before fees.
+    pub gross: Usd,
+    /// Fees both ways; below zero is a rebate.
+    pub fees: Usd,
+    /// Profit after fees.
+    pub net: Usd,
+    /// Fills it was made of.
+    pub fills: u32,
+    /// Whether it was found at a start rather than opened by this run.
+    pub adopted: bool,
+}
+
 /// Any row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -368,6 +596,10 @@ pub enum Row {
     Cross(CrossRow),
     /// `gaps_…`
     Gap(GapRow),
+    /// `orders_…`
+    Order(OrderRow),
+    /// `trades_…`
+    Trade(TradeRow),
 }
 
 /// The kinds of files, one a day and kind.
@@ -379,12 +611,21 @@ pub enum RowKind {
     Entries,
     Crosses,
     Gaps,
+    Orders,
+    Trades,
 }
 
 impl RowKind {
     /// All, in order.
-    pub const ALL: [RowKind; 5] =
-        [RowKind::Signals, RowKind::FollowUps, RowKind::Entries, RowKind::Crosses, RowKind::Gaps];
+    pub const ALL: [RowKind; 7] = [
+        RowKind::Signals,
+        RowKind::FollowUps,
+        RowKind::Entries,
+        RowKind::Crosses,
+        RowKind::Gaps,
+        RowKind::Orders,
+        RowKind::Trades,
+    ];
 
     /// How names of its files begin: `signals_20261122.parquet`.
     pub const fn file_stem(self) -> &'static str {
@@ -394,6 +635,8 @@ impl RowKind {
             RowKind::Entries => "entries",
             RowKind::Crosses => "crosses",
             RowKind::Gaps => "gaps",
+            RowKind::Orders => "orders",
+            RowKind::Trades => "trades",
         }
     }
 }
@@ -407,11 +650,13 @@ impl Row {
             Row::Entry(_) => RowKind::Entries,
             Row::Cross(_) => RowKind::Crosses,
             Row::Gap(_) => RowKind::Gaps,
+            Row::Order(_) => RowKind::Orders,
+            Row::Trade(_) => RowKind::Trades,
         }
     }
 
     /// The day of the file it belongs to: a signal's follow-ups and entry probes lie with it, a
-    /// cross or a gap where it began.
+    /// cross or a gap where it began, an order or a trade where it ended.
     pub const fn day(&self) -> Day {
         match self {
             Row::Signal(row) => row.detected_at.day(),
@@ -419,6 +664,8 @@ impl Row {
             Row::Entry(row) => row.signal_at.day(),
             Row::Cross(row) => row.started_at.day(),
             Row::Gap(row) => row.started_at.day(),
+            Row::Order(row) => row.ended_at.day(),
+            Row::Trade(row) => row.exited_at.day(),
         }
     }
 }

@@ -172,6 +172,8 @@ pub(crate) fn key(row: &Row) -> String {
         Row::Entry(row) => format!("entry {} {}", row.signal.0, row.latency_ms),
         Row::Cross(row) => format!("cross {}", row.id.0),
         Row::Gap(row) => format!("gap {} {}", row.cause.name(), row.started_at.0),
+        Row::Order(row) => format!("order {}", row.cloid),
+        Row::Trade(row) => format!("trade {}", row.id),
     }
 }
 

@@ -1,0 +1,1 @@
+//! Decision → bytes: checks, queue, the life of orders, limits, packing, signature.

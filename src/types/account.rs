@@ -1,0 +1,104 @@
+//! What a reading of the account tells (PROTOCOL.md §4.3, §5.5, §8.2).
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::ids::Coin;
+use crate::types::num::{Px, Szi, Usd};
+use crate::types::order::Fill;
+use crate::types::time::VenueMs;
+
+/// One position as `clearinghouseState` shows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct HeldPosition {
+    /// The market.
+    pub coin: Coin,
+    /// Its size, above zero when long; never zero.
+    pub szi: Szi,
+    /// Mean entry price, if told; decimals past the eighth are dropped.
+    pub entry_px: Option<Px>,
+    /// Its leverage.
+    pub leverage: u32,
+    /// Whether it is margined alone.
+    pub isolated: bool,
+    /// Margin it holds.
+    pub margin_used: Usd,
+}
+
+/// How the account is collateralised (PROTOCOL.md §5.5).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountMode {
+    /// A balance for each dex.
+    Standard,
+    /// One balance for each token.
+    Unified,
+    /// One portfolio.
+    PortfolioMargin,
+    /// Pulled from the main dex; discontinued.
+    DexAbstraction,
+    /// Not chosen yet.
+    Unset,
+}
+
+impl AccountMode {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AccountMode::Standard => "standard",
+            AccountMode::Unified => "unified",
+            AccountMode::PortfolioMargin => "portfolio margin",
+            AccountMode::DexAbstraction => "dex abstraction",
+            AccountMode::Unset => "not chosen",
+        }
+    }
+}
+
+/// The account on one dex.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct DexAccount {
+    /// The dex.
+    pub dex: String,
+    /// Time of the state.
+    pub time: VenueMs,
+    /// Value with open profit.
+    pub value: Usd,
+    /// What is not bound by positions.
+    pub withdrawable: Usd,
+    /// What is held, in no order that means anything.
+    pub positions: Vec<HeldPosition>,
+}
+
+impl DexAccount {
+    /// Whether every figure is zero and nothing is held: what the venue now and then answers for a
+    /// funded account (PROTOCOL.md §4.3).
+    pub fn is_all_zero(&self) -> bool {
+        self.value == Usd::ZERO && self.withdrawable == Usd::ZERO && self.positions.is_empty()
+    }
+}
+
+/// The address budget (PROTOCOL.md §8.2).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// Requests sent since the account began.
+    pub used: u64,
+    /// Requests allowed since then.
+    pub cap: u64,
+}
+
+/// A whole reading of the account; half a reading is none.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// The mode.
+    pub mode: AccountMode,
+    /// One a configured dex.
+    pub dexes: Vec<DexAccount>,
+    /// What can back a trade: the sum of the dexes' free balances in the standard mode, the free
+    /// collateral of the spot side else. `None` when it was not told.
+    pub available: Option<Usd>,
+    /// The address budget.
+    pub rate_limit: RateLimit,
+    /// Fills since the time asked for, oldest first.
+    pub fills: Vec<Fill>,
+    /// Since when the fills are.
+    pub fills_since: VenueMs,
+}
