@@ -7,6 +7,7 @@
 //! Not here: accounts, orders and matching against them. Every address is an empty account.
 
 mod account;
+mod action;
 mod book;
 mod dice;
 mod faults;
@@ -25,6 +26,7 @@ use crate::venue::dice::Dice;
 use crate::venue::surface::{Surface, info};
 use crate::venue::world::{Moved, World};
 
+pub use action::Address;
 pub use dice::Odds;
 pub use faults::{Faults, FaultsError, Scheduled, What};
 pub use maker::Lag;

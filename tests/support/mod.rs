@@ -143,6 +143,7 @@ impl Scenario {
                     self.sent.push(String::from_utf8(text).expect("text"));
                 }
                 Action::ReadUniverse => self.readings += 1,
+                Action::ReadAccount { .. } | Action::KeepLatch(_) => {}
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(note) => self.notes.push(note),
                 Action::Stopped => self.stopped = true,
