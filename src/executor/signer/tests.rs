@@ -1,0 +1,1 @@
+//! What the signer promises.
