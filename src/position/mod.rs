@@ -27,7 +27,7 @@ mod tests;
 
 pub use exits::{ExitOrder, ExitState, ExitView, RULES, RuleFn};
 pub use monitor::RiskMonitor;
-pub use reconcile::{Judged, Reconciler, Verdict};
+pub use reconcile::{Judged, MISMATCH_READS, Reconciler, Verdict};
 pub use trip::Position;
 
 use seen::Seen;

@@ -10,7 +10,7 @@ use crate::types::num::Szi;
 use crate::types::time::{Mono, Nanos, VenueMs};
 
 /// Readings in a row that must differ from us, with no fill between them, to overrule us.
-const MISMATCH_READS: u32 = 3;
+pub const MISMATCH_READS: u32 = 3;
 
 /// Readings in a row that must find a market flat.
 const FLAT_READS: u32 = 2;

@@ -8,7 +8,7 @@ use super::{Answered, Ended, OrderId, OrdersFull, Owner, RowsMissing, SLOTS};
 use crate::executor::refusals::refusal;
 use crate::types::ids::MarketId;
 use crate::types::num::{Szi, Usd};
-use crate::types::order::{Cloid, Fill, Order, OrderUpdate, PostAnswer};
+use crate::types::order::{Cloid, Fill, Order, OrderUpdate, PostAnswer, Purpose};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 /// Look-ups whose answer may still come.
@@ -144,6 +144,14 @@ impl Orders {
                 Some(Owner { id, purpose, ended: false })
             }
             None => self.recent.owner(fill.cloid, fill.oid),
+        }
+    }
+
+    /// Why the order of a fill was sent; `None` when it is not ours. Changes nothing.
+    pub fn purpose_of(&mut self, fill: &Fill) -> Option<Purpose> {
+        match self.named(fill.cloid, fill.oid) {
+            Some(tracked) => Some(tracked.order().purpose),
+            None => self.recent.owner(fill.cloid, fill.oid).map(|owner| owner.purpose),
         }
     }
 
