@@ -205,7 +205,9 @@ impl Scenario {
     }
 
     pub fn bbo_sized(&mut self, coin: &str, bid: Option<(&str, &str)>, ask: Option<(&str, &str)>) {
-        self.block_ms += 68;
+        // Blocks go on while nothing is told of them.
+        let wall_ms = self.now.wall.0 / 1_000_000;
+        self.block_ms = (self.block_ms + 68).max(wall_ms - 200);
         self.bbo_at(coin, self.block_ms, bid, ask);
     }
 

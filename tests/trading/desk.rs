@@ -152,6 +152,16 @@ impl Desk {
         }
     }
 
+    /// Lets time pass while the venue goes on telling of both markets.
+    pub(crate) fn live_ms(&mut self, ms: u64) {
+        for _ in 0..ms / 1_000 {
+            self.pass_ms(1_000);
+            self.ctx(ONE, "100");
+            self.ctx(TWO, "100");
+        }
+        self.pass_ms(ms % 1_000);
+    }
+
     pub(crate) fn venue_ms(&self) -> i64 {
         self.now().wall.0 / 1_000_000
     }
@@ -224,7 +234,11 @@ impl Desk {
     /// A fill of `order` (as it was sent) as the venue would tell it.
     pub(crate) fn fill_of(&mut self, order: &Value, sz: &str, px_text: &str, fee: &str) -> Fill {
         self.next_tid += 1;
-        let side = if order["b"] == true { hip3::types::num::Side::Buy } else { hip3::types::num::Side::Sell };
+        let side = if order["b"] == true {
+            hip3::types::num::Side::Buy
+        } else {
+            hip3::types::num::Side::Sell
+        };
         let coin = if order["a"] == 110_000 { ONE } else { TWO };
         Fill {
             coin: Coin::new(coin).expect("a coin"),
@@ -246,7 +260,9 @@ impl Desk {
         let side = if fill.side == hip3::types::num::Side::Buy { "B" } else { "A" };
         let cloid = fill.cloid.map(|cloid| format!(r#","cloid":"{cloid}""#)).unwrap_or_default();
         let liquidation = if fill.liquidation {
-            format!(r#","liquidation":{{"liquidatedUser":"{USER}","markPx":"99.0","method":"market"}}"#)
+            format!(
+                r#","liquidation":{{"liquidatedUser":"{USER}","markPx":"99.0","method":"market"}}"#
+            )
         } else {
             String::new()
         };

@@ -5,3 +5,6 @@ mod support;
 
 mod desk;
 mod entries;
+mod exits;
+mod readings;
+mod stops;
