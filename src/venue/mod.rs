@@ -17,6 +17,7 @@ mod market;
 mod scenario;
 mod surface;
 pub mod tcp;
+mod wire;
 mod world;
 
 use std::sync::Arc;
