@@ -7,8 +7,11 @@
 //! Not here: accounts, orders and matching against them. Every address is an empty account.
 
 mod account;
+#[allow(dead_code, reason = "the surface is its caller")]
 mod action;
 mod book;
+#[allow(dead_code, reason = "the surface is its caller")]
+mod clearing;
 mod dice;
 mod faults;
 mod listing;
@@ -28,6 +31,7 @@ use crate::venue::surface::{Surface, info};
 use crate::venue::world::{Moved, World};
 
 pub use action::Address;
+pub use clearing::AccountSettings;
 pub use dice::Odds;
 pub use faults::{Faults, FaultsError, Scheduled, What};
 pub use maker::Lag;
