@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::types::account::AccountMode;
-use crate::venue::action::{Action, Address, Signed};
+use crate::venue::action::{Address, Signed};
 use crate::venue::wire::canonical::{AddressText, Canonical};
 use crate::venue::wire::signature::SignatureText;
 

@@ -6,7 +6,7 @@ use k256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::venue::action::{NewOrder, Tif, Which};
+use crate::venue::action::{Action, NewOrder, Tif, Which};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
@@ -37,7 +37,7 @@ fn body(key: &SigningKey, action: &Value, hashed: &Value, nonce: u64) -> Value {
 
 fn signed(key: &SigningKey, action: &Value, hash: [u8; 32], nonce: u64) -> Value {
     let (signature, id) =
-        key.sign_prehash_recoverable(&signature::digest(hash, false)).expect("it signs");
+        key.sign_prehash_recoverable(&signature::digest(hash, false));
     let (r, s) = signature.split_bytes();
     let v = 27 + id.to_byte();
     json!({ "action": action, "nonce": nonce, "signature": { "r": hex(&r), "s": hex(&s), "v": v } })
