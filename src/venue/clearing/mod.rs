@@ -7,17 +7,36 @@
 //! Money is exact; collateral lies on one dex, the watched one, and orders elsewhere find none.
 
 mod account;
+mod admission;
+mod answer;
+mod audit;
+mod block;
+mod money;
+mod news;
+mod orders;
+mod position;
+mod refusal;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::num::{Px, Rate, Sz, Usd};
 use crate::types::order::Cloid;
-use crate::types::time::{Mono, VenueMs};
-use crate::venue::action::{Address, Signed};
-use crate::venue::market::Market;
+use crate::venue::action::Address;
+use crate::venue::clearing::block::Pending;
+use crate::venue::clearing::news::News;
+use crate::venue::dice::Dice;
 
 #[allow(unused_imports, reason = "the surface is their reader")]
-pub(in crate::venue) use account::{Account, Agent, Leverage, OrderRecord, Position, Worth};
+pub(in crate::venue) use account::{Account, Agent, OrderRecord, Worth};
+#[allow(unused_imports, reason = "the surface is their reader")]
+pub(in crate::venue) use position::{Leverage, Position};
+
+/// Ids of orders begin about where the venue's are.
+const FIRST_OID: u64 = 570_000_000_000;
 
 /// An account that a venue starts with.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -159,39 +178,37 @@ impl FillRow {
 #[derive(Clone, Debug)]
 pub(in crate::venue) struct Clearing {
     accounts: BTreeMap<Address, Account>,
+    /// The highest nonces of each signer.
+    nonces: BTreeMap<Address, BTreeSet<u64>>,
+    /// Actions that wait for their block, as proposed.
+    pending: Vec<Pending>,
+    news: News,
+    /// Ids of orders, trades and transactions.
+    dice: Dice,
+    last_oid: u64,
+    post_only: bool,
+    /// How many orders are refused by scenario, and in which words.
+    refuse: (u32, String),
+    /// The same of whole actions.
+    refuse_whole: (u32, String),
+    partial_is_filled: bool,
 }
 
 impl Clearing {
     /// A clearing house with these accounts; of two with one address the later stands.
     pub(in crate::venue) fn new(settings: &[AccountSettings], seed: u64) -> Self {
-        let _ = seed;
-        let accounts = settings.iter().map(|one| (one.address, Account::new(one))).collect();
-        Self { accounts }
-    }
-
-    /// Takes an action at venue time `time`. What is refused at once is answered at once; the rest
-    /// waits for its block.
-    pub(in crate::venue) fn submit(
-        &mut self,
-        time: VenueMs,
-        ticket: Ticket,
-        signed: Signed,
-        markets: &[Market],
-        out: &mut Vec<Outcome>,
-    ) {
-        let _ = (time, ticket, signed, markets, out);
-    }
-
-    /// Executes what waits, in the order of PROTOCOL.md §9.2, after makers and other takers had
-    /// their turn in this block.
-    pub(in crate::venue) fn block(
-        &mut self,
-        time: VenueMs,
-        now: Mono,
-        markets: &mut [Market],
-        out: &mut Vec<Outcome>,
-    ) {
-        let _ = (time, now, markets, out);
+        Self {
+            accounts: settings.iter().map(|one| (one.address, Account::new(one))).collect(),
+            nonces: BTreeMap::new(),
+            pending: Vec::new(),
+            news: News::default(),
+            dice: Dice::new(seed, u64::MAX - 4),
+            last_oid: FIRST_OID,
+            post_only: false,
+            refuse: (0, String::new()),
+            refuse_whole: (0, String::new()),
+            partial_is_filled: false,
+        }
     }
 
     /// An account.
@@ -199,46 +216,31 @@ impl Clearing {
         self.accounts.get(&user)
     }
 
-    /// What an address is to the venue. An agent that has expired is none once a block has passed.
-    pub(in crate::venue) fn role(&self, address: Address) -> Role {
-        let _ = address;
-        Role::Missing
-    }
-
     /// Whether only post-only orders are taken.
     pub(in crate::venue) fn set_post_only(&mut self, on: bool) {
-        let _ = on;
+        self.post_only = on;
     }
 
     /// Refuses the next `n` orders with these words.
     pub(in crate::venue) fn refuse_next(&mut self, n: u32, text: &str) {
-        let _ = (n, text);
+        self.refuse = (n, text.to_owned());
     }
 
     /// Refuses the next `n` actions whole with these words.
     pub(in crate::venue) fn refuse_next_whole(&mut self, n: u32, text: &str) {
-        let _ = (n, text);
-    }
-
-    /// Ends an agent's approval.
-    pub(in crate::venue) fn expire_agent(&mut self, agent: Address) {
-        let _ = agent;
+        self.refuse_whole = (n, text.to_owned());
     }
 
     /// Sets how much of its request budget an account has used.
     pub(in crate::venue) fn set_budget(&mut self, user: Address, used: u64) {
-        let _ = (user, used);
+        if let Some(account) = self.accounts.get_mut(&user) {
+            account.requests_used = used;
+        }
     }
 
     /// Whether the end of a partly filled IOC is called `filled` instead of `canceled`: the
     /// venue's own habit is not known (PROTOCOL.md §10).
     pub(in crate::venue) fn set_partial_is_filled(&mut self, on: bool) {
-        let _ = on;
-    }
-
-    /// Whether the books balance: what is wrong, in words, if they do not.
-    pub(in crate::venue) fn audit(&self, markets: &[Market]) -> Result<(), String> {
-        let _ = markets;
-        Ok(())
+        self.partial_is_filled = on;
     }
 }
