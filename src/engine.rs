@@ -320,7 +320,14 @@ impl Engine {
                 self.status.venue_errors += 1;
                 self.complain(now, Complaint::VenueError, Note::VenueError { text }, out);
             }
-            Ok(Message::Ignored(_) | Message::Unwatched(_)) => self.status.ignored += 1,
+            Ok(
+                Message::Ignored(_)
+                | Message::Unwatched(_)
+                | Message::OrderUpdates { .. }
+                | Message::Fills { .. }
+                | Message::UserEvent(_)
+                | Message::Post { .. },
+            ) => self.status.ignored += 1,
             Ok(Message::Unknown) => {
                 self.status.unknown += 1;
                 let note = Note::UnknownChannel { frame: Sample::of(frame) };

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::types::num::{Excess, MAX_UNITS, parse_decimal};
+use crate::types::num::{Excess, MAX_UNITS, parse_decimal, parse_signed};
+use crate::types::time::VenueMs;
 
 /// An answer is not what the venue's documents promise: where, what stood there, and what was
 /// expected.
@@ -125,6 +126,35 @@ impl<'v> At<'v> {
             .ok_or_else(|| self.refuse(format_args!("a whole number in {low}..={high}")))
     }
 
+    /// A whole number of any size: ids and counts.
+    pub(super) fn count(&self) -> Result<u64, Malformed> {
+        self.value.as_u64().ok_or_else(|| self.refuse("a whole number"))
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn time(&self) -> Result<VenueMs, Malformed> {
+        let time = self.value.as_i64().filter(|time| *time >= 0);
+        time.map(VenueMs).ok_or_else(|| self.refuse("milliseconds since 1970"))
+    }
+
+    /// A decimal that may be below zero, in units of 10^-`places`: a text, or a whole JSON number.
+    /// Truncating drops digits toward zero.
+    pub(super) fn signed(&self, places: u32, excess: Excess) -> Result<i64, Malformed> {
+        let whole;
+        let text = match self.value {
+            Value::String(text) => text.as_bytes(),
+            Value::Number(number) if number.is_i64() => {
+                whole = number.to_string();
+                whole.as_bytes()
+            }
+            _ => return Err(self.refuse("a decimal number in a text")),
+        };
+        parse_signed(text, places, excess).ok_or_else(|| match excess {
+            Excess::Refuse => self.refuse(format_args!("a number of at most {places} decimals")),
+            Excess::Truncate => self.refuse("a plain decimal number"),
+        })
+    }
+
     /// A decimal in units of 10^-`places`: a text, as the venue writes them (PROTOCOL.md §0), or a
     /// whole JSON number. A JSON number with a fraction has passed through floating point on its
     /// way here, and is refused.
@@ -213,6 +243,34 @@ mod tests {
             ("true", Up, None),
         ] {
             assert_eq!(decimal(json, 3, round), amount, "{json}");
+        }
+    }
+
+    #[test]
+    fn signed_decimals_are_exact_or_cut_toward_zero_as_asked() {
+        use Excess::{Refuse, Truncate};
+        for (json, excess, units) in [
+            ("\"-0.5\"", Refuse, Some(-500)),
+            ("\"0.001\"", Refuse, Some(1)),
+            ("\"0.0010\"", Refuse, Some(1)),
+            ("\"0.0011\"", Refuse, None),
+            ("\"0.0019\"", Truncate, Some(1)),
+            ("\"-0.0019\"", Truncate, Some(-1)),
+            ("-7", Refuse, Some(-7_000)),
+            ("7", Refuse, Some(7_000)),
+            ("-7.5", Truncate, None),
+            ("\"--7\"", Truncate, None),
+            ("\"+7\"", Truncate, None),
+            ("\"1e3\"", Truncate, None),
+            ("\"1000000000000000000\"", Truncate, None),
+            ("null", Truncate, None),
+        ] {
+            let value = parse("x", json.as_bytes()).expect("JSON");
+            let read = At::root("x", &value).signed(3, excess);
+            assert_eq!(read.as_ref().ok(), units.as_ref(), "{json}");
+            if let Err(error) = read {
+                assert!(error.to_string().starts_with("x = "), "{error}");
+            }
         }
     }
 

@@ -1,19 +1,26 @@
 //! The cold side of the venue: REST reads, off the hot thread. Sees nothing but `types`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+mod identity;
 pub mod info;
 mod json;
+mod state;
 #[cfg(test)]
 mod tests;
 
+pub use identity::{Agent, Role};
 pub use json::Malformed;
 
 use crate::account::info::{DexAnswers, DexError};
+use crate::types::account::{AccountMode, AccountState};
 use crate::types::config;
 use crate::types::market::Universe;
+use crate::types::num::Usd;
+use crate::types::order::Fill;
+use crate::types::time::VenueMs;
 
 /// Longest a call may take, from name lookup to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +30,15 @@ const MAX_BODY: u64 = 8 << 20;
 
 /// How the program names itself: the venue answers 429 to whoever does not (PROTOCOL.md §1).
 const USER_AGENT: &str = concat!("hip3/", env!("CARGO_PKG_VERSION"));
+
+/// How long a mode that was read holds: it changes by hand, about once in an account's life.
+const MODE_KEPT: Duration = Duration::from_secs(600);
+
+/// Rows of a full page of fills; behind a full page there may be more (PROTOCOL.md §4).
+const FILLS_PAGE: usize = 2000;
+
+/// Most pages of one reading: the venue keeps the last 10,000 fills.
+const FILLS_PAGES: usize = 5;
 
 /// Why the venue could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +71,15 @@ pub enum ReadError {
     /// An answer makes no sense.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The config names no account.
+    #[error("account.user_address: not set, so there is no account to read")]
+    NoAccount,
+    /// There were more fills than a reading takes.
+    #[error("userFillsByTime: fills since {} do not end within {FILLS_PAGES} pages", since.0)]
+    TooManyFills {
+        /// Since when fills were asked for.
+        since: VenueMs,
+    },
 }
 
 /// What a status means here (PROTOCOL.md §1).
@@ -74,11 +99,15 @@ pub struct Reader {
     agent: ureq::Agent,
     url: String,
     dexes: Vec<String>,
+    /// The account that acts.
     user: Option<String>,
+    /// Its mode, and when that was read.
+    mode: Option<(AccountMode, Instant)>,
+    mode_kept: Duration,
 }
 
 impl Reader {
-    /// For the dexes of `venue`, and the fees of `account`'s user address if it names one.
+    /// For the dexes of `venue`, and the account that `account` lets act, if it names one.
     pub fn new(venue: &config::Venue, account: &config::Account) -> Self {
         Self::with_timeout(venue, account, TIMEOUT)
     }
@@ -98,7 +127,9 @@ impl Reader {
             agent,
             url: format!("{}/info", venue.rest_url),
             dexes: venue.dexes.clone(),
-            user: account.user_address.clone(),
+            user: account.acting().map(str::to_owned),
+            mode: None,
+            mode_kept: MODE_KEPT,
         }
     }
 
@@ -126,6 +157,97 @@ impl Reader {
             None => None,
         };
         Ok(Universe { markets, fees })
+    }
+
+    /// Reads the account: its mode, its state on each dex, what can back a trade, its address
+    /// budget, and its fills from `fills_since` on.
+    ///
+    /// All or nothing, and in this order, so that no fill is older news than the positions. Weighs
+    /// 2 a dex, 2 for the spot side if the mode asks for it, 20 for the budget, and for the fills
+    /// 20 and 1 more for each 20 of them: 44 with one dex and no fill, of 1200 a minute (PROTOCOL.md
+    /// §8.1). The mode adds 20, once in ten minutes.
+    ///
+    /// Errors: as [`ReadError`] says; without an account, and with more than 10,000 fills.
+    pub fn read_account(&mut self, fills_since: VenueMs) -> Result<AccountState, ReadError> {
+        let user = self.user.clone().ok_or(ReadError::NoAccount)?;
+        let of_user = |kind: &str| json!({"type": kind, "user": user});
+        let mode = match self.mode {
+            Some((mode, read_at)) if read_at.elapsed() < self.mode_kept => mode,
+            _ => {
+                let mode = state::mode(&self.ask("userAbstraction", &of_user("userAbstraction"))?)?;
+                self.mode = Some((mode, Instant::now()));
+                mode
+            }
+        };
+        let mut dexes = Vec::with_capacity(self.dexes.len());
+        for dex in &self.dexes {
+            let kind = "clearinghouseState";
+            let body = self.ask(kind, &json!({"type": kind, "user": user, "dex": dex}))?;
+            dexes.push(state::dex_account(dex, &body)?);
+        }
+        let available = match mode {
+            AccountMode::Standard => dexes
+                .iter()
+                .fold(Usd::ZERO, |sum, account| sum.saturating_add(account.withdrawable)),
+            AccountMode::Unified | AccountMode::PortfolioMargin | AccountMode::Unset => {
+                let kind = "spotClearinghouseState";
+                state::collateral(&self.ask(kind, &of_user(kind))?)?
+            }
+            // Pulled from the main dex (PROTOCOL.md §5.5).
+            AccountMode::DexAbstraction => {
+                let kind = "clearinghouseState";
+                state::dex_account("", &self.ask(kind, &of_user(kind))?)?.withdrawable
+            }
+        };
+        let rate_limit = state::rate_limit(&self.ask("userRateLimit", &of_user("userRateLimit"))?)?;
+        let fills = self.fills(&user, fills_since)?;
+        let available = Some(available);
+        Ok(AccountState { mode, dexes, available, rate_limit, fills, fills_since })
+    }
+
+    /// Fills of `user` from `since` on, oldest first.
+    fn fills(&self, user: &str, since: VenueMs) -> Result<Vec<Fill>, ReadError> {
+        let mut fills: Vec<Fill> = Vec::new();
+        let mut from = since;
+        for _ in 0..FILLS_PAGES {
+            let kind = "userFillsByTime";
+            let body = json!({"type": kind, "user": user, "startTime": from.0.max(0)});
+            let page = state::fills(&self.ask(kind, &body)?)?;
+            // A page begins with the moment that the last one ended in.
+            let told = fills.len();
+            for fill in page.fills {
+                if fill.time > from || !fills.iter().take(told).any(|held| *held == fill) {
+                    fills.push(fill);
+                }
+            }
+            match page.last {
+                _ if page.rows < FILLS_PAGE => {
+                    fills.sort_by_key(|fill| fill.time);
+                    return Ok(fills);
+                }
+                Some(last) if last > from => from = last,
+                _ => break,
+            }
+        }
+        Err(ReadError::TooManyFills { since })
+    }
+
+    /// The venue's time by `exchangeStatus` (weight 2): some 0.2 s behind its clock.
+    pub fn venue_time(&self) -> Result<VenueMs, ReadError> {
+        let body = self.ask("exchangeStatus", &json!({"type": "exchangeStatus"}))?;
+        Ok(identity::venue_time(&body)?)
+    }
+
+    /// What `address` is, by `userRole` (weight 60).
+    pub fn role(&self, address: &str) -> Result<Role, ReadError> {
+        let body = self.ask("userRole", &json!({"type": "userRole", "user": address}))?;
+        Ok(identity::role(&body)?)
+    }
+
+    /// The named API wallets of the master account `user`, by `extraAgents` (weight 20).
+    pub fn agents(&self, user: &str) -> Result<Vec<Agent>, ReadError> {
+        let body = self.ask("extraAgents", &json!({"type": "extraAgents", "user": user}))?;
+        Ok(identity::agents(&body)?)
     }
 
     /// One `POST /info`.

@@ -116,6 +116,10 @@ impl Channel {
                 | Channel::SubscriptionResponse
                 | Channel::Pong
                 | Channel::Error
+                | Channel::OrderUpdates
+                | Channel::User
+                | Channel::UserFills
+                | Channel::Post
         )
     }
 

@@ -3,7 +3,8 @@
 //!
 //! A frame of `bbo` or `activeAssetCtx` in its usual shape is read by [`scan`], anything else by
 //! [`json`]; both give the same answer where both give one. Prices and sizes are exact or the
-//! frame is malformed.
+//! frame is malformed. News of the account comes in lists: an entry that cannot be read is skipped
+//! and counted, and the others stand.
 
 pub mod channel;
 #[doc(hidden)]
@@ -17,13 +18,16 @@ use std::fmt;
 use crate::feed::Subscription;
 use crate::types::ids::{Coin, MarketId};
 use crate::types::market::{Bbo, Ctx};
+use crate::types::num::Usd;
+use crate::types::order::{Fill, OrderUpdate, PostAnswer};
 
 pub use self::channel::Channel;
+pub use self::json::MAX_ENTRIES;
 use self::json::{Body, Echo, Parser};
 use self::symbols::Symbols;
 
-/// Longest frame that is parsed, in bytes. Frames of channels that observation ignores may be
-/// longer: they are not read past the channel's name.
+/// Longest frame that is parsed, in bytes: a snapshot of 2000 fills has room. Frames of channels
+/// that are ignored may be longer: they are not read past the channel's name.
 pub const MAX_FRAME: usize = 1 << 20;
 
 /// What a frame says.
@@ -54,12 +58,67 @@ pub enum Message<'a> {
     Pong,
     /// What the venue complains about: text of the error channel, escapes resolved.
     VenueError(&'a [u8]),
-    /// A `bbo` or ctx of a coin that is not watched.
+    /// News of our orders (PROTOCOL.md §2.6), in the frame's order; none at all is possible.
+    OrderUpdates {
+        /// What could be read, at most [`MAX_ENTRIES`].
+        updates: &'a [OrderUpdate],
+        /// Entries that could not be read: something is unknown now.
+        skipped: u32,
+    },
+    /// Fills of our account (PROTOCOL.md §2.6), in the frame's order.
+    Fills {
+        /// Whether they are past ones, told at the start of the subscription.
+        snapshot: bool,
+        /// What could be read, at most [`MAX_ENTRIES`].
+        fills: &'a [Fill],
+        /// Entries that could not be read: something is unknown now.
+        skipped: u32,
+    },
+    /// An event of our account.
+    UserEvent(UserEvent<'a>),
+    /// The answer to a post (PROTOCOL.md §3.2).
+    Post {
+        /// The id that the post was sent with.
+        id: u64,
+        /// What was answered.
+        answer: PostAnswer<'a>,
+    },
+    /// A `bbo` or ctx of a coin that is not watched, or fills of an account that is not ours.
     Unwatched(Channel),
-    /// A channel that observation does not use. Nothing past its name was read.
+    /// A channel that is not used. Nothing past its name was read.
     Ignored(Channel),
     /// An unknown channel, or text that is no JSON object.
     Unknown,
+}
+
+/// An event of the account (PROTOCOL.md §2.6, "userEvents"). The frame names no user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UserEvent<'a> {
+    /// Fills; `userFills` tells them as well.
+    Fills {
+        /// What could be read, at most [`MAX_ENTRIES`].
+        fills: &'a [Fill],
+        /// Entries that could not be read: something is unknown now.
+        skipped: u32,
+    },
+    /// A funding payment.
+    Funding {
+        /// The market.
+        coin: Coin,
+        /// Paid to us; below zero when we pay. Decimals past the sixth are dropped.
+        usd: Usd,
+    },
+    /// A liquidation that concerns us.
+    Liquidation,
+    /// Orders that the venue cancelled, and not we.
+    NonUserCancel {
+        /// Their ids at the venue, at most [`MAX_ENTRIES`].
+        oids: &'a [u64],
+        /// Entries that could not be read: something is unknown now.
+        skipped: u32,
+    },
+    /// Any other event, or none.
+    Other,
 }
 
 /// A frame that cannot be understood: either of a channel that we read, or one that opens like a
@@ -107,7 +166,9 @@ impl Decoder {
         self.symbols.insert(coin, market);
     }
 
-    /// Sets our account (`0x…`), by which ACKs of user channels are matched without regard to case.
+    /// Sets our account (`0x…`), by which fills and the ACKs of user channels are told from those
+    /// of others, without regard to case. Streams name the account that owns the orders: the vault
+    /// or sub-account if there is one.
     pub fn set_user(&mut self, address: &str) {
         address.clone_into(&mut self.user);
     }
@@ -161,6 +222,13 @@ impl Decoder {
                 Message::Ack { subscribed, subscription: subscription(symbols, user, echo) }
             }
             Body::Pong => Message::Pong,
+            Body::OrderUpdates { updates, skipped } => Message::OrderUpdates { updates, skipped },
+            Body::Fills { user: whose, snapshot, fills, skipped } => match is_ours(user, whose) {
+                true => Message::Fills { snapshot, fills, skipped },
+                false => Message::Unwatched(Channel::UserFills),
+            },
+            Body::UserEvent(event) => Message::UserEvent(event),
+            Body::Post { id, answer } => Message::Post { id, answer },
             Body::Error(text) => Message::VenueError(text.as_bytes()),
             Body::Ignored(channel) => Message::Ignored(channel),
             Body::Unknown => Message::Unknown,
@@ -184,14 +252,16 @@ fn context(symbols: &Symbols, coin: &[u8], ctx: Ctx) -> Message<'static> {
     }
 }
 
+/// Whether `address` is our account's; without an account none is.
+fn is_ours(user: &str, address: &str) -> bool {
+    !user.is_empty() && address.eq_ignore_ascii_case(user)
+}
+
 /// Finds out which of our subscriptions an ACK echoes: by the fields that we send, since the venue
 /// adds its defaults and reorders (PROTOCOL.md §2.1).
 fn subscription(symbols: &Symbols, user: &str, echo: Echo<'_>) -> Option<Subscription> {
     let market = || symbols.find(echo.coin?.as_bytes());
-    let ours = |subscription| {
-        let same = !user.is_empty() && echo.user?.eq_ignore_ascii_case(user);
-        same.then_some(subscription)
-    };
+    let ours = |subscription| is_ours(user, echo.user?).then_some(subscription);
     match echo.kind {
         "bbo" => market().map(Subscription::Bbo),
         "activeAssetCtx" => market().map(Subscription::Ctx),

@@ -84,6 +84,14 @@ pub struct Account {
     pub key_file: Option<PathBuf>,
 }
 
+impl Account {
+    /// The account that acts: the vault or sub-account if one is named, else the master. Streams
+    /// and questions must name it, since it owns the orders (PROTOCOL.md §2.6, §7.3).
+    pub fn acting(&self) -> Option<&str> {
+        self.vault_address.as_deref().or(self.user_address.as_deref())
+    }
+}
+
 /// `[websocket]`
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WebSocket {
