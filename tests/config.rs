@@ -259,6 +259,7 @@ fn overrides_win_and_are_toml_or_else_text() {
         "config.toml",
         &[
             "mode=trading",
+            "account.user_address=0x00000000000000000000000000000000000000aa",
             "risk.max_bbo_age_ms = \"off\"",
             "risk.max_ctx_age_ms=off",
             "venue.dexes=[\"xyz\", \"io\"]",
@@ -336,6 +337,14 @@ fn impossible_combinations_are_refused() {
             "detector.markets.\"io:A\"",
             "not in venue.dexes",
         ),
+        ("mode = \"trading\"", "mode", "needs account.user_address"),
+        (
+            "account.user_address = \"0xAB00000000000000000000000000000000000000\"\n\
+             account.vault_address = \"0xab00000000000000000000000000000000000000\"",
+            "account.vault_address",
+            "leave it out",
+        ),
+        ("position.leverage = 0", "position.leverage", "1..=50"),
         ("mode = \"trading\"\ndetector.max_notional = 9", "detector.max_notional", "at least 10"),
         (
             "mode = \"trading\"\nposition.max_total_notional = 49",
@@ -358,7 +367,8 @@ fn odd_but_possible_combinations_are_taken() {
         "detector.min_book_notional = 5000",
         "detector.max_notional = 9",
         "position.max_notional_per_market = 1",
-        "mode = \"trading\"\nposition.max_notional_per_market = 0",
+        "mode = \"trading\"\naccount.user_address = \"0x00000000000000000000000000000000000000aa\"\n\
+         position.max_notional_per_market = 0\nposition.leverage = 50",
         "dashboard.bind = \"0.0.0.0:8080\"\ndashboard.token_file = \"t\"",
         "dashboard.bind = \"0.0.0.0:8080\"\ndashboard.enabled = false",
         "dashboard.bind = \"[::1]:0\"",
@@ -457,6 +467,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         c.account.key_file = json.then(|| path.clone().into());
         c.persistence.data_dir = path.into();
         c.dashboard.bind.set_port(port);
+        c.position.leverage = 1 + core % 50;
         c.position.risk_per_market = risk.map(Ratio::from_units);
         c.runtime.hot_core = if flag { Core::Index(core) } else { Core::None };
         c.risk_monitor.window = Nanos::from_secs(secs);

@@ -13,6 +13,7 @@ pub(super) fn config(reading: &mut Reading, config: &Config) {
     venue(reading, config);
     coins(reading, config);
     websocket(reading, config);
+    account(reading, config);
     detector(reading, config);
     trading(reading, config);
     dashboard(reading, config);
@@ -117,6 +118,16 @@ fn websocket(reading: &mut Reading, config: &Config) {
     }
 }
 
+/// Signed actions name the vault; naming the master there, they would be refused (PROTOCOL.md
+/// §7.3).
+fn account(reading: &mut Reading, config: &Config) {
+    let account = &config.account;
+    if account.vault_address.is_some() && account.vault_address == account.user_address {
+        let fault = "is account.user_address as well; leave it out to act for the master itself";
+        reading.clash(&["account.vault_address", "account.user_address"], fault);
+    }
+}
+
 fn detector(reading: &mut Reading, config: &Config) {
     let detector = &config.detector;
     if detector.min_book_notional > detector.normal_book_notional {
@@ -142,6 +153,10 @@ const MAX_LATENCIES: usize = 16;
 fn trading(reading: &mut Reading, config: &Config) {
     if config.mode != Mode::Trading {
         return;
+    }
+    if config.account.user_address.is_none() {
+        let fault = "needs account.user_address as well: the account to trade for";
+        reading.clash(&["mode", "account.user_address"], fault);
     }
     const MIN_ORDER: Usd = Usd::from_units(10 * 1_000_000); // PROTOCOL.md §6, rule 4.
     let largest = config.detector.max_notional;

@@ -77,6 +77,7 @@ impl Default for Config {
                 max_concurrent_positions: 5,
                 max_total_notional: usd(100),
                 max_notional_per_market: usd(50),
+                leverage: 5,
                 resync_interval: Nanos::from_secs(60),
                 flatten_on_shutdown: true,
                 risk_per_market: None,

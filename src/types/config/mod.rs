@@ -196,6 +196,9 @@ pub struct Position {
     pub max_total_notional: Usd,
     /// Largest value in one market.
     pub max_notional_per_market: Usd,
+    /// Isolated leverage that is set before the first entry of a market; a market's own maximum
+    /// overrules it.
+    pub leverage: u32,
     /// Interval of the reconciliation.
     pub resync_interval: Nanos,
     /// Whether an end in order closes positions.

@@ -306,6 +306,7 @@ fn read_position(reading: &mut Reading, table: Table, d: &Position) -> Position 
                 MAX_USD,
                 d.max_notional_per_market,
             ),
+            leverage: s.count("leverage", 1..=50, d.leverage),
             resync_interval: s.secs("resync_interval_s", 5..=DAY_S, d.resync_interval),
             flatten_on_shutdown: s.flag("flatten_on_shutdown", d.flatten_on_shutdown),
             risk_per_market: None,

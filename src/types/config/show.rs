@@ -101,6 +101,7 @@ impl Config {
         out.key("max_concurrent_positions", position.max_concurrent_positions);
         out.key("max_total_notional", position.max_total_notional);
         out.key("max_notional_per_market", position.max_notional_per_market);
+        out.key("leverage", position.leverage);
         out.secs("resync_interval_s", position.resync_interval);
         out.key("flatten_on_shutdown", position.flatten_on_shutdown);
 
