@@ -36,11 +36,11 @@ pub(crate) struct Release {
 
 fn reason(text: &str) -> Result<What, String> {
     match What::named(text) {
-        Some(What::One(StopReason::Reconnecting)) => Err(
-            "Reconnecting is released by the engine itself, once the link and the account are \
+        Some(What::One(StopReason::Reconnecting)) => {
+            Err("Reconnecting is released by the engine itself, once the link and the account are \
              as they should be"
-                .to_owned(),
-        ),
+                .to_owned())
+        }
         Some(what) => Ok(what),
         None => {
             let names: Vec<_> = StopReason::ALL

@@ -179,7 +179,9 @@ impl LatchFile {
         let aside = self.dir.join(format!("{LATCH}.unreadable-{}", now.0));
         // Copied, not moved: a death in between must not leave the directory without a latch.
         match fs::copy(self.path(), &aside).and_then(|_| self.keep(&latch)) {
-            Ok(()) => error!(%error, kept_as = %aside.display(), "HardStop: its file is unreadable"),
+            Ok(()) => {
+                error!(%error, kept_as = %aside.display(), "HardStop: its file is unreadable")
+            }
             Err(aside) => error!(%error, %aside, "HardStop: its file is unreadable, and stays"),
         }
         latch

@@ -68,8 +68,10 @@ pub enum KeyError {
         fault: String,
     },
     /// What was found is no key.
-    #[error("{origin}: expected 64 hex digits on one line, with or without 0x before them, that \
-             make a valid secp256k1 key")]
+    #[error(
+        "{origin}: expected 64 hex digits on one line, with or without 0x before them, that \
+             make a valid secp256k1 key"
+    )]
     NoKey {
         /// Where it was found.
         origin: KeyOrigin,
@@ -174,7 +176,11 @@ mod tests {
 
     fn of_file(path: &Path) -> Result<Key, String> {
         key_of(None, Some(path)).map(|(key, _)| key).map_err(|error| {
-            assert!(error.to_string().starts_with("account.key_file") || error.to_string().contains("64 hex"), "{error}");
+            assert!(
+                error.to_string().starts_with("account.key_file")
+                    || error.to_string().contains("64 hex"),
+                "{error}"
+            );
             error.to_string()
         })
     }
@@ -204,7 +210,10 @@ mod tests {
         let key = fresh();
         for mode in [0o604, 0o602, 0o601, 0o640, 0o620, 0o610, 0o700, 0o644, 0o666, 0o777] {
             let refusal = of_file(&write(dir.path(), &key, mode)).expect_err("a refusal");
-            assert!(refusal.contains(&format!("{mode:04o}")) && refusal.contains("0600"), "{refusal}");
+            assert!(
+                refusal.contains(&format!("{mode:04o}")) && refusal.contains("0600"),
+                "{refusal}"
+            );
             assert!(!refusal.contains(&key), "never shown");
         }
     }

@@ -173,10 +173,7 @@ mod tests {
         let target = dir.path().join("precious");
         fs::write(&target, "kept").unwrap();
         symlink(&target, &path).unwrap();
-        assert!(matches!(
-            SignerLock::acquire_in(dir.path(), ADDRESS),
-            Err(LockError::Io { .. })
-        ));
+        assert!(matches!(SignerLock::acquire_in(dir.path(), ADDRESS), Err(LockError::Io { .. })));
         assert_eq!(fs::read_to_string(&target).unwrap(), "kept");
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
