@@ -3,6 +3,12 @@
 //! It knows no socket, clock, file or thread, draws no chance but from its seed, and cannot fail.
 //! Given the same events it does the same things, bit for bit.
 
+mod account;
+mod answers;
+mod leverage;
+mod stop;
+mod trader;
+
 use crate::detector::cross::{self, Detector, News, World};
 use crate::detector::{Judged, cost};
 use crate::feed::Subscription;
@@ -12,11 +18,15 @@ use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
 use crate::risk::{self, Limits, View};
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
+use crate::types::hard_stop::HardStop;
 use crate::types::ids::{Coin, MarketId, Sample};
 use crate::types::market::{MarketSpec, Universe, UserFees};
 use crate::types::note::{LinkState, Note, Status};
-use crate::types::record::{CrossEnd, GapCause, GapRow, Gate, Row};
+use crate::types::record::{CrossEnd, Decision, GapCause, GapRow, Gate, Mode, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
+
+use self::trader::Trader;
+pub use self::trader::Wallet;
 
 /// Most markets one link can watch: two channels each, and three of the account.
 pub const MAX_MARKETS: usize = (MAX_SUBSCRIPTIONS - 3) / 2;
@@ -66,7 +76,7 @@ struct Gap {
     cause: GapCause,
 }
 
-/// The engine of observation mode.
+/// The engine.
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
@@ -74,6 +84,8 @@ pub struct Engine {
     decoder: Decoder,
     session: Session,
     detector: Detector,
+    /// Orders and positions; none in observation.
+    trader: Option<Box<Trader>>,
     markets: Vec<Market>,
     watches: Vec<Watch>,
     fees: UserFees,
@@ -100,11 +112,34 @@ enum Complaint {
 }
 
 impl Engine {
-    /// An engine that waits for its first event. `first_id` makes signal and cross ids unique
-    /// across runs; `seed` drives the jitter of reconnects.
+    /// An engine that observes, and waits for its first event. `first_id` makes signal and cross
+    /// ids unique across runs; `seed` drives the jitter of reconnects.
     pub fn new(config: &Config, first_id: u64, seed: u64) -> Self {
+        let config = Config { mode: Mode::Observation, ..config.clone() };
+        Self::with(&config, first_id, seed, None)
+    }
+
+    /// An engine that trades. `latch` is HardStop as the last run left it. Ids of orders and round
+    /// trips are made of `first_id` and `seed`, and so unique across runs.
+    pub fn trading(
+        config: &Config,
+        first_id: u64,
+        seed: u64,
+        wallet: Wallet,
+        latch: HardStop,
+    ) -> Self {
+        let config = Config { mode: Mode::Trading, ..config.clone() };
+        let trader = Trader::new(&config, first_id, seed, wallet, latch);
+        Self::with(&config, first_id, seed, Some(Box::new(trader)))
+    }
+
+    fn with(config: &Config, first_id: u64, seed: u64, trader: Option<Box<Trader>>) -> Self {
+        let user = trader
+            .as_ref()
+            .map(|trader| trader.user.clone())
+            .or_else(|| config.account.acting().map(str::to_owned));
         let mut decoder = Decoder::new();
-        if let Some(user) = &config.account.user_address {
+        if let Some(user) = &user {
             decoder.set_user(user);
         }
         let settings = cross::Settings {
@@ -113,12 +148,12 @@ impl Engine {
             mode: config.mode,
             first_id,
         };
-        let user = config.account.user_address.clone();
         Self {
             limits: Limits::from(&config.risk),
             decoder,
             session: Session::new(config.websocket.clone(), user, seed),
             detector: Detector::new(settings),
+            trader,
             markets: Vec::with_capacity(MAX_MARKETS),
             watches: Vec::with_capacity(MAX_MARKETS),
             fees: UserFees::BASE,
@@ -146,6 +181,7 @@ impl Engine {
             self.started = true;
             self.read_at = now.mono;
             self.gap = Some(Gap { since: now, cause: GapCause::Start });
+            self.add_account_channels(now, out);
         }
         self.on_time(now, out);
         match event {
@@ -159,10 +195,48 @@ impl Engine {
             }
             Event::Universe(universe) => self.on_universe(now, universe, out),
             Event::UniverseFailed => self.on_universe_failed(now, out),
-            // Nothing of observation depends on them.
-            Event::Account(_) | Event::AccountFailed | Event::Operator(_) => {}
+            Event::Account(state) => {
+                if let Some(trader) = &mut self.trader {
+                    trader.on_account(now, state, &self.markets, out);
+                }
+            }
+            Event::AccountFailed => {
+                if let Some(trader) = &mut self.trader {
+                    trader.on_account_failed(now, out);
+                }
+            }
+            Event::Operator(wish) => {
+                if let Some(trader) = &mut self.trader {
+                    trader.on_operator(now, wish, out);
+                }
+            }
             Event::RowsLost { rows, since } => self.on_rows_lost(now, rows, since, out),
             Event::Stop => self.on_stop(now, out),
+        }
+        self.trade(now, out);
+    }
+
+    /// What trading does at the end of every event: exits that are due, orders that wait, READY.
+    fn trade(&mut self, now: Now, out: &mut Actions) {
+        let Some(trader) = &mut self.trader else { return };
+        if self.stopped {
+            return;
+        }
+        let md_ready = self.readiness == Readiness::Ready;
+        trader.on_event_end(now, md_ready, &self.markets, &mut self.session, out);
+        if trader.may_end(now.mono) {
+            self.end(now, out);
+        }
+    }
+
+    /// The account's channels go before all others: a reconnect must not be blind for positions.
+    fn add_account_channels(&mut self, now: Now, out: &mut Actions) {
+        if self.trader.is_none() {
+            return;
+        }
+        use Subscription::{OrderUpdates, UserEvents, UserFills};
+        for subscription in [OrderUpdates, UserFills, UserEvents] {
+            self.session.add(now.mono, subscription, None, out);
         }
     }
 
@@ -178,7 +252,9 @@ impl Engine {
             Readiness::Waiting { until } => until,
             Readiness::Down | Readiness::Ready => Mono::MAX,
         };
-        self.session.next_due().min(self.detector.next_due()).min(self.read_at).min(ready)
+        let trader = self.trader.as_ref().map_or(Mono::MAX, |trader| trader.next_due());
+        let others = self.session.next_due().min(self.detector.next_due());
+        others.min(self.read_at).min(ready).min(trader)
     }
 
     /// Counters, and what holds at `now`.
@@ -197,6 +273,7 @@ impl Engine {
             blocked: self.watches.iter().filter(|watch| watch.gate.is_some()).count() as u32,
             link: self.session.link_state(),
             fallback: self.decoder.fallbacks(),
+            trading: self.trader.as_ref().map(|trader| trader.status()).unwrap_or_default(),
             ..self.status
         }
     }
@@ -239,13 +316,18 @@ impl Engine {
         out: &mut Actions,
         work: impl FnOnce(&mut Detector, &mut World<'_>),
     ) {
-        let limits = &self.limits;
+        let (limits, markets) = (&self.limits, &self.markets);
+        let trader = &mut self.trader;
+        let mut decide = |id, signal: &_| match trader {
+            Some(trader) => trader.decide(now, id, markets, signal),
+            None => Decision::Observed,
+        };
         let judge = |market: &Market| {
             let all = risk::judge_all(limits, &View { now: now.mono, market });
             Judged { blocked_by: all.blocked_by, mask: all.mask, factor: all.factor }
         };
-        let mut world =
-            World { now, markets: &self.markets, judge: &judge, status: &mut self.status, out };
+        let status = &mut self.status;
+        let mut world = World { now, markets, judge: &judge, decide: &mut decide, status, out };
         work(&mut self.detector, &mut world);
     }
 
@@ -259,6 +341,9 @@ impl Engine {
         let until = now.mono.plus(self.config.venue.md_ready_timeout);
         self.readiness = Readiness::Waiting { until };
         self.session.on_connected(now.mono, out);
+        if let Some(trader) = &mut self.trader {
+            trader.on_connected(now);
+        }
     }
 
     fn on_disconnected(&mut self, now: Now, cause: LinkDown, out: &mut Actions) {
@@ -268,6 +353,9 @@ impl Engine {
         }
         self.status.disconnects += 1;
         self.readiness = Readiness::Down;
+        if let Some(trader) = &mut self.trader {
+            trader.on_disconnected(now, out);
+        }
         if self.gap.is_none() {
             let since = self.last_data.unwrap_or(now);
             self.gap = Some(Gap { since, cause: GapCause::LinkDown });
@@ -297,6 +385,9 @@ impl Engine {
         match self.decoder.decode(frame) {
             Ok(Message::Bbo { market, bbo }) => {
                 self.status.bbo += 1;
+                if let Some(trader) = &mut self.trader {
+                    trader.on_venue_time(now, bbo.time, out);
+                }
                 self.note_data(now, Subscription::Bbo(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
                     held.take_bbo(now.mono, bbo);
@@ -313,21 +404,26 @@ impl Engine {
             }
             Ok(Message::Ack { subscribed: true, subscription: Some(subscription) }) => {
                 self.session.on_ack(now.mono, subscription, out);
+                if let Some(trader) = &mut self.trader {
+                    trader.on_ack(subscription);
+                }
             }
+            Ok(
+                message @ (Message::OrderUpdates { .. }
+                | Message::Fills { .. }
+                | Message::UserEvent(_)
+                | Message::Post { .. }),
+            ) => match &mut self.trader {
+                Some(trader) => trader.on_message(now, &message, &self.markets, out),
+                None => self.status.ignored += 1,
+            },
             Ok(Message::Ack { .. } | Message::Pong) => {}
             Ok(Message::VenueError(text)) => {
                 let text = Sample::of(text);
                 self.status.venue_errors += 1;
                 self.complain(now, Complaint::VenueError, Note::VenueError { text }, out);
             }
-            Ok(
-                Message::Ignored(_)
-                | Message::Unwatched(_)
-                | Message::OrderUpdates { .. }
-                | Message::Fills { .. }
-                | Message::UserEvent(_)
-                | Message::Post { .. },
-            ) => self.status.ignored += 1,
+            Ok(Message::Ignored(_) | Message::Unwatched(_)) => self.status.ignored += 1,
             Ok(Message::Unknown) => {
                 self.status.unknown += 1;
                 let note = Note::UnknownChannel { frame: Sample::of(frame) };
@@ -494,6 +590,9 @@ impl Engine {
         let id = MarketId(self.markets.len() as u16);
         self.markets.push(Market::new(spec));
         self.watches.push(Watch::default());
+        if let Some(trader) = &mut self.trader {
+            trader.add_market(now.mono, id, &spec);
+        }
         self.decoder.watch(spec.coin, id);
         self.detector.set_cost(id, cost(&self.config.detector, &spec, &self.fees));
         for subscription in [Subscription::Bbo(id), Subscription::Ctx(id)] {
@@ -543,7 +642,18 @@ impl Engine {
         self.record_gap(since, now.wall.max(since), GapCause::RingOverflow, out);
     }
 
+    /// Observation ends at once; trading once nothing is owed any more.
     fn on_stop(&mut self, now: Now, out: &mut Actions) {
+        match &mut self.trader {
+            Some(trader) => trader.begin_stopping(now, out),
+            None => self.end(now, out),
+        }
+    }
+
+    fn end(&mut self, now: Now, out: &mut Actions) {
+        if let Some(trader) = &mut self.trader {
+            trader.end(now, out);
+        }
         self.with_world(now, out, Detector::shut_down);
         self.end_gap(now, out);
         match self.session.link_state() {

@@ -75,6 +75,8 @@ pub struct World<'a> {
     pub markets: &'a [Market],
     /// What the gates say.
     pub judge: &'a dyn Fn(&Market) -> Judged,
+    /// What becomes of a signal that no gate blocks.
+    pub decide: &'a mut dyn FnMut(MarketId, &SignalRow) -> Decision,
     /// Counters.
     pub status: &'a mut Status,
     /// Where rows go.
@@ -262,7 +264,7 @@ impl Detector {
             }
             return;
         }
-        let row = SignalRow {
+        let mut row = SignalRow {
             id: SignalId(self.next_signal),
             detected_at: now.wall,
             coin: market.spec.coin,
@@ -290,6 +292,9 @@ impl Detector {
             decision: judged.blocked_by.map_or(Decision::Observed, Decision::Blocked),
             mode: settings.mode,
         };
+        if judged.blocked_by.is_none() {
+            row.decision = (world.decide)(id, &row);
+        }
         self.next_signal += 1;
         cross.signals = cross.signals.saturating_add(1);
         cross.next_signal = now.mono.plus(settings.detector.resignal_interval);

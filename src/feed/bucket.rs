@@ -30,6 +30,12 @@ impl Bucket {
         true
     }
 
+    /// Takes `n` if at least `keep` are left then.
+    pub fn take_above(&mut self, now: Mono, n: u32, keep: u32) -> bool {
+        self.count(now);
+        n.checked_add(keep).is_some_and(|wanted| wanted <= self.level) && self.take(now, n)
+    }
+
     /// When `n` will be there, if none are taken before. A wish above the capacity counts as the
     /// capacity, so that it is granted some day.
     pub fn ready_at(&mut self, now: Mono, n: u32) -> Mono {

@@ -2,7 +2,7 @@
 //! spreads, and the rules it trades under.
 
 use crate::types::market::{Bbo, Ctx, MarketSpec};
-use crate::types::num::{Bps, Ratio};
+use crate::types::num::{Bps, Px, Ratio};
 use crate::types::time::{Mono, Nanos, VenueMs};
 
 /// A value and when it was received.
@@ -135,6 +135,21 @@ impl Market {
     /// Age of the quote.
     pub fn bbo_age(&self, now: Mono) -> Option<Nanos> {
         self.bbo.map(|held| now.since(held.received_at))
+    }
+
+    /// Oracle price, if one above zero is known.
+    pub fn oracle(&self) -> Option<Px> {
+        self.ctx.and_then(|held| held.value.oracle).filter(|px| px.is_positive())
+    }
+
+    /// Mark price, if one above zero is known.
+    pub fn mark(&self) -> Option<Px> {
+        self.ctx.and_then(|held| held.value.mark).filter(|px| px.is_positive())
+    }
+
+    /// Whether the venue lists it, by this id and name, as trading.
+    pub fn may_trade(&self) -> bool {
+        self.listed && !self.spec.delisted && !self.ctx.is_some_and(|held| held.value.settled)
     }
 
     /// Age of the ctx.

@@ -268,6 +268,21 @@ impl Session {
         }
     }
 
+    /// Takes one message from the venue's limit for a text that the caller sends now, unless fewer
+    /// than `keep` would be left for others. `false` when the link is not open.
+    pub fn may_send(&mut self, now: Mono, keep: u32) -> bool {
+        if !self.is_open() || !self.messages.take_above(now, 1, keep) {
+            return false;
+        }
+        self.last_sent = now;
+        true
+    }
+
+    /// When [`Session::may_send`] can grant one again.
+    pub fn may_send_at(&mut self, now: Mono, keep: u32) -> Mono {
+        self.messages.ready_at(now, keep.saturating_add(1))
+    }
+
     /// When [`Session::on_time`] has something to do.
     pub fn next_due(&self) -> Mono {
         match self.state {

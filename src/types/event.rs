@@ -168,6 +168,22 @@ impl Actions {
         self.push(Action::Send(Span { start, end }));
     }
 
+    /// As [`Actions::send`], but what `write` has begun is taken back when it fails: half a frame
+    /// is never sent.
+    pub fn try_send<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.text.len();
+        if let Err(error) = write(&mut self.text) {
+            self.text.truncate(start);
+            return Err(error);
+        }
+        let (start, end) = (start as u32, self.text.len() as u32);
+        self.push(Action::Send(Span { start, end }));
+        Ok(())
+    }
+
     /// What was asked for, in order.
     pub fn iter(&self) -> impl Iterator<Item = Action> + '_ {
         self.list.iter().copied()

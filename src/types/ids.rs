@@ -114,12 +114,17 @@ impl Sample {
         text[..len].copy_from_slice(&bytes[..len]);
         Self { text, len: len as u8 }
     }
+
+    /// The bytes as they came.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.len)]
+    }
 }
 
 /// Escapes whatever is not printable: the bytes are a stranger's and end up on a terminal.
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text[..usize::from(self.len)].escape_ascii().fmt(f)
+        self.as_bytes().escape_ascii().fmt(f)
     }
 }
 

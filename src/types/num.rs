@@ -208,6 +208,12 @@ impl Sz {
         Some(Self(10_i64.pow(places)))
     }
 
+    /// Rounded up to whole lots; `None` when it does not fit.
+    pub fn ceil_to(self, lot: Sz) -> Option<Sz> {
+        let past = if lot.0 <= 0 { 0 } else { self.0.rem_euclid(lot.0) };
+        if past == 0 { Some(self) } else { self.0.checked_add(lot.0 - past).map(Self) }
+    }
+
     /// Rounded down to whole lots.
     pub fn floor_to(self, lot: Sz) -> Sz {
         if lot.0 <= 0 { self } else { Self(self.0 - self.0.rem_euclid(lot.0)) }

@@ -1,0 +1,287 @@
+//! What the venue says of our orders, and what follows from it.
+
+use crate::engine::trader::Trader;
+use crate::executor::orders::Ended;
+use crate::executor::refusals;
+use crate::feed::Subscription;
+use crate::feed::market::Market;
+use crate::feed::message::{Message, UserEvent};
+use crate::position::{Applied, Why};
+use crate::types::event::Actions;
+use crate::types::ids::{Coin, MarketId, Sample};
+use crate::types::note::Note;
+use crate::types::num::Usd;
+use crate::types::order::{Fill, OrderAnswer, PostAnswer, Purpose, Refusal, RefusalClass};
+use crate::types::record::{Outcome, Row, TradeRow};
+use crate::types::time::{Nanos, Now, VenueMs};
+
+/// While only post-only orders are taken, entries wait this long before the next try: minutes pass
+/// after an upgrade (PROTOCOL.md §3.6).
+const POST_ONLY_PAUSE: Nanos = Nanos::from_secs(15);
+/// A market that cannot take entries is left alone this long; the next reading may say more.
+const MARKET_PAUSE: Nanos = Nanos::from_secs(60);
+
+/// The market of this name.
+pub(super) fn find(markets: &[Market], coin: &Coin) -> Option<MarketId> {
+    let at = markets.iter().position(|market| market.spec.coin == *coin)?;
+    u16::try_from(at).ok().map(MarketId)
+}
+
+impl Trader {
+    /// A channel of the account is acknowledged: nothing else says that an idle one is ready
+    /// (PROTOCOL.md §2.4).
+    pub(super) fn on_ack(&mut self, subscription: Subscription) {
+        match subscription {
+            Subscription::OrderUpdates => self.orders_heard = true,
+            Subscription::UserFills => self.fills_heard = true,
+            _ => {}
+        }
+    }
+
+    /// A block's time was told.
+    pub(super) fn on_venue_time(&mut self, now: Now, time: VenueMs, out: &mut Actions) {
+        if let Some(reason) = self.monitor.on_venue_time(now, time)
+            && !self.hard_stop.holds(reason)
+        {
+            out.note(Note::ClockSkew { ms: self.monitor.skew_ms().unwrap_or_default() });
+            self.stop_for(now, reason, out);
+        }
+    }
+
+    /// A message of the account's channels.
+    pub(super) fn on_message(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        markets: &[Market],
+        out: &mut Actions,
+    ) {
+        match *message {
+            Message::OrderUpdates { updates, skipped } => {
+                for update in updates {
+                    self.orders.on_update(now, update);
+                }
+                self.read_if(now, skipped > 0);
+            }
+            // Old news: positions come from the reading of the account, which holds them already.
+            Message::Fills { snapshot: true, .. } => self.fills_heard = true,
+            Message::Fills { snapshot: false, fills, skipped }
+            | Message::UserEvent(UserEvent::Fills { fills, skipped }) => {
+                fills.iter().for_each(|fill| self.on_fill(now, fill, markets, out));
+                self.read_if(now, skipped > 0);
+            }
+            Message::UserEvent(UserEvent::Funding { coin, usd }) => {
+                out.note(Note::Funding { coin, usd });
+                self.on_money(now, usd, out);
+            }
+            Message::UserEvent(UserEvent::Liquidation | UserEvent::NonUserCancel { .. }) => {
+                self.read_if(now, true);
+            }
+            Message::Post { id, answer } => self.on_post(now, id, &answer, markets, out),
+            _ => {}
+        }
+    }
+
+    /// Something could not be read, or says that more has changed than it tells.
+    fn read_if(&mut self, now: Now, wanted: bool) {
+        if wanted {
+            self.reading.wanted(now.mono);
+        }
+    }
+
+    fn on_post(
+        &mut self,
+        now: Now,
+        post: u64,
+        answer: &PostAnswer<'_>,
+        markets: &[Market],
+        out: &mut Actions,
+    ) {
+        let refused = match answer {
+            PostAnswer::Refused(words) | PostAnswer::Error(words) => Some(*words),
+            _ => None,
+        };
+        self.budget.answered(
+            now.mono,
+            post,
+            refused.map(|words| refusals::refusal(words.as_bytes())),
+        );
+        if self.on_leverage_answer(now, markets, post, answer, out) {
+            return;
+        }
+        self.orders.on_answer(now, post, answer);
+        if let Some(words) = refused {
+            self.on_refused_whole(now, words, out);
+        } else if let PostAnswer::Statuses(answers) = answer {
+            for answer in *answers {
+                if let OrderAnswer::Error(words) = answer {
+                    let refusal = refusals::refusal(words.as_bytes());
+                    out.note(Note::Refused { coin: None, refusal, words: *words });
+                }
+            }
+        }
+    }
+
+    /// An action was refused whole: nothing of it was executed.
+    pub(super) fn on_refused_whole(&mut self, now: Now, words: Sample, out: &mut Actions) {
+        let refusal = refusals::refusal(words.as_bytes());
+        out.note(Note::Refused { coin: None, refusal, words });
+        if refusal == Refusal::AddressBudget {
+            out.note(Note::BudgetLow { left: self.budget.left() });
+            self.reading.wanted(now.mono);
+        }
+    }
+
+    /// A fill, whatever told of it.
+    pub(super) fn on_fill(&mut self, now: Now, fill: &Fill, markets: &[Market], out: &mut Actions) {
+        let Some(id) = find(markets, &fill.coin) else {
+            return; // The account trades elsewhere too: not our markets, not our business.
+        };
+        let why = match self.orders.purpose_of(fill) {
+            Some(Purpose::Entry(signal)) => Why::Entry(signal),
+            Some(Purpose::Exit(reason)) => Why::Exit(reason),
+            None => Why::Foreign,
+        };
+        match self.positions.on_fill(now, id, fill, why) {
+            Applied::Repeated => self.counts.fills_repeated += 1,
+            Applied::Before => {}
+            Applied::Unfit => self.reading.wanted(now.mono),
+            Applied::Applied { opened, closed, realized, .. } => {
+                self.orders.on_fill(now, fill);
+                self.counts.fills += 1;
+                self.reconciler.on_fill(id, fill.time);
+                let growth = markets.get(id.index()).is_some_and(|market| market.spec.growth);
+                self.budget.on_volume(Usd::notional(fill.px, fill.sz).unwrap_or_default(), growth);
+                if why == Why::Foreign {
+                    let Fill { coin, side, sz, px, .. } = *fill;
+                    out.note(Note::ForeignFill { coin, side, sz, px });
+                }
+                if let Some(row) = closed {
+                    self.on_trade(row, out);
+                }
+                if opened {
+                    let szi = self.positions.held(id);
+                    out.note(Note::PositionOpened { coin: fill.coin, szi, px: fill.px });
+                }
+                self.count_held(id);
+                self.on_money(now, realized, out);
+            }
+        }
+    }
+
+    /// A round trip is over.
+    pub(super) fn on_trade(&mut self, row: TradeRow, out: &mut Actions) {
+        let counts = &mut self.counts;
+        counts.trades[row.exit as usize] += 1;
+        counts.wins += u64::from(row.net.is_positive());
+        counts.gross = counts.gross.saturating_add(row.gross);
+        counts.fees = counts.fees.saturating_add(row.fees);
+        let (coin, exit, net, fees, held) = (row.coin, row.exit, row.net, row.fees, row.held);
+        out.note(Note::PositionClosed { coin, exit, net, fees, held });
+        out.record(Row::Trade(row));
+    }
+
+    /// Money that was won or lost.
+    fn on_money(&mut self, now: Now, amount: Usd, out: &mut Actions) {
+        if let Some(reason) = self.monitor.on_realized(now.mono, amount) {
+            self.stop_for(now, reason, out);
+        }
+    }
+
+    /// Takes the orders that are over out of the table.
+    pub(super) fn settle_ended(&mut self, now: Now, out: &mut Actions) {
+        while let Some(ended) = self.orders.take_ended() {
+            self.on_ended(now, &ended, out);
+        }
+    }
+
+    fn on_ended(&mut self, now: Now, ended: &Ended, out: &mut Actions) {
+        let row = ended.row;
+        let at = row.outcome as usize;
+        match row.purpose {
+            Purpose::Entry(_) => self.counts.entries_ended[at] += 1,
+            Purpose::Exit(_) => self.counts.exits_ended[at] += 1,
+        }
+        if row.outcome != Outcome::Dropped {
+            let (coin, cloid, outcome) = (row.coin, row.cloid, row.outcome);
+            out.note(Note::OrderEnded { coin, cloid, outcome, filled: row.filled, fee: row.fee });
+        }
+        out.record(Row::Order(row));
+        if let Some(refusal) = row.refusal {
+            self.counts.refusals[refusal.class() as usize] += 1;
+            self.on_refusal(now, ended.order.market, row.coin, refusal, out);
+        }
+        let verdict = match (row.refusal, row.outcome) {
+            (Some(refusal), _) => self.monitor.on_result(now.mono, Err(refusal)),
+            (None, Outcome::Filled | Outcome::PartiallyFilled) => {
+                self.monitor.on_result(now.mono, Ok(()))
+            }
+            (None, _) => None,
+        };
+        if let Some(reason) = verdict {
+            self.stop_for(now, reason, out);
+        }
+        if let Purpose::Exit(_) = row.purpose {
+            self.on_exit_ended(now, ended, out);
+        }
+    }
+
+    fn on_exit_ended(&mut self, now: Now, ended: &Ended, out: &mut Actions) {
+        let row = ended.row;
+        let Some(exit) = self.positions.exit_mut(ended.order.market) else { return };
+        exit.ended(now.mono, row.filled, row.refusal);
+        let misses = exit.misses();
+        // What the venue cannot take now is nobody's failure, and nor is what was never sent.
+        let excused = row.outcome == Outcome::Dropped
+            || row.refusal.is_some_and(|refusal| {
+                matches!(refusal.class(), RefusalClass::VenueState | RefusalClass::RateLimit)
+            });
+        if row.refusal == Some(Refusal::ReduceOnly) {
+            self.reading.wanted(now.mono); // The venue thinks that we are flat.
+        }
+        if !excused && let Some(reason) = self.monitor.on_exit_ended(misses) {
+            self.stop_for(now, reason, out);
+        }
+    }
+
+    /// What a refusal says about more than its order.
+    fn on_refusal(
+        &mut self,
+        now: Now,
+        id: MarketId,
+        coin: Coin,
+        refusal: Refusal,
+        out: &mut Actions,
+    ) {
+        match refusal {
+            Refusal::PostOnlyMode => {
+                self.suspended_until = now.mono.plus(POST_ONLY_PAUSE);
+                out.note(Note::Suspended { coin: None, refusal, wait: POST_ONLY_PAUSE });
+                self.drop_queued_entries(now);
+            }
+            Refusal::OpenInterestCap | Refusal::OpenInterestSpeed | Refusal::Halted => {
+                if let Some(bar) = self.bars.get_mut(id.index()) {
+                    bar.suspended_until = now.mono.plus(MARKET_PAUSE);
+                }
+                out.note(Note::Suspended { coin: Some(coin), refusal, wait: MARKET_PAUSE });
+            }
+            _ if refusal.class() == RefusalClass::AccountState => self.reading.wanted(now.mono),
+            _ => {}
+        }
+    }
+
+    /// Keeps the list of markets that hold something.
+    pub(super) fn count_held(&mut self, id: MarketId) {
+        let holds = self.positions.get(id).is_some();
+        match (holds, self.held.iter().position(|held| *held == id)) {
+            (true, None) => self.held.push(id),
+            (false, Some(at)) => {
+                self.held.remove(at);
+                if self.held.is_empty() {
+                    self.flatten = false; // The operator's wish is done.
+                }
+            }
+            _ => {}
+        }
+    }
+}

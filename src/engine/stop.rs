@@ -1,0 +1,131 @@
+//! READY, HardStop, the operator, and the end of a run.
+
+use crate::engine::trader::Trader;
+use crate::types::event::{Action, Actions, Wish};
+use crate::types::hard_stop::StopReason;
+use crate::types::note::{Note, ReadyFlags};
+use crate::types::time::{Mono, Nanos, Now};
+
+/// How long the end of a run waits for positions to close.
+const STOPPING: Nanos = Nanos::from_secs(60);
+/// How long it waits for answers once nothing is held, or when positions may stay.
+const SETTLING: Nanos = Nanos::from_secs(10);
+
+impl Trader {
+    /// Sets a reason of HardStop: queued entries are dropped, exits go on.
+    pub(super) fn stop_for(&mut self, now: Now, reason: StopReason, out: &mut Actions) {
+        if self.hard_stop.set(reason, now.wall) {
+            out.note(Note::HardStopSet { reason });
+            self.drop_queued_entries(now);
+            self.keep_latch(reason, out);
+        }
+    }
+
+    /// Releases a reason of HardStop.
+    pub(super) fn release(&mut self, reason: StopReason, out: &mut Actions) {
+        if self.hard_stop.release(reason) {
+            out.note(Note::HardStopReleased { reason });
+            self.monitor.on_release(reason);
+            self.keep_latch(reason, out);
+        }
+    }
+
+    fn keep_latch(&self, changed: StopReason, out: &mut Actions) {
+        // A new start connects anew: nothing to keep.
+        if changed != StopReason::Reconnecting {
+            out.push(Action::KeepLatch(self.hard_stop.lasting()));
+        }
+    }
+
+    pub(super) fn on_operator(&mut self, now: Now, wish: Wish, out: &mut Actions) {
+        match wish {
+            Wish::Halt => {
+                out.note(Note::Operator { what: "halt" });
+                self.stop_for(now, StopReason::Operator, out);
+            }
+            Wish::Release(one) => {
+                out.note(Note::Operator { what: "release" });
+                for reason in StopReason::ALL {
+                    // The link decides over this one.
+                    let wanted = one.is_none_or(|one| one == *reason);
+                    if wanted && *reason != StopReason::Reconnecting {
+                        self.release(*reason, out);
+                    }
+                }
+            }
+            Wish::Flatten => {
+                out.note(Note::Operator { what: "flatten" });
+                self.flatten = true;
+                self.drop_queued_entries(now);
+            }
+        }
+    }
+
+    /// The link is gone: what was sent has no answer, and what was not sent must not go out later.
+    pub(super) fn on_disconnected(&mut self, now: Now, out: &mut Actions) {
+        self.orders_heard = false;
+        self.fills_heard = false;
+        self.drop_queued(now);
+        self.orders.on_disconnected(now);
+        self.budget.on_disconnected();
+        self.forget_leverage_posts();
+        self.monitor.on_link_down();
+        self.stop_for(now, StopReason::Reconnecting, out);
+    }
+
+    pub(super) fn on_connected(&mut self, now: Now) {
+        self.reconciler.on_reconnect(now.mono);
+        self.reading.wanted(now.mono);
+    }
+
+    /// Recounts READY, and releases what a reconnect had set.
+    pub(super) fn judge_ready(&mut self, now: Now, md_ready: bool, open: bool, out: &mut Actions) {
+        let held = ReadyFlags {
+            md_ready,
+            order_snapshot: self.orders_heard,
+            fills_snapshot: self.fills_heard,
+            position_synced: self.reconciler.synced(),
+            ws_connected: open,
+            hard_stop_clear: !self.hard_stop.active(),
+        };
+        if held.but_for_hard_stop() {
+            self.release(StopReason::Reconnecting, out);
+        }
+        let ready = ReadyFlags { hard_stop_clear: !self.hard_stop.active(), ..held };
+        if ready != self.ready {
+            self.ready = ready;
+            self.leverage_at = self.leverage_at.min(now.mono);
+            out.note(Note::Readiness { ready });
+        }
+    }
+
+    /// The run is to end: closes what is held first, if the config says so.
+    pub(super) fn begin_stopping(&mut self, now: Now, out: &mut Actions) {
+        if self.stopping_until.is_some() {
+            return;
+        }
+        let open = self.positions.count_open();
+        let flatten = self.settings.position.flatten_on_shutdown && open > 0;
+        if flatten {
+            out.note(Note::Flattening { positions: open });
+        }
+        let wait = if flatten { STOPPING } else { SETTLING };
+        self.stopping_until = Some(now.mono.plus(wait));
+        self.drop_queued_entries(now);
+    }
+
+    /// Whether a run that is ending may end now.
+    pub(super) fn may_end(&self, now: Mono) -> bool {
+        let Some(until) = self.stopping_until else { return false };
+        let open = self.settings.position.flatten_on_shutdown && self.positions.count_open() > 0;
+        (!open && self.orders.is_empty()) || now >= until
+    }
+
+    /// Says what is left open at the end.
+    pub(super) fn say_farewell(&self, out: &mut Actions) {
+        let positions = self.positions.count_open();
+        if positions > 0 {
+            out.note(Note::LeftOpen { positions });
+        }
+    }
+}

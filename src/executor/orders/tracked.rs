@@ -1,0 +1,561 @@
+//! One order in the table: its life, what each stream told of it, and its row at the end.
+
+use super::life::{Life, OrderEvent, OrderState};
+use super::{
+    ANSWER_GRACE, EXPIRY_MARGIN, Ended, LOOK_UP_PACE, LOOK_UP_SLOW_PACE, LOOK_UPS, OrderId,
+    ROWS_DEADLINE, ROWS_GRACE,
+};
+use crate::executor::refusals::{refusal, refusal_of_word};
+use crate::types::ids::Sample;
+use crate::types::num::{Px, Sz, Szi, Usd};
+use crate::types::order::{Fate, Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Refusal, Word};
+use crate::types::record::{OrderRow, Outcome};
+use crate::types::time::{Mono, Nanos, Now, Wall};
+
+/// How it went out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) at: Now,
+    pub(super) nonce: u64,
+    pub(super) post: u64,
+    /// Its place in the action, and how many orders that had.
+    pub(super) item: u32,
+    pub(super) of: u32,
+    /// When the venue no longer takes it, by our clock.
+    pub(super) expires: Mono,
+}
+
+/// What its fill rows sum up to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rows {
+    sz: Sz,
+    /// Price times size, in 1e-16 USD.
+    value: i128,
+    fee: Usd,
+    last_at: Option<Wall>,
+}
+
+/// The search for an end that nobody told.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// Whether somebody was told of it.
+    told: bool,
+    asks: u32,
+    /// Answers in a row that the venue does not know it.
+    unknown: u32,
+    next: Mono,
+    /// What refused it, if that alone proves nothing.
+    suspect: Option<Refusal>,
+}
+
+/// Fill rows that have not come.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    told: bool,
+    deadline: Mono,
+}
+
+/// An order in the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracked {
+    pub(super) id: OrderId,
+    order: Order,
+    life: Life,
+    created: Now,
+    pub(super) sent: Option<Sent>,
+    pub(super) oid: Option<u64>,
+    rows: Rows,
+    answered: Option<Now>,
+    answer_px: Option<Px>,
+    /// The answer said how much filled, or why nothing did: it overrules what updates let guess.
+    answer_tells: bool,
+    /// The answer may still come.
+    answer_due: bool,
+    updated_at: Option<Wall>,
+    words: Option<Sample>,
+    doubt: Option<Doubt>,
+    /// Something filled, and only rows can tell how much; this much at most.
+    guess: Option<Sz>,
+    closed_at: Option<Mono>,
+    missing: Option<Missing>,
+    done: Option<Now>,
+    pub(super) contradicted: u32,
+}
+
+impl Tracked {
+    pub(super) const fn new(id: OrderId, now: Now, order: Order) -> Self {
+        Self {
+            id,
+            order,
+            life: Life::new(order.sz),
+            created: now,
+            sent: None,
+            oid: None,
+            rows: Rows { sz: Sz::ZERO, value: 0, fee: Usd::ZERO, last_at: None },
+            answered: None,
+            answer_px: None,
+            answer_tells: false,
+            answer_due: false,
+            updated_at: None,
+            words: None,
+            doubt: None,
+            guess: None,
+            closed_at: None,
+            missing: None,
+            done: None,
+            contradicted: 0,
+        }
+    }
+
+    /// What was approved.
+    pub const fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Where it is.
+    pub const fn state(&self) -> OrderState {
+        self.life.state()
+    }
+
+    /// How much of it is known to have filled.
+    pub const fn filled(&self) -> Sz {
+        self.life.filled()
+    }
+
+    /// When it was approved.
+    pub const fn created(&self) -> Now {
+        self.created
+    }
+
+    /// Whether its end is not known, and looked up.
+    pub const fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// Whether it is over; it leaves the table with the next `take_ended`.
+    pub const fn is_done(&self) -> bool {
+        self.done.is_some()
+    }
+
+    /// What of it no fill row has told yet and still may: all that is left while it is open, what
+    /// is known to have filled once it is closed.
+    pub(super) fn unsettled(&self) -> Sz {
+        let most = match (self.done, self.life.is_closed()) {
+            (Some(_), _) => Sz::ZERO,
+            (None, true) => self.filled().max(self.guessed()),
+            (None, false) => self.order.sz,
+        };
+        less(most, self.rows.sz)
+    }
+
+    /// Filled by word of an answer or an update, and not by fill rows; above zero when bought.
+    pub(super) fn announced(&self) -> Szi {
+        match self.done {
+            Some(_) => Szi::ZERO,
+            None => Szi::of(self.order.side, less(self.filled(), self.rows.sz)),
+        }
+    }
+
+    pub(super) fn on_sent(&mut self, sent: Sent) {
+        if self.tell(OrderEvent::Sent) {
+            self.sent = Some(sent);
+            self.answer_due = true;
+        }
+    }
+
+    /// It will not be sent.
+    pub(super) fn drop_pending(&mut self, now: Now) {
+        if self.life.state() == OrderState::Pending {
+            self.done.get_or_insert(now);
+        }
+    }
+
+    /// The run ends: what is not known now never will be.
+    pub(super) fn abandon(&mut self, now: Now) {
+        self.done.get_or_insert(now);
+    }
+
+    /// The post that carried it was answered.
+    pub(super) fn on_answer(&mut self, now: Now, answer: &PostAnswer<'_>) {
+        self.answered.get_or_insert(now);
+        self.answer_due = false;
+        match answer {
+            PostAnswer::Statuses(statuses) => match self.status(statuses) {
+                Some(status) => self.on_status(now, status),
+                None => self.begin_doubt(now, None),
+            },
+            PostAnswer::Refused(words) => self.on_refusal(now, *words),
+            // A post that failed in words nobody knows may have failed after the action was done.
+            PostAnswer::Error(words) if refusal(words.as_bytes()) == Refusal::Unlisted => {
+                self.begin_doubt(now, None);
+            }
+            PostAnswer::Error(words) => self.on_refusal(now, *words),
+            PostAnswer::Default | PostAnswer::Order(_) | PostAnswer::Other => {
+                self.begin_doubt(now, None);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The status that is its own: one an order, or a lone error that stands for all of them
+    /// (PROTOCOL.md §3.3). Of any other shortage nobody knows whose they are.
+    fn status(&self, statuses: &[OrderAnswer]) -> Option<OrderAnswer> {
+        let sent = self.sent?;
+        match statuses {
+            [lone @ OrderAnswer::Error(_)] => Some(*lone),
+            _ if statuses.len() == sent.of as usize => statuses.get(sent.item as usize).copied(),
+            _ => None,
+        }
+    }
+
+    fn on_status(&mut self, now: Now, status: OrderAnswer) {
+        match status {
+            OrderAnswer::Filled { total_sz, avg_px, oid } => {
+                self.oid.get_or_insert(oid);
+                if self.tell(OrderEvent::FilledTo { total: total_sz }) {
+                    self.answer_px = Some(avg_px);
+                    self.answer_tells = true;
+                    self.close(OrderEvent::Expired);
+                } else {
+                    self.begin_doubt(now, None);
+                }
+            }
+            OrderAnswer::Error(words) => self.on_refusal(now, words),
+            // An IOC does not rest: whatever this is, it is not an end.
+            OrderAnswer::Resting { oid } => {
+                self.oid.get_or_insert(oid);
+                self.begin_doubt(now, None);
+            }
+            OrderAnswer::Success | OrderAnswer::Unknown => self.begin_doubt(now, None),
+        }
+    }
+
+    fn on_refusal(&mut self, now: Now, words: Sample) {
+        self.words.get_or_insert(words);
+        match refusal(words.as_bytes()) {
+            // The action with that nonce may be this very one (PROTOCOL.md §3.6).
+            Refusal::DuplicateNonce => self.begin_doubt(now, Some(Refusal::DuplicateNonce)),
+            refusal => {
+                self.answer_tells = true;
+                self.close(OrderEvent::Refused(refusal));
+            }
+        }
+    }
+
+    /// `orderUpdates` told of it.
+    pub(super) fn on_update(&mut self, now: Now, update: &OrderUpdate) {
+        if !matches!(update.word.fate(), Fate::Live | Fate::Unknown) {
+            self.updated_at.get_or_insert(now.wall);
+        }
+        self.on_word(now, update);
+        self.settle(now);
+    }
+
+    /// A look-up that was asked at `asked` was answered.
+    pub(super) fn on_look_up(&mut self, now: Now, asked: Mono, answer: &PostAnswer<'_>) {
+        match answer {
+            PostAnswer::Order(Some(update)) => {
+                if let Some(doubt) = &mut self.doubt {
+                    doubt.unknown = 0;
+                }
+                self.on_word(now, update);
+            }
+            PostAnswer::Order(None) => self.on_unknown(asked),
+            // No answer; the next look-up is due in time.
+            _ => {}
+        }
+        self.settle(now);
+    }
+
+    fn on_word(&mut self, now: Now, update: &OrderUpdate) {
+        self.oid.get_or_insert(update.oid);
+        let fate = update.word.fate();
+        match fate {
+            Fate::Live => {}
+            Fate::Unknown => self.begin_doubt(now, None),
+            Fate::Filled => {
+                self.claim(update);
+                self.close(OrderEvent::Expired);
+            }
+            Fate::Cancelled | Fate::Rejected => {
+                if fate == Fate::Cancelled {
+                    self.claim(update);
+                }
+                let refusal = refusal_of_word(update.word).unwrap_or(Refusal::Unlisted);
+                self.close(OrderEvent::Refused(refusal));
+            }
+        }
+    }
+
+    /// What a terminal update says of the filled size: what it was placed with less what is left.
+    ///
+    /// Of a reduce-only order that is a guess, since the venue shrinks what is left to the
+    /// position without a word (PROTOCOL.md §9.4): there the answer and the rows tell.
+    fn claim(&mut self, update: &OrderUpdate) {
+        let gone = less(update.orig_sz, update.sz);
+        if update.word == Word::ReduceOnlyCanceled {
+            return;
+        }
+        if self.order.reduce_only || gone == Sz::ZERO {
+            if gone > Sz::ZERO || update.word.fate() == Fate::Filled {
+                self.guess = Some(self.guess.unwrap_or_default().max(gone));
+            }
+        } else {
+            self.tell(OrderEvent::FilledTo { total: gone });
+        }
+    }
+
+    /// The venue does not know it. Three times so, the last of them asked when it would no longer
+    /// have been taken, and it is dead.
+    fn on_unknown(&mut self, asked: Mono) {
+        let (Some(doubt), Some(sent)) = (&mut self.doubt, self.sent) else { return };
+        doubt.unknown = doubt.unknown.saturating_add(1);
+        if doubt.unknown < LOOK_UPS || asked < sent.expires.plus(EXPIRY_MARGIN) {
+            return;
+        }
+        let suspect = doubt.suspect;
+        if self.oid.is_none() && self.filled() == Sz::ZERO {
+            self.close(OrderEvent::Refused(suspect.unwrap_or(Refusal::TooLate)));
+        } else {
+            // It was there once, and the venue no longer says how it ended: rows alone can tell.
+            self.guess.get_or_insert(Sz::ZERO);
+            self.close(OrderEvent::Expired);
+        }
+    }
+
+    /// One of its fills, told for the first time.
+    pub(super) fn on_fill(&mut self, now: Now, fill: &Fill) {
+        self.oid.get_or_insert(fill.oid);
+        let rows = &mut self.rows;
+        let value = i128::from(fill.px.units()) * i128::from(fill.sz.units());
+        rows.sz = Sz::from_units(rows.sz.units().saturating_add(fill.sz.units()));
+        rows.value = rows.value.saturating_add(value);
+        rows.fee = rows.fee.saturating_add(fill.fee);
+        rows.last_at = Some(now.wall);
+        let total = rows.sz;
+        self.tell(OrderEvent::FilledTo { total });
+        self.settle(now);
+    }
+
+    /// The link is gone: an answer that has not come will not.
+    pub(super) fn on_disconnected(&mut self, now: Now) {
+        if self.sent.is_some() && self.answered.is_none() {
+            self.begin_doubt(now, None);
+        }
+        self.answer_due = false;
+        if let Some(doubt) = &mut self.doubt {
+            doubt.next = now.mono;
+        }
+        self.settle(now);
+        if self.waits_for_rows() && self.missing.is_none() {
+            self.missing = Some(Missing { told: false, deadline: now.mono.plus(ROWS_DEADLINE) });
+        }
+    }
+
+    /// Whatever is due by now, but for look-ups.
+    pub(super) fn on_time(&mut self, now: Now, order_timeout: Nanos) {
+        if self.answer_due && self.timeout(order_timeout).is_some_and(|at| at <= now.mono) {
+            self.answer_due = false;
+            self.begin_doubt(now, None);
+        }
+        self.settle(now);
+        if !self.waits_for_rows() {
+            return;
+        }
+        match self.missing {
+            None if self.rows_due() <= now.mono => {
+                let deadline = now.mono.plus(ROWS_DEADLINE);
+                self.missing = Some(Missing { told: false, deadline });
+            }
+            Some(missing) if missing.deadline <= now.mono => {
+                let guessed = self.guessed();
+                if self.rows.sz == Sz::ZERO && guessed > Sz::ZERO {
+                    self.tell(OrderEvent::FilledTo { total: guessed });
+                }
+                self.done = Some(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks for a look-up if one is due. `ask` gives the post that carries it, or `None` when it
+    /// cannot go now. Returns that post.
+    pub(super) fn look_up(
+        &mut self,
+        now: Mono,
+        mut ask: impl FnMut(&Order) -> Option<u64>,
+    ) -> Option<u64> {
+        let doubt = self.doubt.as_mut().filter(|doubt| doubt.next <= now)?;
+        let post = ask(&self.order);
+        if post.is_some() {
+            doubt.asks = doubt.asks.saturating_add(1);
+        }
+        let slow = doubt.asks >= LOOK_UPS;
+        doubt.next = now.plus(if slow { LOOK_UP_SLOW_PACE } else { LOOK_UP_PACE });
+        post
+    }
+
+    /// When `on_time` has something to do next.
+    pub(super) fn next_due(&self, order_timeout: Nanos, link_open: bool) -> Mono {
+        if self.done.is_some() {
+            return Mono::MAX;
+        }
+        let timeout = self.timeout(order_timeout).filter(|_| self.answer_due);
+        let look_up = self.doubt.filter(|_| link_open).map(|doubt| doubt.next);
+        let rows = self.waits_for_rows().then(|| match self.missing {
+            Some(missing) => missing.deadline,
+            None => self.rows_due(),
+        });
+        let grace = if self.waits_for_answer() { self.closed_at } else { None };
+        let grace = grace.map(|at| at.plus(ANSWER_GRACE));
+        [timeout, look_up, rows, grace].into_iter().flatten().min().unwrap_or(Mono::MAX)
+    }
+
+    /// Whether it fell into doubt since this was last asked.
+    pub(super) fn take_doubt(&mut self) -> bool {
+        self.doubt.as_mut().is_some_and(|doubt| !std::mem::replace(&mut doubt.told, true))
+    }
+
+    /// Whether its rows went missing since this was last asked.
+    pub(super) fn take_missing(&mut self) -> bool {
+        self.done.is_none()
+            && self.missing.as_mut().is_some_and(|m| !std::mem::replace(&mut m.told, true))
+    }
+
+    fn timeout(&self, order_timeout: Nanos) -> Option<Mono> {
+        self.sent.map(|sent| sent.at.mono.plus(order_timeout))
+    }
+
+    fn rows_due(&self) -> Mono {
+        self.closed_at.unwrap_or_default().plus(ROWS_GRACE)
+    }
+
+    /// Applies `event`; returns whether it was legal.
+    fn tell(&mut self, event: OrderEvent) -> bool {
+        let legal = self.life.apply(event).is_ok();
+        if !legal {
+            self.contradicted = self.contradicted.saturating_add(1);
+        }
+        legal
+    }
+
+    /// Applies an event that ends it; what was in doubt is settled.
+    fn close(&mut self, event: OrderEvent) {
+        if self.tell(event) {
+            self.doubt = None;
+        }
+    }
+
+    /// Its end has to be found out, unless it is known.
+    fn begin_doubt(&mut self, now: Now, suspect: Option<Refusal>) {
+        if self.life.is_closed() || self.sent.is_none() {
+            return;
+        }
+        let next = now.mono;
+        let fresh = Doubt { told: false, asks: 0, unknown: 0, next, suspect: None };
+        let doubt = self.doubt.get_or_insert(fresh);
+        doubt.suspect = doubt.suspect.or(suspect);
+    }
+
+    /// What updates let guess of the filled size, where nothing better is known.
+    fn guessed(&self) -> Sz {
+        self.guess.filter(|_| !self.answer_tells).unwrap_or_default()
+    }
+
+    /// Whether rows alone can tell what filled, and none has come.
+    fn is_guessing(&self) -> bool {
+        self.guess.is_some() && !self.answer_tells && self.rows.sz == Sz::ZERO
+    }
+
+    fn waits_for_rows(&self) -> bool {
+        let short = self.rows.sz < self.filled() || self.is_guessing();
+        self.life.is_closed() && self.done.is_none() && short
+    }
+
+    /// An update said that nothing filled, and the answer may still overrule it.
+    fn waits_for_answer(&self) -> bool {
+        let empty = self.filled() == Sz::ZERO && !self.is_guessing();
+        self.life.is_closed() && self.done.is_none() && empty && self.answer_due
+    }
+
+    /// Over, once its end is certain and its rows account for what filled.
+    fn settle(&mut self, now: Now) {
+        if !self.life.is_closed() {
+            return;
+        }
+        self.doubt = None; // Its rows filled it up.
+        let closed_at = *self.closed_at.get_or_insert(now.mono);
+        let patient = self.waits_for_answer() && now.mono < closed_at.plus(ANSWER_GRACE);
+        if self.done.is_none() && !self.waits_for_rows() && !patient {
+            self.done = Some(now);
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.life.state() {
+            OrderState::Pending => Outcome::Dropped,
+            OrderState::Submitted => Outcome::Unknown,
+            OrderState::PartiallyFilled => Outcome::PartiallyFilled,
+            OrderState::Filled => Outcome::Filled,
+            OrderState::Rejected => Outcome::Rejected,
+            OrderState::Expired if self.is_guessing() => Outcome::Unknown,
+            OrderState::Expired => Outcome::Expired,
+        }
+    }
+
+    /// Mean price of what filled: of the rows when they tell it all, else the answer's.
+    fn avg_px(&self) -> Option<Px> {
+        let told = i128::from(self.rows.sz.units());
+        let of_rows = self.rows.value.checked_div(told).and_then(|px| i64::try_from(px).ok());
+        let of_rows = of_rows.map(Px::from_units);
+        if self.rows.sz < self.filled() { self.answer_px.or(of_rows) } else { of_rows }
+    }
+
+    /// What there is to say at its end; `None` while it is not over.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        let ended_at = self.done?.wall;
+        let (order, outcome, refusal) = (self.order, self.outcome(), self.life.refusal());
+        let sent = self.sent.as_ref();
+        let answer = sent.zip(self.answered);
+        let row = OrderRow {
+            cloid: order.cloid,
+            oid: self.oid,
+            nonce: sent.map(|sent| sent.nonce),
+            coin: order.coin,
+            asset: order.asset,
+            side: order.side,
+            px: order.px,
+            sz: order.sz,
+            reduce_only: order.reduce_only,
+            purpose: order.purpose,
+            outcome,
+            refusal,
+            filled: self.filled(),
+            avg_px: self.avg_px(),
+            fee: self.rows.fee,
+            created_at: self.created.wall,
+            sent_at: sent.map(|sent| sent.at.wall),
+            answered_at: self.answered.map(|at| at.wall),
+            updated_at: self.updated_at,
+            filled_at: self.rows.last_at,
+            ended_at,
+            send_latency: sent.map(|sent| sent.at.mono.since(self.created.mono)),
+            answer_latency: answer.map(|(sent, at)| at.mono.since(sent.at.mono)),
+        };
+        Some(Ended {
+            id: self.id,
+            order,
+            outcome,
+            refusal,
+            words: self.words.filter(|_| refusal.is_some()),
+            filled: self.filled(),
+            unaccounted: less(self.filled(), self.rows.sz),
+            row,
+        })
+    }
+}
+
+/// `a` less `b`, or nothing.
+fn less(a: Sz, b: Sz) -> Sz {
+    Sz::from_units(a.units().saturating_sub(b.units()).max(0))
+}

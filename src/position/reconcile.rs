@@ -1,0 +1,310 @@
+//! Whether the venue holds what we think we hold: judged by difference, never replaced.
+//!
+//! A reading is one witness. It may be older than our last fill, from a node that lags, or empty
+//! though the account is not (PROTOCOL.md §4.3). So it must repeat itself before it is believed over
+//! our fills, and what it is believed for is the difference alone.
+
+use crate::types::account::{AccountMode, AccountState, DexAccount, HeldPosition};
+use crate::types::ids::{Coin, MarketId};
+use crate::types::num::Szi;
+use crate::types::time::{Mono, Nanos, VenueMs};
+
+/// Readings in a row that must differ from us, with no fill between them, to overrule us.
+pub const MISMATCH_READS: u32 = 3;
+
+/// Readings in a row that must find a market flat.
+const FLAT_READS: u32 = 2;
+
+/// After a difference the account is read again this soon.
+const SOON: Nanos = Nanos::from_secs(2);
+
+/// What a reading says of one market.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// The venue holds what we hold.
+    Agrees,
+    /// It does not, so often in a row by now; no entries there meanwhile.
+    Waiting {
+        /// Readings so far.
+        reads: u32,
+        /// What we hold, announced fills among it.
+        ours: Szi,
+        /// What the venue holds.
+        theirs: Szi,
+    },
+    /// The first reading found this: it is ours from now on.
+    Adopt(HeldPosition),
+    /// Nothing is held there: found by the first reading, or by two in a row against us.
+    Flat,
+    /// The difference lasts. HardStop, and the venue's position is taken over.
+    Mismatch {
+        /// What we hold, announced fills among it.
+        ours: Szi,
+        /// What the venue holds.
+        theirs: Szi,
+        /// The same as it was told; `None` when flat.
+        held: Option<HeldPosition>,
+    },
+}
+
+/// A verdict, of which market, and as of when.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Judged {
+    /// The market.
+    pub market: MarketId,
+    /// Time of the state that was judged: the baseline of what is taken over.
+    pub at: VenueMs,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// Compares readings of the account with what we hold.
+#[derive(Clone, Debug)]
+pub struct Reconciler {
+    resync_interval: Nanos,
+    slots: Vec<Slot>,
+    dexes: Vec<Dex>,
+    next_read: Mono,
+    /// Whether a reading of this link left no market unsettled.
+    synced: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    coin: Coin,
+    /// Whether a first reading was taken over.
+    settled: bool,
+    /// Block time of the newest fill.
+    last_fill: Option<VenueMs>,
+    /// Readings in a row that differed; of them, those in a row that found it flat.
+    differs: u32,
+    flat: u32,
+    /// What we held at the last of them.
+    ours: Szi,
+}
+
+#[derive(Clone, Debug)]
+struct Dex {
+    name: String,
+    /// Time of its newest state.
+    newest: Option<VenueMs>,
+    /// Whether it ever had a value or a position.
+    funded: bool,
+}
+
+impl Reconciler {
+    /// Without markets; the first reading is wanted at once, the others every `resync_interval`.
+    pub fn new(resync_interval: Nanos) -> Self {
+        let (slots, dexes) = (Vec::new(), Vec::new());
+        Self { resync_interval, slots, dexes, next_read: Mono(0), synced: false }
+    }
+
+    /// A new market. Markets are added in the order of their ids; one that is there already stays as
+    /// it is.
+    pub fn add_market(&mut self, id: MarketId, coin: Coin) {
+        debug_assert!(id.index() <= self.slots.len(), "ids have no gaps");
+        if id.index() == self.slots.len() {
+            self.slots.push(Slot {
+                coin,
+                settled: false,
+                last_fill: None,
+                differs: 0,
+                flat: 0,
+                ours: Szi::ZERO,
+            });
+            // Nothing is known of it: a reading is due.
+            self.next_read = Mono(0);
+        }
+    }
+
+    /// A fill of the account was applied there: what earlier readings said of it is void.
+    pub fn on_fill(&mut self, market: MarketId, time: VenueMs) {
+        if let Some(slot) = self.slots.get_mut(market.index()) {
+            slot.last_fill = Some(slot.last_fill.map_or(time, |last| last.max(time)));
+            (slot.differs, slot.flat) = (0, 0);
+        }
+    }
+
+    /// Judges a reading against `ours`: what is held by fills, and what answers announced beyond
+    /// them. The fills that the reading brings must have been applied before. `verdicts` is cleared
+    /// and gets one entry for each market that the reading says something of.
+    ///
+    /// What `Adopt`, `Flat` and `Mismatch` tell is to be given to
+    /// [`Positions::adopt`](super::Positions::adopt) with its time; then the reading's fills are
+    /// applied once more, since those after that time were not while there was no baseline.
+    pub fn judge(
+        &mut self,
+        now: Mono,
+        reading: &AccountState,
+        ours: impl Fn(MarketId) -> Szi,
+        verdicts: &mut Vec<Judged>,
+    ) {
+        verdicts.clear();
+        let mut open = false;
+        for (id, slot) in (0..).map(MarketId).zip(&mut self.slots) {
+            let state = reading.dexes.iter().find(|state| state.dex == dex_of(&slot.coin));
+            let Some(state) = state else {
+                open |= !slot.settled;
+                continue;
+            };
+            let dex = self.dexes.iter().find(|dex| dex.name == state.dex);
+            if !slot.is_of(state, dex) {
+                open = true;
+                continue;
+            }
+            let held = state.positions.iter().find(|held| held.coin == slot.coin);
+            let empty = Emptiness::of(reading.mode, state, dex);
+            let verdict = slot.judge(ours(id), held, empty);
+            open |= matches!(verdict, Some(Verdict::Waiting { .. }) | None);
+            if let Some(verdict) = verdict {
+                verdicts.push(Judged { market: id, at: state.time, verdict });
+            }
+        }
+        for state in &reading.dexes {
+            self.note(state);
+        }
+        self.synced |= !self.slots.is_empty() && self.slots.iter().all(|slot| slot.settled);
+        self.next_read = now.plus(if open { SOON } else { self.resync_interval });
+    }
+
+    /// When the account should be read next: 2 s after a reading that differed or could not be
+    /// judged, else after the interval. It stays in the past until a reading is judged; who reads
+    /// sees to it that one at a time is under way, and waits after one that failed.
+    pub const fn wants_read_at(&self) -> Mono {
+        self.next_read
+    }
+
+    /// Something is odd (a refusal that says we hold nothing, an answer whose fills do not come):
+    /// the account should be read soon.
+    pub fn hasten(&mut self, now: Mono) {
+        self.next_read = self.next_read.min(now.plus(SOON));
+    }
+
+    /// The link came back: the account should be read at once, and is not synced before.
+    pub fn on_reconnect(&mut self, now: Mono) {
+        self.next_read = self.next_read.min(now);
+        self.synced = false;
+    }
+
+    /// Whether a reading of this link was judged, every market had been found by one then, and none
+    /// differs now. A market that is listed later is in doubt by itself.
+    pub fn synced(&self) -> bool {
+        self.synced && self.slots.iter().all(|slot| slot.differs == 0)
+    }
+
+    /// Whether entries have to wait there: no reading was taken over yet, or the last one differed.
+    pub fn in_doubt(&self, market: MarketId) -> bool {
+        self.slots.get(market.index()).is_none_or(|slot| !slot.settled || slot.differs > 0)
+    }
+
+    fn note(&mut self, state: &DexAccount) {
+        let funded = !state.is_all_zero();
+        match self.dexes.iter_mut().find(|dex| dex.name == state.dex) {
+            Some(dex) => {
+                dex.newest = dex.newest.max(Some(state.time));
+                dex.funded |= funded;
+            }
+            None => {
+                let (name, newest) = (state.dex.clone(), Some(state.time));
+                self.dexes.push(Dex { name, newest, funded });
+            }
+        }
+    }
+}
+
+/// What an all-zero state is worth.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Emptiness {
+    /// It is not all zero.
+    Funded,
+    /// Nothing was ever seen there; or the account keeps its balance elsewhere, so that flat looks
+    /// like this. It has to repeat itself like any other difference.
+    Usual,
+    /// There was a value before: no evidence.
+    Odd,
+}
+
+impl Emptiness {
+    fn of(mode: AccountMode, state: &DexAccount, dex: Option<&Dex>) -> Self {
+        let own_balance = matches!(mode, AccountMode::Standard);
+        match state.is_all_zero() {
+            false => Self::Funded,
+            true if own_balance && dex.is_some_and(|dex| dex.funded) => Self::Odd,
+            true => Self::Usual,
+        }
+    }
+}
+
+impl Slot {
+    /// Whether `state` can say anything of this market: it is not older than our last fill, nor than
+    /// another state of its dex.
+    fn is_of(&self, state: &DexAccount, dex: Option<&Dex>) -> bool {
+        let newest = dex.and_then(|dex| dex.newest).max(self.last_fill);
+        newest.is_none_or(|newest| state.time >= newest)
+    }
+
+    /// `None` when nothing can be said.
+    fn judge(
+        &mut self,
+        ours: Szi,
+        held: Option<&HeldPosition>,
+        empty: Emptiness,
+    ) -> Option<Verdict> {
+        let theirs = held.map_or(Szi::ZERO, |held| held.szi);
+        if !self.settled {
+            return self.first(held, theirs, empty);
+        }
+        if ours == theirs {
+            (self.differs, self.flat) = (0, 0);
+            return Some(Verdict::Agrees);
+        }
+        if empty == Emptiness::Odd {
+            return None;
+        }
+        if self.ours != ours {
+            // Ours moved in between, by what an answer announced.
+            (self.differs, self.flat) = (0, 0);
+        }
+        self.ours = ours;
+        self.differs = self.differs.saturating_add(1);
+        let counts = theirs.is_flat() && empty == Emptiness::Funded;
+        self.flat = if counts { self.flat.saturating_add(1) } else { 0 };
+        let flat = self.flat >= FLAT_READS;
+        if flat || self.differs >= MISMATCH_READS {
+            (self.differs, self.flat) = (0, 0);
+            return Some(match flat {
+                true => Verdict::Flat,
+                false => Verdict::Mismatch { ours, theirs, held: held.copied() },
+            });
+        }
+        Some(Verdict::Waiting { reads: self.differs, ours, theirs })
+    }
+
+    /// The first reading is believed; an empty one has to say so twice.
+    fn first(
+        &mut self,
+        held: Option<&HeldPosition>,
+        theirs: Szi,
+        empty: Emptiness,
+    ) -> Option<Verdict> {
+        if let Some(held) = held.filter(|held| !held.szi.is_flat()) {
+            self.settled = true;
+            (self.differs, self.flat) = (0, 0);
+            return Some(Verdict::Adopt(*held));
+        }
+        self.flat = self.flat.saturating_add(1);
+        if empty == Emptiness::Odd || (empty == Emptiness::Usual && self.flat < FLAT_READS) {
+            let reads = self.flat;
+            return Some(Verdict::Waiting { reads, ours: Szi::ZERO, theirs });
+        }
+        self.settled = true;
+        self.flat = 0;
+        Some(Verdict::Flat)
+    }
+}
+
+/// The dex that a coin is listed on: what stands before its colon; nothing is the main one
+/// (PROTOCOL.md §5.1).
+fn dex_of(coin: &Coin) -> &str {
+    coin.as_str().split_once(':').map_or("", |(dex, _)| dex)
+}

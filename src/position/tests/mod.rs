@@ -1,0 +1,1 @@
+//! What positions, exits, readings and triggers promise.
