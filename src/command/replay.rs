@@ -12,7 +12,7 @@ use crate::persistence::{RunInfo, Store};
 use crate::runtime::capture::{Header, Heard, Reader};
 use crate::runtime::os::GIT_COMMIT;
 use crate::runtime::tally::Tally;
-use crate::runtime::wallet::{self, trading_engine};
+use crate::runtime::wallet::{throwaway_key, wallet};
 use crate::types::config::{self, Config};
 use crate::types::event::{Action, Actions, Event};
 use crate::types::hard_stop::HardStop;
@@ -143,10 +143,10 @@ fn engine(config: &Config, header: &Header) -> Result<Engine, Failure> {
     match config.mode {
         Mode::Observation => Ok(Engine::new(config, header.first_id, header.seed)),
         Mode::Trading => {
-            let key = wallet::throwaway_key().map_err(Failure::runtime)?;
-            let (wallet, _) = wallet::wallet(config, key).map_err(Failure::usage)?;
+            let key = throwaway_key().map_err(Failure::runtime)?;
+            let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
             let latch = HardStop::default();
-            Ok(trading_engine(config, header.first_id, header.seed, wallet, latch))
+            Ok(Engine::trading(config, header.first_id, header.seed, wallet, latch))
         }
     }
 }

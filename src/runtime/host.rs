@@ -22,7 +22,7 @@ use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
 use crate::runtime::tally::Tally;
-use crate::runtime::wallet::{Armed, Presigning, WalletError, trading_engine};
+use crate::runtime::wallet::{Armed, Presigning, WalletError};
 use crate::telemetry::{self, Screen};
 use crate::types::config::{Config, Core};
 use crate::types::record::Mode;
@@ -183,7 +183,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
                 warn!(reasons = %latch, "HardStop holds from a run before: no entries");
             }
             let Armed { wallet, presigning, lock, .. } = armed;
-            (trading_engine(config, first_id, seed, wallet, latch), presigning, Some(lock))
+            (Engine::trading(config, first_id, seed, wallet, latch), presigning, Some(lock))
         }
         None => (Engine::new(config, first_id, seed), None, None),
     };

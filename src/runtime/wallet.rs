@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::engine::Engine;
+use crate::engine::Wallet;
 use crate::executor::encode::Encoder;
 use crate::executor::signer::{Address, Key, Presigned, Presigner, Signer, SigningNetwork};
 use crate::runtime::os::{
@@ -11,7 +11,6 @@ use crate::runtime::os::{
 use crate::runtime::presigner::Pool;
 use crate::runtime::ring::{Producer, ring};
 use crate::types::config::{Config, Network};
-use crate::types::hard_stop::HardStop;
 
 /// Why nothing can be signed for this config.
 #[derive(Debug, thiserror::Error)]
@@ -28,27 +27,6 @@ pub enum WalletError {
     /// The account to act for cannot be named in an action.
     #[error("account.vault_address: expected an address, 0x and 40 hex digits")]
     Vault,
-}
-
-/// What writes and signs actions, and for whom.
-#[derive(Debug)]
-pub struct Wallet {
-    /// Writes and signs.
-    pub encoder: Encoder,
-    /// The account whose orders they are.
-    pub user: String,
-}
-
-/// An engine that trades with `wallet`, and begins with `latch`.
-pub fn trading_engine(
-    config: &Config,
-    first_id: u64,
-    seed: u64,
-    wallet: Wallet,
-    latch: HardStop,
-) -> Engine {
-    drop((wallet, latch));
-    Engine::new(config, first_id, seed)
 }
 
 /// A signer that is ours alone, ready to sign.
