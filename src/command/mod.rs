@@ -2,6 +2,8 @@
 
 mod check;
 mod demo;
+mod preflight;
+mod release;
 mod replay;
 mod run;
 mod summary;
@@ -13,9 +15,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::runtime::host::{self, Options, RunError};
+use crate::runtime::host::{self, Options, Outcome, RunError};
+use crate::runtime::wallet::WalletError;
 use crate::telemetry::{self, Screen};
 use crate::types::config::{self, Config};
+use crate::types::hard_stop::HardStop;
 use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
@@ -34,7 +38,12 @@ Start here:
   hip3 check                   what config.toml says, with every default (--config names another)
   hip3 run                     the real thing; records go to persistence.data_dir
 
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or config.";
+Before trading:
+  hip3 preflight               is the venue, the account and the key as trading needs them?
+  hip3 release --reason all    lets a stopped engine trade again
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or config, 3 preflight says no-go,
+4 stopped by HardStop.";
 
 /// The table of commands. Each says in its own file what it does: words here would hide those from
 /// its `--help`.
@@ -44,6 +53,8 @@ enum Command {
     Demo(demo::Demo),
     Venue(venue::Venue),
     Check(check::Check),
+    Preflight(preflight::Preflight),
+    Release(release::Release),
     Replay(replay::Replay),
 }
 
@@ -69,7 +80,7 @@ impl ConfigArgs {
 enum ModeArg {
     /// Watches and records
     Observation,
-    /// Also sends orders; not in this version, and refused
+    /// Also takes them: sends orders, and holds positions for seconds
     Trading,
 }
 
@@ -101,6 +112,12 @@ impl Failure {
     fn runtime(error: impl std::fmt::Display) -> Self {
         Self { code: 1, message: error.to_string() }
     }
+
+    /// HardStop held at the end.
+    fn hard_stop(latch: &HardStop) -> Self {
+        let message = format!("stopped by HardStop: {latch} (see hip3 release)");
+        Self { code: 4, message }
+    }
 }
 
 /// Reads the command line and does what it says.
@@ -110,6 +127,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => args.run(),
         Command::Venue(args) => args.run(),
         Command::Check(args) => args.run(),
+        Command::Preflight(args) => args.run(),
+        Command::Release(args) => args.run(),
         Command::Replay(args) => args.run(),
     };
     match done {
@@ -119,16 +138,6 @@ pub fn main() -> ExitCode {
             let _ = writeln!(io::stderr(), "hip3: {}", failure.message);
             ExitCode::from(failure.code)
         }
-    }
-}
-
-/// Refuses what this version does not do yet, rather than doing something else.
-fn observation_only(config: &Config) -> Result<(), Failure> {
-    match config.mode {
-        Mode::Observation => Ok(()),
-        Mode::Trading => Err(Failure::usage(
-            "mode = \"trading\": this version observes only; expected mode = \"observation\"",
-        )),
     }
 }
 
@@ -158,15 +167,26 @@ fn duration(text: &str) -> Result<Nanos, String> {
 }
 
 /// Runs the engine live, and prints the summary.
-fn run_live(config: &Config, options: &Options, json: bool) -> Result<(), Failure> {
+///
+/// Errors: whatever kept it from beginning or from ending in order, and a HardStop that holds at
+/// its end, after the summary.
+fn run_live(config: &Config, options: Options, json: bool) -> Result<Outcome, Failure> {
     let outcome =
         host::run(config, options, &log_to_stderr(config)?).map_err(|error| match error {
-            RunError::CaptureExists(_) => Failure::usage(error),
+            RunError::Wallet(WalletError::Lock(_)) => Failure::runtime(error),
+            RunError::CaptureExists(_) | RunError::Wallet(_) => Failure::usage(error),
             error => Failure::runtime(error),
         })?;
     print(&summary::of_run(&outcome, json))?;
+    Ok(outcome)
+}
+
+/// What the end of a run says beside its summary.
+fn verdict(outcome: Outcome) -> Result<(), Failure> {
+    let latch = outcome.report.status.trading.hard_stop.lasting();
     match outcome.captured {
         Some(Err(error)) => Err(Failure::runtime(error)),
+        _ if latch.active() => Err(Failure::hard_stop(&latch)),
         Some(Ok(_)) | None => Ok(()),
     }
 }

@@ -6,14 +6,17 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::command::{Failure, log_to_stderr, observation_only, print, summary};
+use crate::command::{Failure, ModeArg, log_to_stderr, print, summary};
 use crate::engine::Engine;
 use crate::persistence::{RunInfo, Store};
-use crate::runtime::capture::{Heard, Reader};
+use crate::runtime::capture::{Header, Heard, Reader};
 use crate::runtime::os::GIT_COMMIT;
 use crate::runtime::tally::Tally;
+use crate::runtime::wallet::{throwaway_key, wallet};
 use crate::types::config::{self, Config};
 use crate::types::event::{Action, Actions, Event};
+use crate::types::hard_stop::HardStop;
+use crate::types::record::Mode;
 use crate::types::time::Now;
 
 /// Rows between two flushes: far below what the store holds in memory.
@@ -23,7 +26,9 @@ const ROWS_PER_FLUSH: u64 = 65_536;
 ///
 /// Captures are made by `hip3 run --capture FILE`; the rows are the same that the live runs wrote.
 ///
-/// The settings are those of the captured run, unless `--config` or `--set` says otherwise. A
+/// The settings are those of the captured run, unless `--config` or `--set` says otherwise; the mode
+/// is observation, unless `--mode` says otherwise. In trading mode nothing is sent either: actions
+/// are signed with a key made for the replay, and the captured answers are heard. A
 /// capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
@@ -33,6 +38,9 @@ pub(crate) struct Replay {
     /// Uses this config instead of the captured run's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What the engine may do, whatever it did in the captured run
+    #[arg(long, default_value = "observation")]
+    mode: ModeArg,
     /// Overrides one key; may be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
@@ -58,15 +66,25 @@ impl Replay {
     fn replay(&self, path: &Path) -> Result<String, Failure> {
         let mut capture = Reader::open(path).map_err(Failure::usage)?;
         let header = capture.header().clone();
+        let name = format!("{}, line 1", path.display());
+        let captured = config::from_text(&header.config, &name, &[]).map(|config| config.mode);
+        let mut overrides = self.overrides.clone();
+        overrides.push(self.mode.key());
         let config = match &self.config {
-            Some(file) => config::load(Some(file), &self.overrides),
-            None => {
-                let name = format!("{}, line 1", path.display());
-                config::from_text(&header.config, &name, &self.overrides)
-            }
+            Some(file) => config::load(Some(file), &overrides),
+            None => config::from_text(&header.config, &name, &overrides),
         }
         .map_err(Failure::usage)?;
-        observation_only(&config)?;
+        if let Ok(captured) = captured
+            && captured != config.mode
+        {
+            note(&format!(
+                "{}: captured in {} mode, replayed in {} mode: decisions differ (see --mode)",
+                path.display(),
+                captured.name(),
+                config.mode.name()
+            ));
+        }
         let out = self.out.join(&header.run_id);
         refuse_records(&out)?;
 
@@ -84,7 +102,7 @@ impl Replay {
         for warning in &recovery.warnings {
             note(&format!("warning: {warning}"));
         }
-        let mut player = Player::new(&config, &header, store, began);
+        let mut player = Player::new(engine(&config, &header)?, store, began);
         let mut progress = Progress::new();
         while let Some((now, heard)) = line {
             player.play(now, &heard)?;
@@ -119,6 +137,20 @@ fn refuse_records(out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The engine that was captured. One that trades signs with a key of its own: what it signs goes
+/// nowhere, and nothing that it records depends on it. HardStop begins released.
+fn engine(config: &Config, header: &Header) -> Result<Engine, Failure> {
+    match config.mode {
+        Mode::Observation => Ok(Engine::new(config, header.first_id, header.seed)),
+        Mode::Trading => {
+            let key = throwaway_key().map_err(Failure::runtime)?;
+            let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
+            let latch = HardStop::default();
+            Ok(Engine::trading(config, header.first_id, header.seed, wallet, latch))
+        }
+    }
+}
+
 /// An engine under a capture, and the store it records into.
 struct Player {
     engine: Engine,
@@ -134,14 +166,9 @@ struct Player {
 }
 
 impl Player {
-    fn new(
-        config: &Config,
-        header: &crate::runtime::capture::Header,
-        store: Store,
-        now: Now,
-    ) -> Self {
+    fn new(engine: Engine, store: Store, now: Now) -> Self {
         Self {
-            engine: Engine::new(config, header.first_id, header.seed),
+            engine,
             actions: Actions::new(),
             store,
             tally: Tally::default(),

@@ -4,17 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::command::{ConfigArgs, Failure, ModeArg, duration, observation_only, run_live};
+use crate::command::{ConfigArgs, Failure, ModeArg, duration, run_live, verdict};
 use crate::runtime::host::Options;
+use crate::types::config::Network;
+use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
 /// Runs the engine against the configured venue until it is told to stop.
 ///
 /// Records go to the day files in `persistence.data_dir`, one a UTC day and kind.
 ///
-/// SIGINT or SIGTERM (Ctrl-C) ends in order: looks that are owed are recorded, rings are drained,
-/// files are closed. A second one ends at once. The log and the status line go to standard error,
-/// the summary at the end to standard output.
+/// SIGINT or SIGTERM (Ctrl-C) ends in order: no new entries, positions are closed (see
+/// position.flatten_on_shutdown), looks that are owed are recorded, rings are drained, files are
+/// closed. A second one ends at once. The log and the status line go to standard error, the summary
+/// at the end to standard output.
+///
+/// Trading needs the agent's key, in HIP3_PRIVATE_KEY or in the file that account.key_file names
+/// (mode 0600); hip3 preflight tells what else. Exit code 4 says that HardStop held at the end: it
+/// holds in the next run as well, until hip3 release.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -22,6 +29,9 @@ pub(crate) struct Run {
     /// Overrides the config's mode
     #[arg(long)]
     mode: Option<ModeArg>,
+    /// Needed to trade on mainnet: the orders are real, and so is the money
+    #[arg(long)]
+    live: bool,
     /// Stops by itself after this long, e.g. 60s, 15m, 12h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     duration: Option<Nanos>,
@@ -38,8 +48,13 @@ impl Run {
         let mut args = self.config;
         args.overrides.extend(self.mode.map(ModeArg::key));
         let config = args.load()?;
-        observation_only(&config)?;
-        let options = Options { duration: self.duration, capture: self.capture };
-        run_live(&config, &options, self.json)
+        if config.mode == Mode::Trading && config.venue.network == Network::Mainnet && !self.live {
+            return Err(Failure::usage(
+                "mode = \"trading\" on venue.network = \"mainnet\" sends orders for real money: \
+                 give --live if that is meant",
+            ));
+        }
+        let options = Options { duration: self.duration, capture: self.capture, key: None };
+        verdict(run_live(&config, options, self.json)?)
     }
 }

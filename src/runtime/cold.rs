@@ -1,4 +1,4 @@
-//! What the cold threads do in loops: the desk reads the venue and resolves names, the recorder
+//! What the cold threads do in loops: the desk reads venue and account and resolves names, the recorder
 //! feeds the files. Each ends when its ring is closed and empty.
 
 use std::net::SocketAddr;
@@ -11,9 +11,10 @@ use crate::account;
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
 use crate::runtime::ring::{Consumer, Producer};
+use crate::types::account::AccountState;
 use crate::types::market::Universe;
 use crate::types::record::Row;
-use crate::types::time::{Nanos, Wall};
+use crate::types::time::{Nanos, VenueMs, Wall};
 
 /// Pause of a loop when nothing waits.
 const IDLE: Duration = Duration::from_millis(2);
@@ -30,6 +31,11 @@ const UPKEEP: Duration = Duration::from_secs(60);
 pub enum Request {
     /// Read the venue.
     ReadUniverse,
+    /// Read the account.
+    ReadAccount {
+        /// Fills from here on are asked for.
+        fills_since: VenueMs,
+    },
     /// Find the addresses of the venue's socket.
     Resolve,
 }
@@ -41,6 +47,10 @@ pub enum Reply {
     Universe(Box<Universe>),
     /// None; the log says why.
     UniverseFailed,
+    /// A reading of the account, whole and well-formed.
+    Account(Box<AccountState>),
+    /// None; the log says why.
+    AccountFailed,
     /// Addresses, at least one.
     Resolved(Vec<SocketAddr>),
     /// None; the log says why.
@@ -68,6 +78,13 @@ pub fn desk(
                 Err(error) => {
                     warn!(%error, "the venue could not be read");
                     Reply::UniverseFailed
+                }
+            },
+            Request::ReadAccount { fills_since } => match reader.read_account(fills_since) {
+                Ok(account) => Reply::Account(Box::new(account)),
+                Err(error) => {
+                    warn!(%error, "the account could not be read");
+                    Reply::AccountFailed
                 }
             },
             Request::Resolve => match resolve(endpoint) {

@@ -11,16 +11,21 @@ use tracing::{error, info, warn};
 
 use crate::account;
 use crate::engine::Engine;
+use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
 use crate::runtime::cold::{desk, recorder};
-use crate::runtime::hot::{self, Hot, Rings};
+use crate::runtime::hot::{self, Hot, KeeperRings, Rings};
+use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config};
 use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
+use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
 use crate::runtime::tally::Tally;
+use crate::runtime::wallet::{Armed, Presigning, WalletError};
 use crate::telemetry::{self, Screen};
 use crate::types::config::{Config, Core};
+use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
 /// Rows that may wait for the recorder: minutes of a wild market.
@@ -31,12 +36,14 @@ const NOTES: usize = 1 << 12;
 const CAPTURED: usize = 1 << 14;
 
 /// What a run is asked beside its config.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Options {
     /// Stop by itself after this.
     pub duration: Option<Nanos>,
     /// Write everything the engine hears to this file.
     pub capture: Option<PathBuf>,
+    /// Sign with this key, and look for none; only of use in trading.
+    pub key: Option<Key>,
 }
 
 /// What a run was like.
@@ -68,6 +75,9 @@ pub enum RunError {
     /// The records.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nothing can be signed: the key, its lock, or whom to act for. No key is shown.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
     /// A capture is never written over another file.
     #[error("capture {0}: expected the name of a file that does not exist yet")]
     CaptureExists(PathBuf),
@@ -93,11 +103,17 @@ pub enum RunError {
 }
 
 /// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`.
-pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcome, RunError> {
+pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
     let tls = tls_config()?;
     let signals = Signals::install().map_err(system("handle signals"))?;
+    // Before anything is written: without its key, or beside another process of the same signer,
+    // a run must not begin.
+    let armed = match config.mode {
+        Mode::Trading => Some(Armed::new(config, options.key)?),
+        Mode::Observation => None,
+    };
     let mut clock = Clock::new();
     let began = clock.now().wall;
     let run_id = os::run_id(began, process::id());
@@ -132,7 +148,17 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
     let (statuses, to_display) = ring(64);
     let (requests, to_desk) = ring(64);
     let (to_hot, replies) = ring(64);
-    let rings = Rings { rows, notes, statuses, requests, replies };
+    let (keeper_rings, keeper) = match config.mode {
+        Mode::Trading => {
+            let (latches, to_keeper) = ring(16);
+            let (to_hot, wishes) = ring(16);
+            let file = LatchFile::new(&config.persistence.data_dir);
+            let keeper = Keeper::new(file, to_keeper, to_hot);
+            (Some(KeeperRings { latches, wishes }), Some(keeper))
+        }
+        Mode::Observation => (None, None),
+    };
+    let rings = Rings { rows, notes, statuses, requests, replies, keeper: keeper_rings };
 
     info!(
         run_id,
@@ -148,7 +174,19 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
     // where it runs before it begins to.
     let markets = Arc::new(AtomicU32::new(0));
     let ended = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(config, first_id, seed);
+    let (engine, presigning, _lock) = match armed {
+        Some(armed) => {
+            info!(signer = %armed.signer(), key = %armed.origin, account = armed.wallet.user, "trading");
+            // The store is ours by now, and with it the directory.
+            let latch = LatchFile::new(&config.persistence.data_dir).load(began);
+            if latch.active() {
+                warn!(reasons = %latch, "HardStop holds from a run before: no entries");
+            }
+            let Armed { wallet, presigning, lock, .. } = armed;
+            (Engine::trading(config, first_id, seed, wallet, latch), presigning, Some(lock))
+        }
+        None => (Engine::new(config, first_id, seed), None, None),
+    };
     let settings = hot::Settings {
         endpoint: endpoint.clone(),
         tls,
@@ -194,6 +232,20 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
         .name("hip3-desk".to_owned())
         .spawn(move || desk(reader, &endpoint, to_desk, to_hot))
         .map_err(system("start the desk thread"))?;
+    let keeper = keeper
+        .map(|keeper| {
+            let keeper = move || keeper.run();
+            thread::Builder::new().name("hip3-keeper".to_owned()).spawn(keeper)
+        })
+        .transpose()
+        .map_err(system("start the keeper thread"))?;
+    let presigner = presigning
+        .map(|Presigning { presigner, ring }| {
+            let presign = move || presign(presigner, ring);
+            thread::Builder::new().name("hip3-presigner".to_owned()).spawn(presign)
+        })
+        .transpose()
+        .map_err(system("start the presigner thread"))?;
     let flush_interval = config.persistence.flush_interval;
     let recorder = thread::Builder::new()
         .name("hip3-recorder".to_owned())
@@ -228,12 +280,18 @@ pub fn run(config: &Config, options: &Options, screen: &Screen) -> Result<Outcom
     // The desk may be in the middle of a slow question. It holds nothing that must be kept.
     drop(desk);
     log.join().map_err(|_| RunError::Died("log"))?;
+    if let Some(presigner) = presigner {
+        // Waited for, so that its copy of the key is wiped before the process ends.
+        presigner.join().map_err(|_| RunError::Died("presigner"))?;
+    }
+    let kept = keeper.map(|keeper| keeper.join().map_err(|_| RunError::Died("keeper")));
     let report = report?.map_err(system("wait for sockets"))?;
     let (records, tally) = records??;
     let records = records.ok_or(RunError::Died("hot"))?;
     if let Some(name) = report.abandoned_by {
         return Err(RunError::Died(name));
     }
+    kept.transpose()?.transpose().map_err(system("keep HardStop for the next run"))?;
     Ok(Outcome { run_id, report, pinning, records, tally, captured })
 }
 

@@ -15,7 +15,8 @@ use crate::runtime::cold::{Reply, Request};
 use crate::runtime::link::{Endpoint, Link, LinkEvent};
 use crate::runtime::os::Clock;
 use crate::runtime::ring::{Consumer, Producer};
-use crate::types::event::{Action, Actions, Event, LinkDown};
+use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
+use crate::types::hard_stop::HardStop;
 use crate::types::note::{Note, Status};
 use crate::types::record::{GapCause, GapRow, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
@@ -39,10 +40,21 @@ pub struct Rings {
     pub notes: Producer<Note>,
     /// To the status line.
     pub statuses: Producer<Status>,
-    /// To the desk that reads the venue and resolves names.
+    /// To the desk that reads venue and account and resolves names.
     pub requests: Producer<Request>,
     /// From it.
     pub replies: Consumer<Reply>,
+    /// The keeper of the latch; `None` in observation.
+    pub keeper: Option<KeeperRings>,
+}
+
+/// The hot thread's ends of the rings to the keeper.
+#[derive(Debug)]
+pub struct KeeperRings {
+    /// To it: the latch as it is now.
+    pub latches: Producer<HardStop>,
+    /// From it: what an operator asked for.
+    pub wishes: Consumer<Wish>,
 }
 
 /// How the loop runs.
@@ -98,6 +110,8 @@ pub struct Hot {
     attempts: usize,
     /// Requests without an answer.
     awaited: u32,
+    /// The latch that the keeper has not been handed yet: the newest, which says all.
+    latch_owed: Option<HardStop>,
     rows_lost: u64,
     lost_since: Wall,
     done: bool,
@@ -126,6 +140,7 @@ impl Hot {
             resolving: false,
             attempts: 0,
             awaited: 0,
+            latch_owed: None,
             rows_lost: 0,
             lost_since: Wall::default(),
             done: false,
@@ -176,6 +191,7 @@ impl Hot {
         report.lasted = now.mono.since(began);
         report.notes_lost = self.rings.notes.dropped();
         self.record_last_gap(now);
+        self.hand_over_last_latch();
         self.settings.ended.store(true, Ordering::Release);
         Ok(report)
     }
@@ -188,9 +204,13 @@ impl Hot {
             self.awaited = self.awaited.saturating_sub(1);
             self.on_reply(now, reply);
         }
+        while let Some(wish) = self.rings.keeper.as_mut().and_then(|keeper| keeper.wishes.pop()) {
+            self.tell(now, Event::Operator(wish));
+        }
         if ready || self.link.as_ref().is_some_and(Link::more) {
             self.read(now);
         }
+        self.hand_over_latch();
         self.report_lost(now);
     }
 
@@ -260,8 +280,13 @@ impl Hot {
                 Action::ReadUniverse => {
                     self.request(Request::ReadUniverse);
                 }
-                // Only asked for in trading.
-                Action::ReadAccount { .. } | Action::KeepLatch(_) => {}
+                Action::ReadAccount { fills_since } => {
+                    self.request(Request::ReadAccount { fills_since });
+                }
+                Action::KeepLatch(latch) => {
+                    self.latch_owed = Some(latch);
+                    self.hand_over_latch();
+                }
                 Action::Stopped => self.done = true,
             }
         }
@@ -285,6 +310,8 @@ impl Hot {
         match reply {
             Reply::Universe(universe) => self.tell(now, Event::Universe(&universe)),
             Reply::UniverseFailed => self.tell(now, Event::UniverseFailed),
+            Reply::Account(account) => self.tell(now, Event::Account(&account)),
+            Reply::AccountFailed => self.tell(now, Event::AccountFailed),
             Reply::Resolved(addresses) => {
                 self.resolving = false;
                 self.addresses = addresses;
@@ -366,13 +393,38 @@ impl Hot {
         }
     }
 
+    /// Hands the newest latch to the keeper. A full ring is tried again at the next turn: the latch
+    /// must not be lost, and an older one says less.
+    fn hand_over_latch(&mut self) {
+        if let (Some(latch), Some(keeper)) = (self.latch_owed, &mut self.rings.keeper)
+            && keeper.latches.free() > 0
+            && keeper.latches.push(latch).is_ok()
+        {
+            self.latch_owed = None;
+        }
+    }
+
+    /// The same once the loop is over and may wait a little.
+    fn hand_over_last_latch(&mut self) {
+        const TRIES: u32 = 1000;
+        for _ in 0..TRIES {
+            self.hand_over_latch();
+            let gone = self.rings.keeper.as_ref().is_none_or(|k| k.latches.is_abandoned());
+            if self.latch_owed.is_none() || gone {
+                return;
+            }
+            std::thread::sleep(Duration::from(REPLY_SLEEP));
+        }
+    }
+
     /// A cold thread that died.
     fn abandoned_by(&self) -> Option<&'static str> {
-        let Rings { rows, notes, requests, .. } = &self.rings;
+        let Rings { rows, notes, requests, keeper, .. } = &self.rings;
         [
             (rows.is_abandoned(), "recorder"),
             (notes.is_abandoned(), "log"),
             (requests.is_abandoned(), "desk"),
+            (keeper.as_ref().is_some_and(|keeper| keeper.latches.is_abandoned()), "keeper"),
         ]
         .into_iter()
         .find_map(|(gone, name)| gone.then_some(name))

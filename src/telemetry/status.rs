@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::types::note::Status;
+use crate::types::note::{Status, Trading};
+use crate::types::num::Usd;
 use crate::types::time::{Mono, Nanos};
 
 /// The line is drawn anew this often.
@@ -65,6 +66,10 @@ impl Line {
             status.crosses_open,
             status.signals,
         );
+        // In observation all of it is zero.
+        if status.trading != Trading::default() {
+            write_trading(&mut text, &status.trading);
+        }
         // What should be zero is shown when it is not.
         for (count, name) in [
             (status.signals_blocked, "blocked"),
@@ -102,7 +107,64 @@ impl Line {
             disconnects = status.disconnects,
             "status"
         );
+        if status.trading != Trading::default() {
+            log_trading(&status.trading);
+        }
     }
+}
+
+/// What is held, what it earned, and why nothing is opened, if nothing is.
+fn write_trading(text: &mut String, trading: &Trading) {
+    let _ = write!(
+        text,
+        " | {} held, {} pending | {} trades, net {}",
+        trading.positions,
+        trading.pending,
+        trading.trades.iter().sum::<u64>(),
+        net(trading),
+    );
+    if trading.hard_stop.active() {
+        let _ = write!(text, " | HARDSTOP {}", trading.hard_stop);
+    } else if !trading.ready.all() {
+        let _ = write!(text, " | waits for {}", missing(trading));
+    }
+}
+
+/// Profit after fees.
+fn net(trading: &Trading) -> Usd {
+    Usd::from_units(trading.gross.units().saturating_sub(trading.fees.units()))
+}
+
+/// The conditions of READY that do not hold.
+fn missing(trading: &Trading) -> String {
+    let named = trading.ready.named();
+    let missing: Vec<&str> =
+        named.iter().filter(|(_, holds)| !holds).map(|(name, _)| *name).collect();
+    if missing.is_empty() { "nothing".to_owned() } else { missing.join(", ") }
+}
+
+fn log_trading(trading: &Trading) {
+    tracing::info!(
+        waits_for = missing(trading),
+        hard_stop = %trading.hard_stop,
+        positions = trading.positions,
+        pending = trading.pending,
+        approved = trading.approved,
+        entries = trading.entries_sent,
+        exits = trading.exits_sent.iter().sum::<u64>(),
+        fills = trading.fills,
+        trades = trading.trades.iter().sum::<u64>(),
+        wins = trading.wins,
+        net = %net(trading),
+        fees = %trading.fees,
+        refusals = trading.refusals.iter().sum::<u64>(),
+        lookups = trading.lookups,
+        budget_left = trading.budget_left,
+        presigned = trading.presigned.0,
+        signed_slowly = trading.presigned.1,
+        account_reads_failed = trading.account_reads.1,
+        "trading"
+    );
 }
 
 fn is_due(last: &mut Option<Mono>, now: Mono, interval: Nanos) -> bool {
@@ -116,7 +178,9 @@ fn is_due(last: &mut Option<Mono>, now: Mono, interval: Nanos) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::hard_stop::StopReason;
     use crate::types::note::LinkState;
+    use crate::types::time::Wall;
 
     fn at_ms(ms: u64) -> Mono {
         Mono(0).plus(Nanos::from_millis(ms))
@@ -141,6 +205,24 @@ mod tests {
         status.rows_lost = 3;
         line.update(at_ms(1000), &status);
         assert!(line.text().unwrap().ends_with("9 signals | 3 rows LOST"));
+    }
+
+    #[test]
+    fn while_it_trades_the_line_says_what_is_held_and_why_nothing_is_opened() {
+        let mut line = Line::new();
+        let mut status = Status::default();
+        status.trading.ready.ws_connected = true;
+        status.trading.positions = 2;
+        status.trading.trades[0] = 3;
+        status.trading.gross = Usd::from_units(1_500_000);
+        status.trading.fees = Usd::from_units(2_000_000);
+        line.update(at_ms(0), &status);
+        let text = line.text().unwrap();
+        assert!(text.contains("| 2 held, 0 pending | 3 trades, net -0.5 |"), "{text}");
+        assert!(text.contains("waits for md_ready, order_snapshot"), "{text}");
+        status.trading.hard_stop.set(StopReason::Loss, Wall(1));
+        line.update(at_ms(1), &status);
+        assert!(line.text().unwrap().ends_with("| HARDSTOP Loss"), "{:?}", line.text());
     }
 
     #[test]

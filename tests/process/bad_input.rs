@@ -32,13 +32,6 @@ fn a_missing_config_exits_2_and_names_the_file() {
 }
 
 #[test]
-fn trading_is_refused_by_a_version_that_only_observes() {
-    let (code, _, errors) = output(&["demo", "--mode", "trading", "--duration", "1s"]);
-    assert_eq!(code, 2);
-    assert!(errors.contains("observes only"), "{errors}");
-}
-
-#[test]
 fn what_check_prints_is_a_config_that_means_the_same() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("config.toml");

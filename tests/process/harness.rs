@@ -128,10 +128,18 @@ impl Drop for Running {
     }
 }
 
+impl Running {
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 /// Runs the program to its end: exit code, standard output, standard error.
 pub(crate) fn output(args: &[&str]) -> (i32, String, String) {
     let done = Command::new(env!("CARGO_BIN_EXE_hip3"))
         .args(args)
+        .env_remove("HIP3_PRIVATE_KEY")
         .stdin(Stdio::null())
         .output()
         .expect("the program");

@@ -1,11 +1,18 @@
-//! What we need of the operating system besides sockets: clocks, cores, signals, and who we are.
+//! What we need of the operating system besides sockets: clocks, cores, signals, randomness, who we
+//! are, the agent's key, and the lock that keeps it to one process.
 
 mod clock;
 mod cores;
+mod entropy;
 mod identity;
+mod key;
+mod lock;
 mod signals;
 
 pub use self::clock::Clock;
 pub use self::cores::{Pinning, pin};
+pub use self::entropy::{EntropyError, entropy};
 pub use self::identity::{GIT_COMMIT, VERSION, first_id, run_id, version};
+pub use self::key::{KEY_VARIABLE, KeyError, KeyOrigin, load_key};
+pub use self::lock::{LockError, SignerLock};
 pub use self::signals::Signals;
