@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::venue::Market;
-use crate::command::{Failure, ModeArg, duration, print, run_live, verdict};
+use crate::command::{Failure, ModeArg, books, duration, print, run_live, verdict};
 use crate::executor::signer::{Address, Key};
-use crate::runtime::host::{Options, Outcome};
+use crate::runtime::host::Options;
 use crate::runtime::wallet::throwaway_key;
 use crate::types::config::{self, Config, Network};
-use crate::types::num::Usd;
+use crate::types::num::{Rate, Usd};
 use crate::types::time::Nanos;
-use crate::venue::Settings;
 use crate::venue::tcp::Server;
+use crate::venue::{AccountSettings, Settings};
 
 /// What the made-up account has.
 const DEPOSIT: Usd = Usd::from_units(1_000 * 1_000_000);
@@ -60,7 +60,7 @@ impl Demo {
         overrides.push(self.mode.key());
         let trading = matches!(self.mode, ModeArg::Trading);
         if trading {
-            overrides.push(format!("account.user_address={}", trader.account));
+            overrides.push(format!("account.user_address=\"{}\"", trader.account));
         }
         let mut config = config::load(None, &overrides).map_err(Failure::usage)?;
         let mut settings = self.market.settings()?;
@@ -79,8 +79,11 @@ impl Demo {
         let key = trading.then_some(trader.key);
         let options = Options { duration: Some(self.duration), capture: self.capture, key };
         let outcome = run_live(&config, options, self.json)?;
-        if trading && !self.json {
-            print(&compare_books(&server, account, &outcome))?;
+        if trading {
+            let books = books::of(&server, account).map_err(Failure::runtime)?;
+            let compared = books::compare(&books, &outcome, &config);
+            print(&compared.text(self.json))?;
+            compared.verdict()?;
         }
         verdict(outcome)
     }
@@ -100,13 +103,15 @@ impl Trader {
 }
 
 /// Lets the venue know the account, its deposit and its agent.
-fn fund(_settings: &mut Settings, _trader: &Trader) {
-    let _ = DEPOSIT;
-}
-
-/// Says whether the engine's records and the venue's own books agree.
-fn compare_books(_server: &Server, _account: Address, _outcome: &Outcome) -> String {
-    String::new()
+fn fund(settings: &mut Settings, trader: &Trader) {
+    let agent = crate::venue::Address(trader.key.address().0);
+    settings.accounts.push(AccountSettings {
+        address: crate::venue::Address(trader.account.0),
+        deposit: DEPOSIT,
+        agents: vec![("demo".to_owned(), agent, None)],
+        vault_of: None,
+        referral_discount: Rate::ZERO,
+    });
 }
 
 /// Lets `config` speak of the simulated venue.
