@@ -172,10 +172,8 @@ fn fill(row: &At<'_>, coin: Coin, time: VenueMs) -> Result<Fill, Malformed> {
         return Err(px.refuse("a price"));
     }
     let side = row.need("side", "the side")?;
-    let cloid = match row.get("cloid")? {
-        Some(at) => Cloid::parse(at.text()?),
-        None => None,
-    };
+    // None of ours when it cannot be read: the order is known by its oid then.
+    let cloid = row.get("cloid")?.and_then(|at| Cloid::parse(at.text().ok()?));
     Ok(Fill {
         coin,
         px: Px::from_units(px_units),
