@@ -52,7 +52,7 @@ pub(super) fn aim(
         return Some(Aim { limit: collar, clamped: true });
     };
     // At the collar exactly nothing was cut off yet, but nothing is left to reach either.
-    let inside = wanted != collar && wanted.at_or_better(side.opposite(), collar);
+    let inside = wanted != collar && wanted.at_or_better(side, collar);
     let limit = if inside { wanted } else { collar };
     Some(Aim { limit, clamped: !inside })
 }
