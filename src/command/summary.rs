@@ -9,6 +9,8 @@ use crate::runtime::tally::{MarketTally, Tally};
 use crate::types::note::Status;
 use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
 
+mod trading;
+
 /// Markets listed in the table; the JSON lists all.
 const MOST_MARKETS: usize = 15;
 
@@ -50,6 +52,7 @@ pub(crate) fn of_run(outcome: &Outcome, as_json: bool) -> String {
             writeln!(text, "  LOST      {rows} rows that the disk did not take, {notes} log notes");
     }
     write_markets(&mut text, &outcome.tally);
+    trading::write_markets(&mut text, &outcome.tally);
     write_files(&mut text, &outcome.records.files);
     if let Some(Ok(lines)) = &outcome.captured {
         let _ = writeln!(text, "\ncaptured {lines} lines");
@@ -70,6 +73,7 @@ pub(crate) fn of_replay(
     let mut text = String::new();
     write_figures(&mut text, status, 0.0);
     write_markets(&mut text, tally);
+    trading::write_markets(&mut text, tally);
     write_files(&mut text, &records.files);
     text
 }
@@ -88,17 +92,21 @@ fn figures(status: &Status, tally: &Tally, rows: &[u64]) -> serde_json::Value {
     let markets: Vec<_> = tally
         .markets()
         .map(|(coin, m)| {
-            json!({
+            let mut market = json!({
                 "coin": coin.as_str(), "crosses": m.crosses, "signals": m.signals,
                 "blocked": m.blocked, "best_edge_bps": m.best_edge_bps,
                 "mean_edge_bps": m.mean_edge_bps(), "fillable_share": m.fillable_share(),
                 "mean_markout_bps": FOLLOW_UP_MS.iter().enumerate()
                     .map(|(n, ms)| (ms.to_string(), json!(m.mean_markout_bps(n))))
                     .collect::<serde_json::Map<_, _>>(),
-            })
+            });
+            if !m.trading.is_empty() {
+                market["trading"] = trading::figures_of(&m.trading);
+            }
+            market
         })
         .collect();
-    json!({
+    let mut summary = json!({
         "markets": status.markets, "frames": status.frames, "bytes": status.bytes,
         "bbo": status.bbo, "ctx": status.ctx, "ignored": status.ignored,
         "unknown": status.unknown, "malformed": status.malformed, "fallback": status.fallback,
@@ -107,7 +115,11 @@ fn figures(status: &Status, tally: &Tally, rows: &[u64]) -> serde_json::Value {
         "signals": status.signals, "signals_blocked": status.signals_blocked,
         "rows_lost": status.rows_lost, "signals_shed": status.signals_shed,
         "gate_blocks": gates, "rows": kinds, "by_market": markets,
-    })
+    });
+    if let Some(figures) = trading::figures(&status.trading, tally) {
+        summary["trading"] = figures;
+    }
+    summary
 }
 
 fn write_figures(text: &mut String, status: &Status, seconds: f64) {
@@ -154,6 +166,7 @@ fn write_figures(text: &mut String, status: &Status, seconds: f64) {
     if !gates.is_empty() {
         let _ = writeln!(text, "  gates     {} (times each began to block)", gates.join(", "));
     }
+    trading::write_figures(text, &status.trading);
 }
 
 fn write_markets(text: &mut String, tally: &Tally) {
