@@ -170,6 +170,13 @@ impl Position {
         profit
     }
 
+    /// Closes what is left at `px` without a fill: the venue says that it is gone.
+    pub(super) fn write_off(&mut self, px: Px) {
+        let fills = self.fills;
+        self.reduce(self.szi.abs(), px, Usd::ZERO);
+        self.fills = fills;
+    }
+
     /// Takes over the venue's size on the same side. What was never seen to be entered or left has
     /// no profit: it counts as entered at the mean, or as never entered.
     pub(super) fn resize(&mut self, szi: Szi, px: Option<Px>) {
