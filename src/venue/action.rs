@@ -11,8 +11,23 @@ pub struct Address(pub [u8; 20]);
 impl std::fmt::Display for Address {
     /// `0x` and 40 lower-case hex digits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("0x")?;
+        write!(f, "0x{self:x}")
+    }
+}
+
+impl std::fmt::LowerHex for Address {
+    /// 40 lower-case hex digits.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Address {
+    /// The address of one of the crowd that has no keys: zeros and `number`.
+    pub(super) fn numbered(number: u64) -> Self {
+        let mut bytes = [0; 20];
+        bytes[12..].copy_from_slice(&number.to_be_bytes());
+        Self(bytes)
     }
 }
 

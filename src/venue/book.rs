@@ -1,10 +1,28 @@
 //! One market's book: resting orders in price-time order.
 
 use crate::types::num::{Px, Side, Sz};
+use crate::venue::action::Address;
 
-/// Who placed an order: a maker's position in its market's list.
+/// Who placed an order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Owner(pub(super) u16);
+pub(super) enum Owner {
+    /// A maker, by its position in its market's list.
+    Maker(u16),
+    /// An account, with this order.
+    Account {
+        /// Its address.
+        user: Address,
+        /// The order's id.
+        oid: u64,
+    },
+}
+
+impl Owner {
+    /// Whether it is one of the market's own makers.
+    fn is_maker(self) -> bool {
+        matches!(self, Owner::Maker(_))
+    }
+}
 
 /// An order that rests.
 #[derive(Clone, Copy, Debug)]
@@ -78,14 +96,50 @@ impl Book {
         before != self.sides[0].len() + self.sides[1].len()
     }
 
-    /// Removes one side.
+    /// Removes what makers have on one side.
     pub(super) fn clear_side(&mut self, side: Side) {
-        self.sides[side.index()].clear();
+        self.sides[side.index()].retain(|order| !order.owner.is_maker());
+    }
+
+    /// Removes what makers have.
+    pub(super) fn clear_makers(&mut self) {
+        Side::BOTH.into_iter().for_each(|side| self.clear_side(side));
     }
 
     /// Removes everything.
     pub(super) fn clear(&mut self) {
-        Side::BOTH.into_iter().for_each(|side| self.clear_side(side));
+        self.sides.iter_mut().for_each(Vec::clear);
+    }
+
+    /// The order that a taker of the other side meets first.
+    pub(super) fn front(&self, side: Side) -> Option<Resting> {
+        self.sides[side.index()].first().copied()
+    }
+
+    /// Takes up to `sz` from the front of `side`; returns how much that was.
+    pub(super) fn take_front(&mut self, side: Side, sz: Sz) -> Sz {
+        let orders = &mut self.sides[side.index()];
+        let Some(order) = orders.first_mut() else { return Sz::ZERO };
+        let taken = order.sz.min(sz);
+        order.sz = Sz::from_units(order.sz.units() - taken.units());
+        if !order.sz.is_positive() {
+            orders.remove(0);
+        }
+        taken
+    }
+
+    /// Leaves `sz` of the orders of `owner`; they keep their places.
+    pub(super) fn shrink(&mut self, owner: Owner, sz: Sz) {
+        let orders = self.sides.iter_mut().flatten();
+        orders.filter(|order| order.owner == owner).for_each(|order| order.sz = sz);
+    }
+
+    /// The orders of accounts.
+    pub(super) fn of_accounts(&self) -> impl Iterator<Item = (Side, Resting)> + '_ {
+        Side::BOTH.into_iter().flat_map(|side| {
+            let orders = self.sides[side.index()].iter();
+            orders.filter(|order| !order.owner.is_maker()).map(move |order| (side, *order))
+        })
     }
 
     /// The best price of `side`.
@@ -154,7 +208,7 @@ mod tests {
     use super::*;
 
     fn order(owner: u16, px: i64, sz: i64) -> Resting {
-        Resting { owner: Owner(owner), px: Px::from_units(px), sz: Sz::from_units(sz) }
+        Resting { owner: Owner::Maker(owner), px: Px::from_units(px), sz: Sz::from_units(sz) }
     }
 
     fn book() -> Book {
@@ -173,9 +227,10 @@ mod tests {
         let mut book = book();
         let mut matches = Vec::new();
         book.take(Side::Buy, Px::from_units(102), Sz::from_units(6), |m| {
-            matches.push((m.owner.0, m.px.units(), m.sz.units()));
+            matches.push((m.owner, m.px.units(), m.sz.units()));
         });
-        assert_eq!(matches, [(1, 101, 4), (2, 101, 1), (0, 102, 1)]);
+        let maker = Owner::Maker;
+        assert_eq!(matches, [(maker(1), 101, 4), (maker(2), 101, 1), (maker(0), 102, 1)]);
         assert_eq!(book.top().ask.map(|l| (l.px.units(), l.sz.units(), l.n)), Some((102, 2, 1)));
     }
 
@@ -186,6 +241,23 @@ mod tests {
             book.take(side, Px::from_units(limit), Sz::from_units(50), |m| panic!("{m:?}"));
             assert_eq!(book.best(opposite(side)), Some(Px::from_units(best)));
         }
+    }
+
+    #[test]
+    fn makers_leave_and_accounts_stay() {
+        let mut book = book();
+        let owner = Owner::Account { user: Address::numbered(7), oid: 9 };
+        book.rest(Side::Sell, Resting { owner, ..order(0, 103, 6) });
+        book.clear_makers();
+        assert_eq!(
+            book.of_accounts().map(|(side, o)| (side, o.px.units())).next(),
+            Some((Side::Sell, 103))
+        );
+        book.shrink(owner, Sz::from_units(4));
+        assert_eq!(book.take_front(Side::Sell, Sz::from_units(3)).units(), 3);
+        assert_eq!(book.take_front(Side::Sell, Sz::from_units(3)).units(), 1);
+        assert!(book.front(Side::Sell).is_none() && book.front(Side::Buy).is_none());
+        assert_eq!(book.take_front(Side::Sell, Sz::from_units(3)), Sz::ZERO);
     }
 
     #[test]

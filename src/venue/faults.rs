@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::types::time::Nanos;
+use crate::venue::action::Address;
 use crate::venue::dice::{Dice, Odds};
 
 /// The faults of a run; a TOML file with the same keys, all optional, unknown ones refused.
@@ -77,7 +78,41 @@ pub struct Faults {
     pub info_slow: Odds,
     /// Milliseconds of `info_slow`; 5000 by default.
     pub info_slow_ms: Option<u64>,
-    /// What happens to markets, and when.
+    /// The answer to an action never comes; what was asked is done all the same.
+    pub answer_lost: Odds,
+    /// The answer to an action comes `answer_late_ms` later than it would.
+    pub answer_late: Odds,
+    /// Milliseconds of `answer_late`; 8000 by default.
+    pub answer_late_ms: Option<u64>,
+    /// The answer to an action post comes twice.
+    pub answer_twice: Odds,
+    /// A block is told of in the order answer, updates, fills.
+    pub answer_first: Odds,
+    /// A block is told of in the order fills, updates, answer.
+    pub fills_first: Odds,
+    /// Updates of orders come after answer and fills.
+    pub updates_last: Odds,
+    /// An `orderUpdates` frame never comes.
+    pub updates_lost: Odds,
+    /// An entry of `orderUpdates` has a status that no document knows.
+    pub update_unknown_word: Odds,
+    /// A block's fills are never told on the socket; `/info` knows them.
+    pub fill_lost: Odds,
+    /// A block's fills are told twice.
+    pub fill_twice: Odds,
+    /// A fill is told as two rows of one hash and order, here and in every later answer.
+    pub fill_split: Odds,
+    /// A block's fills are told in another order than they happened.
+    pub fills_disordered: Odds,
+    /// A `clearinghouseState` is all zero, whatever the account holds (PROTOCOL.md §4.3).
+    pub account_zero: Odds,
+    /// An answer about an account is `account_stale_ms` to twice as old.
+    pub account_stale: Odds,
+    /// Milliseconds of `account_stale`; 3000 by default.
+    pub account_stale_ms: Option<u64>,
+    /// An order is refused without reason, with one of the venue's words, or its action is.
+    pub refuse: Odds,
+    /// What happens to markets and accounts, and when.
     pub event: Vec<Scheduled>,
 }
 
@@ -93,9 +128,11 @@ pub struct Scheduled {
     pub coin: Option<String>,
     /// Size decimals of [`What::SzDecimals`].
     pub value: Option<u8>,
+    /// The account or agent it happens to; without one it happens to all.
+    pub address: Option<String>,
 }
 
-/// What can happen to a market.
+/// What can happen to a market or an account.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
@@ -133,6 +170,14 @@ pub enum What {
     ClearAsks,
     /// All connections drop without a close frame.
     DropConnections,
+    /// Only post-only orders are taken, as after an upgrade.
+    PostOnlyOn,
+    /// All orders are taken again.
+    PostOnlyOff,
+    /// An agent's approval ends.
+    AgentExpire,
+    /// An account's request budget is used up.
+    BudgetEmpty,
 }
 
 /// A fault file that cannot be used.
@@ -151,6 +196,11 @@ impl Faults {
             let decimals = one.value.filter(|value| *value <= 6);
             if one.what == What::SzDecimals && decimals.is_none() {
                 let text = "event `sz_decimals`: expected `value`, size decimals in 0..=6";
+                return Err(FaultsError(text.to_owned()));
+            }
+            let address = one.address.as_deref();
+            if address.is_some_and(|text| Address::parse(text).is_none()) {
+                let text = "event `address`: expected 0x and 40 hex digits";
                 return Err(FaultsError(text.to_owned()));
             }
         }
@@ -290,6 +340,16 @@ impl Faults {
         let mut out = String::with_capacity(text.len() * 2);
         style.write(&frame, &mut out, dice);
         Some(out.into())
+    }
+
+    /// How late the answers of `answer_late` are.
+    pub(super) fn answer_late(&self) -> Nanos {
+        millis(self.answer_late_ms, 8_000)
+    }
+
+    /// How old the answers of `account_stale` are at least; `None` when there are none.
+    pub(super) fn account_stale_age(&self) -> Option<Nanos> {
+        (self.account_stale != Odds::NEVER).then(|| millis(self.account_stale_ms, 3_000))
     }
 
     /// What becomes of an answer to `/info`: status, body and how long it takes.
@@ -444,6 +504,8 @@ mod tests {
             ("huge_bytes = 99999999", "huge_bytes"),
             ("[[event]]\nat_ms = 5\nwhat = \"explode\"", "explode"),
             ("[[event]]\nat_ms = 5\nwhat = \"sz_decimals\"", "value"),
+            ("[[event]]\nat_ms = 5\nwhat = \"agent_expire\"\naddress = \"0x1\"", "address"),
+            ("fill_lost = 2", "a probability from 0 to 1"),
         ] {
             let error = Faults::from_toml(text).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");

@@ -162,7 +162,7 @@ mod tests {
         for listing in first_dex("xyz", 126) {
             let mut book = Book::default();
             let makers: Vec<Maker> =
-                (0..4).map(|n| Maker::new(Owner(n), &listing, Mono(0), &mut dice)).collect();
+                (0..4).map(|n| Maker::new(Owner::Maker(n), &listing, Mono(0), &mut dice)).collect();
             for turn in 0..50 {
                 let moved = listing.px.units() / 10_000 * dice.range(-60, 60);
                 let target = Px::from_units(listing.px.units() + moved);
@@ -177,7 +177,7 @@ mod tests {
     fn a_sleeping_maker_does_not_hear() {
         let listing = &first_dex("xyz", 1)[0];
         let mut dice = Dice::new(3, 0);
-        let mut maker = Maker::new(Owner(0), listing, Mono(0), &mut dice);
+        let mut maker = Maker::new(Owner::Maker(0), listing, Mono(0), &mut dice);
         let lag = Lag {
             slow: Odds::ALWAYS,
             min: Nanos::from_secs(5),

@@ -2,6 +2,7 @@
 
 use crate::types::num::{Px, Side, Sz, Usd};
 use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::venue::action::Address;
 use crate::venue::book::{Book, Match, Owner, Resting, Top, opposite};
 use crate::venue::dice::{Dice, Odds};
 use crate::venue::listing::{Kind, Listing, floor_to_tick, tick};
@@ -27,8 +28,21 @@ pub(super) struct Trade {
     pub(super) time: VenueMs,
     pub(super) tid: u64,
     pub(super) hash: [u64; 4],
-    /// Buyer and seller, as the numbers their addresses are made of.
-    pub(super) users: [u64; 2],
+    /// Buyer and seller.
+    pub(super) users: [Address; 2],
+}
+
+/// A taker of the crowd met an account's resting order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Struck {
+    /// The account.
+    pub(super) user: Address,
+    /// Its order.
+    pub(super) oid: u64,
+    pub(super) px: Px,
+    pub(super) sz: Sz,
+    pub(super) tid: u64,
+    pub(super) hash: [u64; 4],
 }
 
 /// How many trades are kept for whoever subscribes.
@@ -66,6 +80,8 @@ pub(super) struct Market {
     pub(super) trades: Vec<Trade>,
     /// How many of them this block made.
     pub(super) fresh_trades: usize,
+    /// Accounts' orders that the crowd's takers met and no clearing has seen yet.
+    pub(super) struck: Vec<Struck>,
     pub(super) oracle: Px,
     pub(super) prev_day: Px,
     pub(super) open_interest: Sz,
@@ -107,7 +123,8 @@ impl Market {
             Kind::Index | Kind::Coin => 6,
             Kind::Stock | Kind::Fund | Kind::Commodity | Kind::Currency => 4,
         };
-        let makers = (0..count).map(|n| Maker::new(Owner(n), &listing, now, &mut dice)).collect();
+        let makers =
+            (0..count).map(|n| Maker::new(Owner::Maker(n), &listing, now, &mut dice)).collect();
         let basis_ppm = if dice.hit(Odds::one_in(25)) {
             dice.range(600, 1_500) * if dice.hit(Odds::one_in(2)) { 1 } else { -1 }
         } else {
@@ -130,6 +147,7 @@ impl Market {
             told: Top::default(),
             trades: Vec::with_capacity(TRADES_KEPT + 8),
             fresh_trades: 0,
+            struck: Vec::new(),
             oracle: listing.px,
             prev_day: floor_to_tick(prev, listing.sz_decimals),
             open_interest: if live { open_interest } else { Sz::ZERO },
@@ -282,24 +300,24 @@ impl Market {
     /// Every maker quotes anew.
     pub(super) fn quote_all(&mut self) {
         let (target, silent) = (self.target(), self.one_sided.map(|(side, _)| side));
-        self.book.clear();
+        self.book.clear_makers();
         for maker in &self.makers {
             maker.quote(&self.listing, target, silent, &mut self.book, &mut self.dice);
         }
         self.due = Mono(0);
     }
 
-    /// Replaces the book by one order a side.
+    /// Replaces the makers' book by one order a side.
     pub(super) fn put_quote(&mut self, bid: Option<(Px, Sz)>, ask: Option<(Px, Sz)>) {
-        self.book.clear();
+        self.book.clear_makers();
         for (side, quote) in [(Side::Buy, bid), (Side::Sell, ask)] {
             if let Some((px, sz)) = quote {
-                self.book.rest(side, Resting { owner: Owner(u16::MAX), px, sz });
+                self.book.rest(side, Resting { owner: Owner::Maker(u16::MAX), px, sz });
             }
         }
     }
 
-    /// Removes one side of the book.
+    /// Removes the makers' side of the book.
     pub(super) fn clear_side(&mut self, side: Side) {
         self.book.clear_side(side);
     }
@@ -422,36 +440,66 @@ impl Market {
         let sz = size_of(usd, best, self.listing.sz_decimals);
         let mut matches: Vec<Match> = Vec::new();
         self.book.take(side, limit, sz, |one| matches.push(one));
-        let taker = trader.below(500) + 1_000_000;
+        let taker = Address::numbered(trader.below(500) + 1_000_000);
         let hash = [trader.bits(), trader.bits(), trader.bits(), trader.bits()];
         for one in matches {
-            let maker = (self.dex as u64 * 1_000 + self.index as u64) * 16 + u64::from(one.owner.0);
+            let maker = self.party(one.owner);
             let users = match side {
                 Side::Buy => [taker, maker],
                 Side::Sell => [maker, taker],
             };
             let tid = trader.bits() >> 14; // 50 bits.
-            self.trades.push(Trade { side, px: one.px, sz: one.sz, time, tid, hash, users });
-            self.fresh_trades += 1;
-            self.last_trade = Some(one.px);
-            let (px, sz) = (one.px.units() as f64 / 1e8, one.sz.units() as f64 / 1e8);
-            self.day_notional += px * sz;
-            self.day_base += sz;
-            let opened = trader.range(-1, 1) * one.sz.units();
+            let (px, sz) = (one.px, one.sz);
+            if let Owner::Account { user, oid } = one.owner {
+                self.struck.push(Struck { user, oid, px, sz, tid, hash });
+            }
+            self.print(Trade { side, px, sz, time, tid, hash, users });
+            let opened = trader.range(-1, 1) * sz.units();
             let left = self.open_interest.units() + opened;
             // Chance alone does not carry it into the cap.
             if left > 0 && (opened < 0 || !self.near_cap()) {
                 self.open_interest = Sz::from_units(left);
             }
         }
+        self.eaten(now);
+    }
+
+    /// The address of whoever placed an order.
+    pub(super) fn party(&self, owner: Owner) -> Address {
+        match owner {
+            Owner::Maker(at) => {
+                let market = self.dex as u64 * 1_000 + self.index as u64;
+                Address::numbered(market * 16 + u64::from(at))
+            }
+            Owner::Account { user, .. } => user,
+        }
+    }
+
+    /// A trade happens: on the tape, in the last price and in the day's volumes.
+    pub(super) fn print(&mut self, trade: Trade) {
+        self.trades.push(trade);
+        self.fresh_trades += 1;
+        self.last_trade = Some(trade.px);
+        let (px, sz) = (trade.px.units() as f64 / 1e8, trade.sz.units() as f64 / 1e8);
+        self.day_notional += px * sz;
+        self.day_base += sz;
+    }
+
+    /// After trades: the tape is cut, and makers whose orders were eaten refill soon.
+    pub(super) fn eaten(&mut self, now: Mono) {
         let excess = self.trades.len().saturating_sub(TRADES_KEPT.max(self.fresh_trades));
         self.trades.drain(..excess);
-        // Makers whose orders were eaten refill soon.
         let soon = now.plus(Nanos::from_millis(self.dice.below(1_400) + 100));
         for maker in self.makers.iter_mut().filter(|maker| !maker.asleep) {
             maker.wake_at = maker.wake_at.min(soon);
         }
         self.due = self.due.min(soon);
+    }
+
+    /// An account opened or closed this much; the crowd was on the other side.
+    pub(super) fn shift_open_interest(&mut self, units: i64) {
+        let left = self.open_interest.units().saturating_add(units).max(0);
+        self.open_interest = Sz::from_units(left);
     }
 
     /// Value of the open interest at the oracle.

@@ -4,11 +4,13 @@
 //! file or clock; [`tcp`] serves one on loopback. It shares no wire code with the client, so that
 //! two implementations check each other. The same seed gives the same market, whoever watches.
 //!
-//! Not here: accounts, orders and matching against them. Every address is an empty account.
+//! An action is read and its signer recovered ([`wire`]), then the clearing house does it; what
+//! comes of it goes out as answers and news ([`surface`]), each in its own time.
 
 mod account;
 mod action;
 mod book;
+mod clearing;
 mod dice;
 mod faults;
 mod listing;
@@ -17,16 +19,24 @@ mod market;
 mod scenario;
 mod surface;
 pub mod tcp;
+mod wire;
 mod world;
 
 use std::sync::Arc;
 
 use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::venue::account::{Accounts, Lens, View};
+use crate::venue::action::Action;
 use crate::venue::dice::Dice;
+use crate::venue::surface::desk::{Arrival, Recipient};
+use crate::venue::surface::news::REFUSALS;
 use crate::venue::surface::{Surface, info};
+
 use crate::venue::world::{Moved, World};
 
+pub use account::books::Books;
 pub use action::Address;
+pub use clearing::AccountSettings;
 pub use dice::Odds;
 pub use faults::{Faults, FaultsError, Scheduled, What};
 pub use maker::Lag;
@@ -52,6 +62,13 @@ pub struct Settings {
     /// Nothing moves by itself: prices and quotes stay until a scenario changes them. Blocks,
     /// contexts and everything a client asks for go on.
     pub still: bool,
+    /// Who trades here.
+    pub accounts: Vec<AccountSettings>,
+    /// Whether signatures must be for mainnet. They must not by default: whoever does not speak to
+    /// the mainnet's own address signs for testnet (PROTOCOL.md §7.1).
+    pub mainnet: bool,
+    /// How long things take on their way.
+    pub timing: Timing,
 }
 
 impl Settings {
@@ -70,6 +87,37 @@ impl Default for Settings {
             limits: Limits::default(),
             faults: Faults::default(),
             still: false,
+            accounts: Vec::new(),
+            mainnet: false,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// How long things take on their way (PROTOCOL.md §9.1): milliseconds from and to, both included,
+/// all lengths alike likely.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timing {
+    /// From a client's sending to the open block: makers may pull their quotes before it.
+    pub action_ms: (u64, u64),
+    /// From a block to the answers of its actions.
+    pub answer_ms: (u64, u64),
+    /// From an action's arrival to a refusal that needs no block.
+    pub refusal_ms: (u64, u64),
+    /// From a block to the updates of its orders.
+    pub updates_ms: (u64, u64),
+    /// From those to its fills.
+    pub fills_ms: (u64, u64),
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            action_ms: (20, 80),
+            answer_ms: (150, 400),
+            refusal_ms: (10, 50),
+            updates_ms: (0, 0),
+            fills_ms: (0, 200),
         }
     }
 }
@@ -87,7 +135,9 @@ pub struct Limits {
     pub users: usize,
     /// Frames from clients a minute.
     pub messages_per_minute: u32,
-    /// Weight of `/info` requests a minute.
+    /// Posts without an answer at one time.
+    pub posts: usize,
+    /// Weight of HTTP requests a minute.
     pub info_weight_per_minute: u32,
     /// A connection on which the venue sent nothing for so long is dropped.
     pub idle_close: Nanos,
@@ -101,6 +151,7 @@ impl Default for Limits {
             subscriptions: 1000,
             users: 10,
             messages_per_minute: 2000,
+            posts: 100,
             info_weight_per_minute: 1200,
             idle_close: Nanos::from_secs(60),
         }
@@ -119,6 +170,19 @@ pub struct SettingsError {
 /// One connection; never reused.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConnId(pub u32);
+
+/// One action over HTTP that has no answer yet; never reused.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ExchangeId(u64);
+
+/// What a `POST /exchange` gets at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Exchange {
+    /// Its answer.
+    Answered(Reply),
+    /// It waits for its block: [`Venue::take_reply`] has the answer some time later, if ever.
+    Waits(ExchangeId),
+}
 
 /// Why a connection was not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -166,6 +230,7 @@ pub struct Reply {
 #[derive(Clone, Debug)]
 pub struct Venue {
     world: World,
+    accounts: Accounts,
     surface: Surface,
     /// Faults of `/info`.
     info_dice: Dice,
@@ -189,7 +254,7 @@ impl Venue {
             return refused("dex", format!("{name:?}"), expected);
         }
         let world = World::new(&settings, now);
-        let mut faults = settings.faults;
+        let mut faults = settings.faults.clone();
         faults.event.sort_by_key(|event| event.at_ms);
         for coin in faults.event.iter().filter_map(|event| event.coin.as_deref()) {
             if world.find(coin).is_none() {
@@ -198,7 +263,8 @@ impl Venue {
         }
         Ok(Self {
             world,
-            surface: Surface::new(settings.limits, faults, settings.seed),
+            surface: Surface::new(&settings, faults),
+            accounts: Accounts::new(settings.accounts, settings.seed),
             info_dice: Dice::new(settings.seed, u64::MAX - 3),
             origin: now,
             happened: 0,
@@ -223,7 +289,8 @@ impl Venue {
 
     /// A text frame from a client.
     pub fn text(&mut self, now: Mono, conn: ConnId, text: &str, out: &mut Vec<Output>) {
-        self.surface.text(now, conn, text, &self.world, out);
+        let view = View { world: &self.world, accounts: &self.accounts, lens: Lens::Now };
+        self.surface.text(now, conn, text, view, out);
     }
 
     /// The body of a `POST /info`.
@@ -231,14 +298,56 @@ impl Venue {
         if !self.surface.may_ask(now, info::weight(body)) {
             return Reply { status: 429, body: "null".to_owned(), wait: Nanos::ZERO };
         }
-        let (status, body) = info::respond(&self.world, now, body);
+        let lens = Lens::drawn(&self.surface.faults, &mut self.info_dice);
+        let view = View { world: &self.world, accounts: &self.accounts, lens };
+        let (status, body) = info::respond(view, now, body);
         let (status, body, wait) = self.surface.faults.answer(status, body, &mut self.info_dice);
         Reply { status, body, wait }
     }
 
+    /// The body of a `POST /exchange`.
+    pub fn exchange(&mut self, now: Mono, body: &[u8]) -> Exchange {
+        let weight = 1 + u32::try_from(wire::items(body) / 40).unwrap_or(u32::MAX - 1);
+        if !self.surface.may_ask(now, weight) {
+            let (status, body) = (429, "null".to_owned());
+            return Exchange::Answered(Reply { status, body, wait: Nanos::ZERO });
+        }
+        let desk = &mut self.surface.desk;
+        match wire::read_bytes(body, self.surface.mainnet) {
+            Ok(asked) => {
+                let id = desk.exchange_id();
+                let ticket = desk.ticket(Recipient::Http(id));
+                desk.send(now, ticket, asked);
+                Exchange::Waits(id)
+            }
+            Err(unread) => {
+                let (status, text) = unread.status_and_text();
+                let body = text.to_owned();
+                Exchange::Answered(Reply { status, body, wait: Nanos::ZERO })
+            }
+        }
+    }
+
+    /// The answer to an action over HTTP, once it is there. It is given once.
+    pub fn take_reply(&mut self, id: ExchangeId) -> Option<Reply> {
+        self.surface.desk.take_reply(id)
+    }
+
+    /// Whether [`Venue::take_reply`] has this answer.
+    pub fn has_reply(&self, id: ExchangeId) -> bool {
+        self.surface.desk.has_reply(id)
+    }
+
+    /// Nobody waits for this answer any more. The action takes its course all the same.
+    pub fn abandon(&mut self, id: ExchangeId) {
+        self.surface.desk.abandon(id);
+    }
+
     /// When [`Venue::advance`] has something to do.
     pub fn next_deadline(&self) -> Mono {
-        self.world.next_block.min(self.surface.next_deadline()).min(self.next_event())
+        let arrival = self.surface.desk.next_arrival();
+        let market = self.world.next_block.min(self.next_event());
+        market.min(arrival).min(self.surface.next_deadline())
     }
 
     /// Does everything that is due up to `now`, in the order of its due times.
@@ -251,12 +360,44 @@ impl Venue {
             while self.next_event() <= due {
                 self.happen(due, out);
             }
-            if self.world.next_block <= due {
-                self.moved.clear();
-                self.world.block(&mut self.moved);
-                self.surface.block(due, &self.moved, &self.world, out);
+            while let Some(arrival) = self.surface.desk.arrival(due) {
+                self.arrive(arrival);
             }
-            self.surface.advance(due, &self.world, out);
+            if self.world.next_block <= due {
+                self.block(due, out);
+            }
+            let view = View { world: &self.world, accounts: &self.accounts, lens: Lens::Now };
+            self.surface.advance(due, view, out);
+        }
+    }
+
+    /// An action reaches the clearing house.
+    fn arrive(&mut self, arrival: Arrival) {
+        let Arrival { at, ticket, asked } = arrival;
+        let dice = &mut self.surface.desk.dice;
+        if matches!(asked.signed.action, Action::Order(_)) && dice.hit(self.surface.faults.refuse) {
+            let most = REFUSALS.len() as u64 * 4 / 3;
+            let drawn = usize::try_from(dice.below(most)).unwrap_or_default();
+            match REFUSALS.get(drawn) {
+                Some(text) => self.accounts.clearing.refuse_next(1, text),
+                // A quarter of them at the top.
+                None => self.accounts.clearing.refuse_next_whole(1, "Insufficient margin to place order."),
+            }
+        }
+        let outcomes = self.accounts.submit(ticket, asked, at, &self.world);
+        self.surface.tell_at_once(at, outcomes);
+    }
+
+    /// Makes the block that is due: markets first, then what accounts asked for.
+    fn block(&mut self, due: Mono, out: &mut Vec<Output>) {
+        self.moved.clear();
+        let at = self.world.begin_block();
+        let outcomes = self.accounts.block(at, &mut self.world);
+        self.world.end_block(&mut self.moved);
+        self.surface.block(due, &self.moved, &self.world, out);
+        self.surface.tell(due, outcomes, &mut self.accounts, &self.world);
+        if let Some(age) = self.surface.faults.account_stale_age() {
+            self.accounts.remember(due, age);
         }
     }
 

@@ -1,10 +1,14 @@
-//! Levers: what a test or a fault file makes happen to markets.
+//! Levers: what a test or a fault file makes happen to markets and accounts.
 //!
 //! Changes show in the next block, as everything does. A coin that is not listed changes nothing,
 //! and the lever says so.
 
+use crate::types::account::AccountMode;
 use crate::types::num::{Px, Side, Sz, Usd};
 use crate::types::time::{Mono, VenueMs};
+use crate::venue::account::books::Books;
+use crate::venue::action::Address;
+use crate::venue::clearing::{Account, AccountSettings};
 use crate::venue::faults::What;
 use crate::venue::market::{Market, Status};
 use crate::venue::{Output, Venue};
@@ -149,6 +153,69 @@ impl Venue {
         self.surface.end_all(out);
     }
 
+    /// Whether only post-only orders are taken, as after a network upgrade (PROTOCOL.md §3.6).
+    pub fn set_post_only(&mut self, on: bool) {
+        self.accounts.clearing.set_post_only(on);
+    }
+
+    /// Refuses the next `n` orders with `text`.
+    pub fn refuse_next(&mut self, n: u32, text: &str) {
+        self.accounts.clearing.refuse_next(n, text);
+    }
+
+    /// Refuses the next `n` actions whole with `text`.
+    pub fn refuse_next_whole(&mut self, n: u32, text: &str) {
+        self.accounts.clearing.refuse_next_whole(n, text);
+    }
+
+    /// Ends an agent's approval.
+    pub fn expire_agent(&mut self, agent: Address) {
+        self.accounts.clearing.expire_agent(agent);
+    }
+
+    /// Sets how many requests of its address budget an account has used (PROTOCOL.md §8.2).
+    pub fn set_budget(&mut self, user: Address, used: u64) {
+        self.accounts.clearing.set_budget(user, used);
+    }
+
+    /// Uses up an account's address budget.
+    pub fn empty_budget(&mut self, user: Address) {
+        if let Some(cap) = self.accounts.clearing.account(user).map(Account::requests_cap) {
+            self.set_budget(user, cap);
+        }
+    }
+
+    /// Sets how an account is collateralised, as its answers show it (PROTOCOL.md §5.5).
+    pub fn set_mode(&mut self, user: Address, mode: AccountMode) {
+        self.accounts.set_mode(user, mode);
+    }
+
+    /// Whether a partly filled IOC ends as `filled` instead of `canceled` (PROTOCOL.md §10).
+    pub fn set_partial_is_filled(&mut self, on: bool) {
+        self.accounts.clearing.set_partial_is_filled(on);
+    }
+
+    /// The venue's own books of an account; `None` when there is none.
+    pub fn books(&self, user: Address) -> Option<Books> {
+        let account = self.accounts.clearing.account(user)?;
+        Some(self.accounts.ledger().books(account))
+    }
+
+    /// Whether all books balance: what is wrong, in words, if they do not.
+    pub fn audit(&self) -> Result<(), String> {
+        self.accounts.clearing.audit(&self.world.markets)
+    }
+
+    /// All agents, or all accounts.
+    fn concerned(&self, what: What) -> Vec<Address> {
+        let agents = what == What::AgentExpire;
+        let of = |one: &AccountSettings| match agents {
+            true => one.agents.iter().map(|(_, address, _)| *address).collect(),
+            false => vec![one.address],
+        };
+        self.accounts.roster.iter().flat_map(of).collect()
+    }
+
     /// Does the next scheduled event.
     pub(super) fn happen(&mut self, now: Mono, out: &mut Vec<Output>) {
         let Some(event) = self.surface.faults.event.get(self.happened).cloned() else { return };
@@ -158,6 +225,18 @@ impl Venue {
             What::OracleStop => self.run_oracle(false),
             What::OracleStart => self.run_oracle(true),
             What::DropConnections => self.drop_connections(out),
+            What::PostOnlyOn => self.set_post_only(true),
+            What::PostOnlyOff => self.set_post_only(false),
+            What::AgentExpire | What::BudgetEmpty => {
+                // The file's addresses were checked when it was read.
+                let named = event.address.as_deref().and_then(Address::parse);
+                for address in named.map_or_else(|| self.concerned(event.what), |one| vec![one]) {
+                    match event.what {
+                        What::AgentExpire => self.expire_agent(address),
+                        _ => self.empty_budget(address),
+                    }
+                }
+            }
             _ => {
                 let resumes = event.what == What::Resume;
                 let concerned = |coin: &String| self.is_live(coin) != resumes;
@@ -186,7 +265,14 @@ impl Venue {
             What::MakersThaw => self.freeze_makers(coin, false),
             What::ClearBids => self.market(coin).map(|market| market.clear_side(Side::Buy)),
             What::ClearAsks => self.market(coin).map(|market| market.clear_side(Side::Sell)),
-            What::Append | What::OracleStop | What::OracleStart | What::DropConnections => Ok(()),
+            What::Append
+            | What::OracleStop
+            | What::OracleStart
+            | What::DropConnections
+            | What::PostOnlyOn
+            | What::PostOnlyOff
+            | What::AgentExpire
+            | What::BudgetEmpty => Ok(()),
         }
     }
 }

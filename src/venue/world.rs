@@ -116,6 +116,13 @@ impl World {
 
     /// Runs the block that is due at [`World::next_block`] and says what it moved.
     pub(super) fn block(&mut self, moved: &mut Vec<Moved>) {
+        self.begin_block();
+        self.end_block(moved);
+    }
+
+    /// The first half of the block that is due at [`World::next_block`]: oracles, makers, takers.
+    /// Accounts trade between the halves. Returns the block's moment.
+    pub(super) fn begin_block(&mut self) -> Mono {
         let now = self.next_block;
         self.block_time = self.time(now);
         self.next_block = now.plus(Nanos::from_millis(self.gap()));
@@ -131,8 +138,15 @@ impl World {
                 }
             }
         }
-        for (at, market) in self.markets.iter_mut().enumerate() {
+        for market in &mut self.markets {
             market.block(now, self.block_time, &mut self.trader);
+        }
+        now
+    }
+
+    /// The second half: says what the block moved.
+    pub(super) fn end_block(&mut self, moved: &mut Vec<Moved>) {
+        for (at, market) in self.markets.iter_mut().enumerate() {
             let top = market.book.top();
             let changed = top != market.told;
             if changed {

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod accounts;
+mod actions;
 mod answers;
 mod faults;
 mod market;
 mod shapes;
 mod streams;
 mod support;
+mod trader;
+mod trading_faults;
 mod wire;

@@ -5,10 +5,13 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use hip3::types::num::{Rate, Usd};
 use hip3::venue::tcp::{PEERS_MAX, Server, Tap};
-use hip3::venue::{Faults, Settings};
+use hip3::venue::{AccountSettings, Faults, Settings};
 use serde_json::Value;
 use tungstenite::{Message, WebSocket};
+
+use crate::trader::{Trader, noop};
 
 /// Longer than anything here takes; a guard, not a measure.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,7 +84,7 @@ fn one_http_connection_serves_many_requests() {
     stream.write_all(b"GET /info HTTP/1.1\r\n\r\n").unwrap();
     assert_eq!(read_answer(&mut stream).0, 405);
     stream.write_all(b"POST /exchange HTTP/1.1\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(read_answer(&mut stream).0, 404);
+    assert_eq!(read_answer(&mut stream).0, 415);
     // Two at once, answered in order.
     let one = "POST /info HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n{\"type\":\"exchangeStatus\"}";
     stream.write_all(format!("{one}GET /ws HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
@@ -243,6 +246,35 @@ fn the_tap_keeps_what_a_client_hears() {
     let served = tap.lock().unwrap();
     let served: Vec<&str> = served.iter().take(6).map(|one| &*one.text).collect();
     assert_eq!(heard, served);
+}
+
+#[test]
+fn an_action_over_http_is_answered_after_its_block_and_the_next_request_after_it() {
+    let mut trader = Trader::new(1);
+    let account = AccountSettings {
+        address: trader.address(),
+        deposit: Usd::from_units(1_000_000_000),
+        agents: Vec::new(),
+        vault_of: None,
+        referral_discount: Rate::ZERO,
+    };
+    let settings = Settings { markets: 3, accounts: vec![account], ..Settings::default() };
+    let server = Server::start(settings, 0).unwrap();
+    let mut stream = dial(&server);
+    let body = trader.sign(&noop());
+    let length = body.len();
+    let head = "POST /exchange HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length:";
+    let next = "GET /ws HTTP/1.1\r\n\r\n";
+    stream.write_all(format!("{head} {length}\r\n\r\n{body}{next}").as_bytes()).unwrap();
+    let (status, answer) = read_answer(&mut stream);
+    assert_eq!((status, answer.as_str()), (200, r#"{"status":"ok","response":{"type":"default"}}"#));
+    assert_eq!(read_answer(&mut stream).0, 426);
+    // One that asks for the end of the connection gets its answer first.
+    let body = trader.sign(&noop());
+    let head = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+    assert_eq!(read_answer(&mut stream).0, 200);
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use crate::types::num::{Px, Side, Sz};
+use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::time::{Mono, VenueMs};
 use crate::venue::book::{BookLevel, Top};
 use crate::venue::market::{Market, Trade};
@@ -25,6 +25,18 @@ impl From<Px> for Dec {
 impl From<Sz> for Dec {
     fn from(sz: Sz) -> Self {
         Self { units: sz.units().into(), places: 8 }
+    }
+}
+
+impl From<Usd> for Dec {
+    fn from(usd: Usd) -> Self {
+        Self { units: usd.units().into(), places: 6 }
+    }
+}
+
+impl From<Szi> for Dec {
+    fn from(szi: Szi) -> Self {
+        Self { units: szi.units().into(), places: 8 }
     }
 }
 

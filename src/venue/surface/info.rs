@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use crate::types::market::MarginMode;
 use crate::types::num::{Ratio, Usd};
+use crate::types::order::Cloid;
 use crate::types::time::Mono;
-use crate::venue::account;
+use crate::venue::account::{View, rows, state};
+use crate::venue::action::{Address, Which};
 use crate::venue::listing::Listing;
 use crate::venue::market::{Market, Status};
 use crate::venue::surface::frames::{self, array, quoted};
-use crate::venue::surface::request::{Grouping, address, grouping};
+use crate::venue::surface::request::{Grouping, grouping};
 use crate::venue::world::World;
 
 /// A request that cannot be read into any of the known ones: answered with 422.
@@ -36,12 +38,12 @@ pub(in crate::venue) fn weight(body: &[u8]) -> u32 {
 }
 
 /// Status and body for the body of a `POST /info`.
-pub(in crate::venue) fn respond(world: &World, now: Mono, body: &[u8]) -> (u16, String) {
+pub(in crate::venue) fn respond(view: View<'_>, now: Mono, body: &[u8]) -> (u16, String) {
     let request: Value = match serde_json::from_slice(body) {
         Ok(request) => request,
         Err(error) => return (400, format!("Failed to parse the request body as JSON: {error}")),
     };
-    match answer(world, now, &request) {
+    match answer(view, now, &request) {
         Ok(answer) => (200, answer),
         Err(Unreadable) => {
             (422, "Failed to deserialize the JSON body into the target type".to_owned())
@@ -51,13 +53,13 @@ pub(in crate::venue) fn respond(world: &World, now: Mono, body: &[u8]) -> (u16, 
 
 /// The frame that answers an info post; `None` when the error channel answers it.
 pub(in crate::venue) fn posted(
-    world: &World,
+    view: View<'_>,
     now: Mono,
     id: u64,
     payload: &Value,
 ) -> Option<Arc<str>> {
     let kind = payload.get("type").and_then(Value::as_str)?;
-    let data = answer(world, now, payload).ok()?;
+    let data = answer(view, now, payload).ok()?;
     let kind = quoted(kind);
     let payload = format!(r#"{{"type":{kind},"data":{data}}}"#);
     let response = format!(r#"{{"type":"info","payload":{payload}}}"#);
@@ -70,14 +72,14 @@ pub(in crate::venue) fn post_error(id: u64, error: &str) -> Arc<str> {
     frames::channel("post", &format!(r#"{{"id":{id},"response":{response}}}"#))
 }
 
-fn answer(world: &World, now: Mono, request: &Value) -> Result<String, Unreadable> {
+fn answer(view: View<'_>, now: Mono, request: &Value) -> Result<String, Unreadable> {
+    let world = view.world;
     let kind = request.get("type").and_then(Value::as_str).ok_or(Unreadable)?;
     let null = || "null".to_owned();
     // Unknown dexes and coins answer null.
     let on_dex = |write: &dyn Fn(usize) -> String| {
         dex(request, world).map(|dex| dex.map_or_else(null, write))
     };
-    let of_user = |text: String| user(request).map(|_| text);
     match kind {
         "perpDexs" => Ok(perp_dexs(world)),
         "meta" => on_dex(&|dex| meta(world, dex)),
@@ -122,27 +124,68 @@ fn answer(world: &World, now: Mono, request: &Value) -> Result<String, Unreadabl
             Ok(format!(r#"{{"time":{time},"specialStatuses":null}}"#))
         }
         "spotMeta" => Ok(r#"{"universe":[],"tokens":[{"name":"USDC","szDecimals":8,"weiDecimals":8,"index":0,"tokenId":"0x6d1e7cde53ba9467b783cb7c530ce054","isCanonical":true,"evmContract":null,"fullName":null}]}"#.to_owned()),
-        "clearinghouseState" => {
-            user(request)?;
-            on_dex(&|_| account::clearinghouse_state(world.block_time))
-        }
-        "openOrders" | "frontendOpenOrders" => {
-            user(request)?;
-            on_dex(&|_| "[]".to_owned())
-        }
-        "spotClearinghouseState" => of_user(r#"{"balances":[]}"#.to_owned()),
-        "historicalOrders" | "userFills" | "extraAgents" => of_user("[]".to_owned()),
-        "userFillsByTime" | "userFunding" => {
+        "userFunding" => {
             request.get("startTime").and_then(Value::as_i64).ok_or(Unreadable)?;
-            of_user("[]".to_owned())
+            user(request).map(|_| "[]".to_owned())
         }
-        "orderStatus" => of_user(r#"{"status":"unknownOid"}"#.to_owned()),
-        "userFees" => of_user(account::fees()),
-        "userRateLimit" => of_user(account::RATE_LIMIT.to_owned()),
-        "userRole" => of_user(r#"{"role":"missing"}"#.to_owned()),
-        "userAbstraction" => of_user(r#""disabled""#.to_owned()),
-        "userDexAbstraction" | "subAccounts" => of_user(null()),
-        _ => Err(Unreadable),
+        "userDexAbstraction" | "subAccounts" => user(request).map(|_| null()),
+        _ => of_account(view, now, kind, request),
+    }
+}
+
+/// Questions about an account.
+fn of_account(
+    view: View<'_>,
+    now: Mono,
+    kind: &str,
+    request: &Value,
+) -> Result<String, Unreadable> {
+    // Names first: an unknown question is unreadable whatever it says of a user.
+    let ask: fn(View<'_>, Mono, Address, &Value) -> Result<String, Unreadable> = match kind {
+        "clearinghouseState" => |view, now, user, request| {
+            let dex = dex(request, view.world)?;
+            Ok(dex.map_or("null".to_owned(), |dex| state::clearinghouse(view, user, dex, now)))
+        },
+        "openOrders" => |view, _, user, request| open_orders(view, user, request, false),
+        "frontendOpenOrders" => |view, _, user, request| open_orders(view, user, request, true),
+        "orderStatus" => |view, _, user, request| {
+            Ok(rows::order_status(view.account(user), which(request).ok_or(Unreadable)?))
+        },
+        "historicalOrders" => |view, _, user, _| Ok(rows::historical(view.account(user))),
+        "userFills" => |view, _, user, _| {
+            Ok(rows::fills(view.accounts, view.account(user), user, true))
+        },
+        "userFillsByTime" => |view, _, user, request| {
+            rows::fills_by_time(view.accounts, view.account(user), user, request).ok_or(Unreadable)
+        },
+        "spotClearinghouseState" => |view, now, user, _| Ok(state::spot(view, user, now)),
+        "userFees" => |view, _, user, _| Ok(state::fees(view.account(user))),
+        "userRateLimit" => |view, _, user, _| Ok(state::rate_limit(view.account(user))),
+        "extraAgents" => |view, _, user, _| Ok(state::agents(view.account(user))),
+        "userRole" => |view, _, user, _| Ok(state::role(view, user)),
+        "userAbstraction" => |view, _, user, _| Ok(state::abstraction(view, user).to_owned()),
+        _ => return Err(Unreadable),
+    };
+    ask(view, now, user(request)?, request)
+}
+
+/// Open orders on the dex that is asked about.
+fn open_orders(
+    view: View<'_>,
+    user: Address,
+    request: &Value,
+    kinds: bool,
+) -> Result<String, Unreadable> {
+    let Some(dex) = dex(request, view.world)? else { return Ok("null".to_owned()) };
+    Ok(rows::open_orders(view, user, dex, kinds))
+}
+
+/// The order that a request names: a number, or a cloid as text.
+fn which(request: &Value) -> Option<Which> {
+    match request.get("oid")? {
+        Value::Number(oid) => oid.as_u64().map(Which::Oid),
+        Value::String(cloid) => Cloid::parse(cloid).map(Which::Cloid),
+        _ => None,
     }
 }
 
@@ -165,8 +208,8 @@ fn market<'a>(request: &Value, world: &'a World) -> Result<Option<&'a Market>, U
     Ok(world.find(coin).and_then(|at| world.markets.get(at)))
 }
 
-fn user(request: &Value) -> Result<String, Unreadable> {
-    request.get("user").and_then(Value::as_str).and_then(address).ok_or(Unreadable)
+fn user(request: &Value) -> Result<Address, Unreadable> {
+    request.get("user").and_then(Value::as_str).and_then(Address::parse).ok_or(Unreadable)
 }
 
 fn book_options(request: &Value) -> Result<Grouping, Unreadable> {

@@ -1,20 +1,27 @@
 //! The venue's WebSocket face: connections, subscriptions, limits, cadences (PROTOCOL.md §1, §2).
 
+pub(super) mod desk;
 pub(super) mod frames;
 pub(super) mod info;
+pub(super) mod news;
 pub(super) mod request;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::types::time::{Mono, Nanos};
-use crate::venue::account;
+use crate::venue::account::{Lens, View};
+use crate::venue::action::Address;
 use crate::venue::dice::Dice;
 use crate::venue::faults::{Faults, FrameKind};
 use crate::venue::market::Status;
+use crate::venue::surface::desk::{Desk, Recipient};
 use crate::venue::surface::request::{Grouping, PostKind, Request, Sub, Wrong};
+use crate::venue::wire::{self, Unread};
 use crate::venue::world::{Moved, World};
-use crate::venue::{ConnId, Limits, Output, Refused};
+use crate::venue::{ConnId, Limits, Output, Refused, Settings};
 
 const MINUTE: Nanos = Nanos::from_secs(60);
 
@@ -29,10 +36,19 @@ enum Cadence {
     Mids,
     Ctxs,
     AllCtxs,
+    /// Whole states of accounts, which move with the mark.
+    Accounts,
 }
 
 impl Cadence {
-    const ALL: [Self; 5] = [Self::SlowBook, Self::FastBook, Self::Mids, Self::Ctxs, Self::AllCtxs];
+    const ALL: [Self; 6] = [
+        Self::SlowBook,
+        Self::FastBook,
+        Self::Mids,
+        Self::Ctxs,
+        Self::AllCtxs,
+        Self::Accounts,
+    ];
 
     fn of(sub: &Sub) -> Option<Self> {
         match sub {
@@ -41,6 +57,7 @@ impl Cadence {
             Sub::AllMids(_) => Some(Self::Mids),
             Sub::AssetCtxs(_) => Some(Self::Ctxs),
             Sub::AllDexsAssetCtxs => Some(Self::AllCtxs),
+            Sub::User { kind, .. } if kind.is_state() => Some(Self::Accounts),
             Sub::Bbo(_) | Sub::Ctx(_) | Sub::Trades(_) | Sub::User { .. } => None,
         }
     }
@@ -50,7 +67,7 @@ impl Cadence {
         let (low, high) = match self {
             Self::SlowBook => (5_000, 5_600),
             Self::FastBook => (470, 660),
-            Self::Mids | Self::Ctxs => (5_000, 5_000),
+            Self::Mids | Self::Ctxs | Self::Accounts => (5_000, 5_000),
             Self::AllCtxs => (13_600, 13_600),
         };
         Nanos::from_millis(dice.range(low, high).unsigned_abs())
@@ -77,7 +94,7 @@ struct Connection {
     /// Frames that wait alone.
     late: Vec<(Mono, Arc<str>)>,
     /// Next turn of each [`Cadence`].
-    clocks: [Mono; 5],
+    clocks: [Mono; 6],
 }
 
 impl Connection {
@@ -127,6 +144,10 @@ pub(super) struct Surface {
     opened: Window,
     messages: Window,
     info_weight: Window,
+    /// Whether signatures must be for mainnet.
+    pub(super) mainnet: bool,
+    /// What concerns accounts and is under way.
+    pub(super) desk: Desk,
     /// Connection fates and frame faults.
     dice: Dice,
     next_ctx: Mono,
@@ -136,11 +157,15 @@ pub(super) struct Surface {
 }
 
 impl Surface {
-    pub(super) fn new(limits: Limits, faults: Faults, seed: u64) -> Self {
+    /// What `settings` describe, with nobody connected.
+    pub(super) fn new(settings: &Settings, faults: Faults) -> Self {
+        let seed = settings.seed;
         Self {
-            limits,
+            limits: settings.limits,
             huge_frame: faults.huge_frame(),
             faults,
+            mainnet: settings.mainnet,
+            desk: Desk::new(settings.timing, seed),
             connections: Vec::new(),
             next_id: 0,
             opened: Window::default(),
@@ -187,7 +212,7 @@ impl Surface {
             held_until: Mono(0),
             held: VecDeque::new(),
             late: Vec::new(),
-            clocks: [Mono::MAX; 5],
+            clocks: [Mono::MAX; 6],
         });
         if self.faults.greeting {
             out.push(Output::Text(id, "Websocket connection established.".into()));
@@ -197,6 +222,7 @@ impl Surface {
 
     pub(super) fn disconnect(&mut self, conn: ConnId) {
         self.connections.retain(|one| one.id != conn);
+        self.desk.disconnected(conn);
         self.recount();
     }
 
@@ -220,7 +246,7 @@ impl Surface {
         now: Mono,
         conn: ConnId,
         text: &str,
-        world: &World,
+        view: View<'_>,
         out: &mut Vec<Output>,
     ) {
         let Some(at) = self.position(conn) else { return };
@@ -232,17 +258,26 @@ impl Surface {
             self.end(at, out);
             return;
         }
-        match request::read(text, world) {
+        match request::read(text, view.world) {
             Ok(Request::Ping) => self.control(now, at, &r#"{"channel":"pong"}"#.into(), out),
-            Ok(Request::Subscribe(sub)) => self.subscribe(now, at, &sub, world, out),
-            Ok(Request::Unsubscribe(sub)) => self.unsubscribe(now, at, &sub, world, out),
+            Ok(Request::Subscribe(sub)) => self.subscribe(now, at, &sub, view, out),
+            Ok(Request::Unsubscribe(sub)) => self.unsubscribe(now, at, &sub, view.world, out),
             Ok(Request::Post { id, kind, payload }) => {
-                let reply = match kind {
-                    PostKind::Info => info::posted(world, now, id, &payload),
-                    PostKind::Action => Some(info::post_error(id, "404 Not Found")),
+                if self.desk.posts_in_flight() >= self.limits.posts {
+                    let text = format!("too many pending post requests id={id}");
+                    return self.control(now, at, &frames::error(&text), out);
+                }
+                let frame = match kind {
+                    PostKind::Info => {
+                        let view = self.through_lens(view);
+                        let answer = info::posted(view, now, id, &payload);
+                        Some(answer.unwrap_or_else(|| unparsable(text)))
+                    }
+                    PostKind::Action => self.action(now, conn, id, &payload),
                 };
-                let frame = reply.unwrap_or_else(|| unparsable(text));
-                self.control(now, at, &frame, out);
+                if let Some(frame) = frame {
+                    self.control(now, at, &frame, out);
+                }
             }
             Err(Wrong::Unparsable) => self.control(now, at, &unparsable(text), out),
             Err(Wrong::Fatal) => {
@@ -253,8 +288,34 @@ impl Surface {
         }
     }
 
-    fn subscribe(&mut self, now: Mono, at: usize, sub: &Sub, world: &World, out: &mut Vec<Output>) {
-        let echo = sub.echo(world);
+    /// The view with a lens drawn for it.
+    fn through_lens<'a>(&mut self, view: View<'a>) -> View<'a> {
+        View { lens: Lens::drawn(&self.faults, &mut self.dice), ..view }
+    }
+
+    /// Takes an action post on its way. Returns what is answered at once.
+    fn action(&mut self, now: Mono, conn: ConnId, id: u64, payload: &Value) -> Option<Arc<str>> {
+        match wire::read(payload, self.mainnet) {
+            Ok(asked) => {
+                let ticket = self.desk.ticket(Recipient::Post(conn, id));
+                self.desk.send(now, ticket, asked);
+                None
+            }
+            Err(unread @ Unread::Signature) => {
+                let ticket = self.desk.ticket(Recipient::Post(conn, id));
+                let at = self.desk.refusal_time(now);
+                self.answer(at, ticket, unread.status_and_text().1.to_owned());
+                None
+            }
+            Err(unread) => {
+                let (status, text) = unread.status_and_text();
+                Some(info::post_error(id, &format!("{status} {text}")))
+            }
+        }
+    }
+
+    fn subscribe(&mut self, now: Mono, at: usize, sub: &Sub, view: View<'_>, out: &mut Vec<Output>) {
+        let echo = sub.echo(view.world);
         let place = match self.connections[at].subs.binary_search(sub) {
             Ok(_) => {
                 let text = format!("Already subscribed: {echo}");
@@ -277,7 +338,7 @@ impl Surface {
             self.next_ctx = now;
         }
         if self.deliver(now, at, FrameKind::Ack, &frames::ack("subscribe", &echo), out) {
-            self.first(now, at, sub, world, out);
+            self.first(now, at, sub, view, out);
         }
     }
 
@@ -289,7 +350,7 @@ impl Surface {
             return Err(format!("Cannot subscribe to more than {most} channels."));
         }
         if let Sub::User { user, .. } = sub {
-            let mut users: Vec<&String> = all()
+            let mut users: Vec<&Address> = all()
                 .filter_map(|sub| if let Sub::User { user, .. } = sub { Some(user) } else { None })
                 .chain([user])
                 .collect();
@@ -328,7 +389,8 @@ impl Surface {
     }
 
     /// The first data of a subscription, right behind its acknowledgement (PROTOCOL.md §2.4).
-    fn first(&mut self, now: Mono, at: usize, sub: &Sub, world: &World, out: &mut Vec<Output>) {
+    fn first(&mut self, now: Mono, at: usize, sub: &Sub, view: View<'_>, out: &mut Vec<Output>) {
+        let world = view.world;
         let (kind, frame) = match sub {
             Sub::Bbo(market) => {
                 let market = &world.markets[*market];
@@ -343,14 +405,11 @@ impl Surface {
                 (FrameKind::Data, frames::trades(&market.listing.coin, &market.trades))
             }
             Sub::Ctx(_) => return, // Its turn comes within a second.
-            Sub::User { kind, user, dex, .. } => {
-                let dex = &world.dexes[*dex].name;
-                match account::snapshot(*kind, user, dex, world.block_time) {
-                    Some((channel, data)) => (FrameKind::Data, frames::channel(channel, &data)),
-                    None => return,
-                }
-            }
-            other => match regular(other, world, now) {
+            Sub::User { .. } => match news::whole(sub, self.through_lens(view), now) {
+                Some(frame) => (FrameKind::Data, frame),
+                None => return,
+            },
+            other => match regular(other, view, now) {
                 Some(frame) => (FrameKind::Data, frame),
                 None => return,
             },
@@ -408,11 +467,13 @@ impl Surface {
     pub(super) fn next_deadline(&self) -> Mono {
         let connections = self.connections.iter().map(|one| one.next_deadline(&self.limits));
         let ctx = if self.ctx_wanted { self.next_ctx } else { Mono::MAX };
-        connections.min().unwrap_or(Mono::MAX).min(ctx)
+        connections.min().unwrap_or(Mono::MAX).min(ctx).min(self.desk.next_mail())
     }
 
     /// Does what is due at `now`.
-    pub(super) fn advance(&mut self, now: Mono, world: &World, out: &mut Vec<Output>) {
+    pub(super) fn advance(&mut self, now: Mono, view: View<'_>, out: &mut Vec<Output>) {
+        self.hand_out(now, view, out);
+        let world = view.world;
         if self.ctx_wanted && self.next_ctx <= now {
             // Each market has its turn once a second, the turns spread evenly.
             self.ctx_at = (self.ctx_at + 1) % world.markets.len();
@@ -424,7 +485,7 @@ impl Surface {
         let mut at = 0;
         while at < self.connections.len() {
             let before = self.connections.len();
-            self.attend(now, at, world, out);
+            self.attend(now, at, view, out);
             if self.connections.len() == before {
                 at += 1;
             }
@@ -432,7 +493,7 @@ impl Surface {
     }
 
     /// Does what is due on one connection.
-    fn attend(&mut self, now: Mono, at: usize, world: &World, out: &mut Vec<Output>) {
+    fn attend(&mut self, now: Mono, at: usize, view: View<'_>, out: &mut Vec<Output>) {
         let one = &mut self.connections[at];
         if one.drop_at <= now {
             return self.end(at, out);
@@ -449,7 +510,7 @@ impl Surface {
         if stalled {
             // Nothing is due on a dead socket but its fate.
             one.sent_at = now;
-            one.clocks = [Mono::MAX; 5];
+            one.clocks = [Mono::MAX; 6];
             one.held.clear();
             one.late.clear();
             return;
@@ -475,7 +536,8 @@ impl Surface {
             self.connections[at].clocks[cadence as usize] = now.plus(cadence.pause(&mut self.dice));
             let subs: Vec<Sub> = self.connections[at].subs.clone();
             for sub in subs.iter().filter(|sub| Cadence::of(sub) == Some(cadence)) {
-                if let Some(frame) = regular(sub, world, now)
+                let view = self.through_lens(view);
+                if let Some(frame) = regular(sub, view, now)
                     && !self.deliver(now, at, FrameKind::Data, &frame, out)
                 {
                     return;
@@ -560,7 +622,8 @@ fn unparsable(text: &str) -> Arc<str> {
 }
 
 /// A frame of the channels that tell their whole state at a cadence.
-fn regular(sub: &Sub, world: &World, now: Mono) -> Option<Arc<str>> {
+fn regular(sub: &Sub, view: View<'_>, now: Mono) -> Option<Arc<str>> {
+    let world = view.world;
     match sub {
         Sub::L2Book { market, grouping, fast } => {
             let market = &world.markets[*market];
@@ -570,6 +633,7 @@ fn regular(sub: &Sub, world: &World, now: Mono) -> Option<Arc<str>> {
         Sub::AllMids(dex) => Some(frames::all_mids(world, *dex, now)),
         Sub::AssetCtxs(dex) => Some(frames::asset_ctxs(world, *dex, now)),
         Sub::AllDexsAssetCtxs => Some(frames::all_dexs_ctxs(world, now)),
-        Sub::Bbo(_) | Sub::Ctx(_) | Sub::Trades(_) | Sub::User { .. } => None,
+        Sub::User { .. } => news::whole(sub, view, now),
+        Sub::Bbo(_) | Sub::Ctx(_) | Sub::Trades(_) => None,
     }
 }

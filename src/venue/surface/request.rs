@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::venue::action::Address;
 use crate::venue::world::World;
 
 /// Options of an `l2Book` subscription or request.
@@ -32,7 +33,7 @@ pub(in crate::venue) enum Sub {
     /// A channel of an account: its name, the address, and the options as they are echoed.
     User {
         kind: UserKind,
-        user: String,
+        user: Address,
         dex: usize,
         flag: bool,
     },
@@ -53,6 +54,19 @@ pub(in crate::venue) enum UserKind {
 }
 
 impl UserKind {
+    /// Whether its frames tell a whole state each time.
+    pub(in crate::venue) fn is_state(self) -> bool {
+        matches!(self, Self::OpenOrders | Self::ClearinghouseState | Self::SpotState)
+    }
+
+    /// Name of its frames' channel: that of its subscription but for one.
+    pub(in crate::venue) fn channel(self) -> &'static str {
+        match self {
+            Self::Events => "user",
+            other => other.name(),
+        }
+    }
+
     /// Name in subscriptions.
     pub(in crate::venue) fn name(self) -> &'static str {
         match self {
@@ -153,8 +167,8 @@ fn subscription(frame: &Value, world: &World) -> Result<Sub, Wrong> {
 fn user_channel(kind: &str, sub: &Value, world: &World) -> Result<Sub, Wrong> {
     let known = UserKind::ALL.into_iter().find(|known| known.name() == kind);
     let kind = known.ok_or(Wrong::Unparsable)?;
-    let user =
-        sub.get("user").and_then(Value::as_str).and_then(address).ok_or(Wrong::Unparsable)?;
+    let user = sub.get("user").and_then(Value::as_str).and_then(Address::parse);
+    let user = user.ok_or(Wrong::Unparsable)?;
     let dex = match kind {
         UserKind::OpenOrders | UserKind::ClearinghouseState => dex(sub, world)?,
         _ => 0,
@@ -165,13 +179,6 @@ fn user_channel(kind: &str, sub: &Value, world: &World) -> Result<Sub, Wrong> {
         _ => false,
     };
     Ok(Sub::User { kind, user, dex, flag })
-}
-
-/// An address in lower case; `None` when it is none.
-pub(in crate::venue) fn address(text: &str) -> Option<String> {
-    let hex = text.strip_prefix("0x")?;
-    let valid = hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit());
-    valid.then(|| text.to_ascii_lowercase())
 }
 
 /// Checks the options of a book; `None` when the venue does not know them.

@@ -1,4 +1,4 @@
-//! Serves a venue on loopback: `POST /info` and `GET /ws` on one port.
+//! Serves a venue on loopback: `POST /info`, `POST /exchange` and `GET /ws` on one port.
 //!
 //! One thread, one event loop. It sleeps until a socket or the venue has something, holds at most
 //! [`PEERS_MAX`] connections, and drops a client that reads too slowly. Only here the venue meets
@@ -217,8 +217,10 @@ impl Loop {
                 }
             }
             for at in 0..self.peers.len() {
-                let due = self.peers[at].as_ref().map_or(Mono::MAX, Peer::next_deadline);
-                if due <= now {
+                let peer = self.peers[at].as_ref();
+                let due = peer.map_or(Mono::MAX, Peer::next_deadline);
+                let ready = peer.and_then(Peer::waits).is_some_and(|id| self.venue.has_reply(id));
+                if due <= now || ready {
                     self.turn(at, now);
                 }
             }
@@ -266,6 +268,9 @@ impl Loop {
     fn end(&mut self, mut peer: Peer) {
         if let Some(conn) = peer.conn.take() {
             self.venue.disconnect(conn);
+        }
+        if let Some(id) = peer.waits() {
+            self.venue.abandon(id);
         }
         peer.close();
     }

@@ -13,7 +13,7 @@ use tungstenite::{Message, WebSocket};
 use crate::types::time::Mono;
 use crate::venue::tcp::http::{self, Parsed, Request};
 use crate::venue::tcp::{CLOSE_WAIT, HTTP_IDLE};
-use crate::venue::{ConnId, Output, Venue};
+use crate::venue::{ConnId, Exchange, ExchangeId, Output, Venue};
 
 /// Largest frame taken from a client.
 const FRAME_MAX: usize = 64 * 1024;
@@ -55,6 +55,8 @@ struct Http {
     output: Vec<u8>,
     /// An answer that takes its time.
     slow: Option<(Mono, Vec<u8>)>,
+    /// An action whose answer waits for its block, and whether the connection stays open after it.
+    waits: Option<(ExchangeId, bool)>,
     /// Whether it ends once everything is written.
     last: bool,
     /// Whether the client has said all it will.
@@ -68,6 +70,7 @@ impl Peer {
             input: Vec::new(),
             output: Vec::new(),
             slow: None,
+            waits: None,
             last: false,
             eof: false,
         };
@@ -81,6 +84,14 @@ impl Peer {
             // A live socket's idleness is the venue's to judge.
             Stage::Socket(_) if self.conn.is_some() => Mono::MAX,
             Stage::Socket(_) | Stage::Moving => self.idle_at,
+        }
+    }
+
+    /// The action over HTTP that it waits for.
+    pub(super) fn waits(&self) -> Option<ExchangeId> {
+        match &self.stage {
+            Stage::Http(http) => http.waits.map(|(id, _)| id),
+            Stage::Socket(_) | Stage::Moving => None,
         }
     }
 
@@ -120,12 +131,18 @@ impl Peer {
         if let Some((_, answer)) = http.slow.take_if(|(at, _)| *at <= now) {
             http.output.extend(answer);
         }
+        if let Some((id, keep)) = http.waits
+            && let Some(reply) = venue.take_reply(id)
+        {
+            http.waits = None;
+            http.output.extend(http::respond(reply.status, &reply.body, keep));
+        }
         loop {
             if http.drain().is_err() {
                 return Turn::Ends;
             }
             // One answer at a time: who does not read is not read either.
-            if http.slow.is_some() || !http.output.is_empty() {
+            if http.slow.is_some() || http.waits.is_some() || !http.output.is_empty() {
                 break;
             }
             if http.last {
@@ -343,7 +360,7 @@ impl Http {
     fn answer(&mut self, request: &Request, now: Mono, venue: &mut Venue) {
         let plain = |status, text: &str| http::respond(status, text, request.keep);
         self.output = match (request.method.as_str(), request.path.as_str()) {
-            ("POST", "/info") if !request.json => {
+            ("POST", "/info" | "/exchange") if !request.json => {
                 plain(415, "Expected request with `Content-Type: application/json`")
             }
             ("POST", "/info") => {
@@ -355,7 +372,14 @@ impl Http {
                 }
                 bytes
             }
-            (_, "/info") => plain(405, ""),
+            ("POST", "/exchange") => match venue.exchange(now, &request.body) {
+                Exchange::Answered(reply) => plain(reply.status, &reply.body),
+                Exchange::Waits(id) => {
+                    self.waits = Some((id, request.keep));
+                    return;
+                }
+            },
+            (_, "/info" | "/exchange") => plain(405, ""),
             ("GET", "/ws") => plain(426, "Expected an upgrade to WebSocket"),
             _ => plain(404, ""),
         };

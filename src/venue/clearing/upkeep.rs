@@ -1,0 +1,146 @@
+//! What the venue does by itself in a block: deals of resting orders, dead markets, scheduled
+//! cancels, liquidations, orders that nothing backs any more.
+
+use crate::types::num::Usd;
+use crate::venue::action::Address;
+use crate::venue::clearing::Clearing;
+use crate::venue::clearing::account::Account;
+use crate::venue::clearing::block::Moment;
+use crate::venue::clearing::orders::Deal;
+use crate::venue::market::Market;
+
+impl Clearing {
+    fn users(&self) -> Vec<Address> {
+        self.accounts.keys().copied().collect()
+    }
+
+    /// Open orders of an account: their ids and markets.
+    fn open_of(&self, user: Address) -> Vec<(u64, usize)> {
+        let account = self.accounts.get(&user);
+        let open = account.into_iter().flat_map(Account::open_orders);
+        open.map(|order| (order.row.oid, order.market)).collect()
+    }
+
+    /// Books the deals that the crowd's takers made with accounts' resting orders.
+    pub(super) fn settle_struck(&mut self, at: Moment, markets: &mut [Market]) {
+        for (market_at, market) in markets.iter_mut().enumerate() {
+            for one in std::mem::take(&mut market.struck) {
+                let deal = Deal { px: one.px, sz: one.sz, tid: one.tid, crossed: false };
+                let at = Moment { hash: one.hash, ..at };
+                self.fill_resting(at, one.user, one.oid, deal, market_at, market);
+            }
+        }
+    }
+
+    /// On a halted or delisted market orders end and positions settle at the mark
+    /// (PROTOCOL.md §5.6).
+    pub(super) fn close_dead(&mut self, at: Moment, markets: &mut [Market]) {
+        for user in self.users() {
+            for (oid, market_at) in self.open_of(user) {
+                let market = markets.get_mut(market_at);
+                if let Some(market) = market.filter(|market| !market.live()) {
+                    self.evict(at, user, oid, "delistedCanceled", market);
+                }
+            }
+            for market_at in self.markets_held(user) {
+                let market = markets.get(market_at);
+                if let Some(market) = market.filter(|market| !market.live()) {
+                    self.seize(at, user, market_at, market, "Settlement", None);
+                }
+            }
+        }
+    }
+
+    /// Cancels everything of accounts whose scheduled time has come.
+    pub(super) fn cancel_scheduled(&mut self, at: Moment, markets: &mut [Market]) {
+        for user in self.users() {
+            let Some(account) = self.accounts.get_mut(&user) else { continue };
+            if account.cancel_at.take_if(|when| *when <= at.ms()).is_none() {
+                continue;
+            }
+            for (oid, market_at) in self.open_of(user) {
+                if let Some(market) = markets.get_mut(market_at) {
+                    self.evict(at, user, oid, "scheduledCancel", market);
+                }
+            }
+        }
+    }
+
+    /// Takes positions that are worth less than their maintenance margin: an isolated one alone,
+    /// cross ones together. The loss ends where what was set aside does.
+    pub(super) fn liquidate(&mut self, at: Moment, markets: &mut [Market]) {
+        for user in self.users() {
+            let Some(account) = self.accounts.get(&user) else { continue };
+            let mut weak = Vec::new();
+            let (mut equity, mut maintenance) = (account.free_cash(), Usd::ZERO);
+            for (market_at, position) in &account.positions {
+                let Some(market) = markets.get(*market_at) else { continue };
+                let mark = market.mark(at.now);
+                let least = position.maintenance(mark, market.listing.max_leverage);
+                if position.leverage.is_cross {
+                    equity = equity.saturating_add(position.unrealised(mark));
+                    maintenance = maintenance.saturating_add(least);
+                } else if position.margin_used(mark) < least {
+                    weak.push(*market_at);
+                }
+            }
+            if equity < maintenance {
+                let crossed = account.positions.iter().filter(|(_, one)| one.leverage.is_cross);
+                weak.extend(crossed.map(|(market_at, _)| *market_at));
+            }
+            for market_at in weak {
+                self.liquidate_one(at, user, market_at, markets);
+            }
+        }
+    }
+
+    fn liquidate_one(
+        &mut self,
+        at: Moment,
+        user: Address,
+        market_at: usize,
+        markets: &mut [Market],
+    ) {
+        for (oid, of) in self.open_of(user) {
+            let market = markets.get_mut(of).filter(|_| of == market_at);
+            if let Some(market) = market {
+                self.evict(at, user, oid, "liquidatedCanceled", market);
+            }
+        }
+        let Some(account) = self.accounts.get(&user) else { return };
+        let Some(position) = account.positions.get(&market_at) else { return };
+        let (dir, most) = match (position.leverage.is_cross, position.szi > 0) {
+            (false, true) => ("Liquidated Isolated Long", position.margin),
+            (false, false) => ("Liquidated Isolated Short", position.margin),
+            (true, true) => ("Liquidated Cross Long", account.free_cash().max(Usd::ZERO)),
+            (true, false) => ("Liquidated Cross Short", account.free_cash().max(Usd::ZERO)),
+        };
+        if let Some(market) = markets.get_mut(market_at) {
+            market.shift_open_interest(-position.sz().units());
+            self.seize(at, user, market_at, market, dir, Some(most));
+        }
+    }
+
+    /// Cancels the newest orders of accounts whose free margin no longer covers them all.
+    pub(super) fn cancel_unbacked(&mut self, at: Moment, markets: &mut [Market]) {
+        for user in self.users() {
+            while let Some(account) = self.accounts.get(&user) {
+                let held = account.held_by_orders(markets, None);
+                if !held.is_positive() || held <= account.available(markets, at.now) {
+                    break;
+                }
+                let mut newest = account.open.iter().rev().copied();
+                let backs = |oid: &u64| account.orders.get(oid).is_some_and(|o| !o.row.reduce_only);
+                let Some(oid) = newest.find(backs) else { break };
+                let market_at = self.market_of(user, oid);
+                let Some(market) = market_at.and_then(|at| markets.get_mut(at)) else { break };
+                self.evict(at, user, oid, "marginCanceled", market);
+            }
+        }
+    }
+
+    fn markets_held(&self, user: Address) -> Vec<usize> {
+        let account = self.accounts.get(&user);
+        account.into_iter().flat_map(|account| account.positions.keys().copied()).collect()
+    }
+}
