@@ -86,8 +86,14 @@ fn bodies_that_are_no_actions_answer_as_http_does() {
     let mut desk = Desk::quick();
     let good = desk.agent.sign(&noop());
     for (body, text) in [
-        (good.replace("noop", "explode"), "422 Failed to deserialize the JSON body into the target type"),
-        (good.replace("\"nonce\"", "\"nince\""), "422 Failed to deserialize the JSON body into the target type"),
+        (
+            good.replace("noop", "explode"),
+            "422 Failed to deserialize the JSON body into the target type",
+        ),
+        (
+            good.replace("\"nonce\"", "\"nince\""),
+            "422 Failed to deserialize the JSON body into the target type",
+        ),
     ] {
         let id = desk.post(&body);
         let frames = desk.floor.frames();

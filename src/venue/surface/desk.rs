@@ -160,9 +160,7 @@ impl Desk {
             Permuted::FillsFirst => {
                 Times { answer: late(answer, 50), updates: late(now, 40), fills: now }
             }
-            Permuted::UpdatesLast => {
-                Times { answer, updates: late(answer.max(fills), 50), fills }
-            }
+            Permuted::UpdatesLast => Times { answer, updates: late(answer.max(fills), 50), fills },
         }
     }
 

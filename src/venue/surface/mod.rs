@@ -41,14 +41,8 @@ enum Cadence {
 }
 
 impl Cadence {
-    const ALL: [Self; 6] = [
-        Self::SlowBook,
-        Self::FastBook,
-        Self::Mids,
-        Self::Ctxs,
-        Self::AllCtxs,
-        Self::Accounts,
-    ];
+    const ALL: [Self; 6] =
+        [Self::SlowBook, Self::FastBook, Self::Mids, Self::Ctxs, Self::AllCtxs, Self::Accounts];
 
     fn of(sub: &Sub) -> Option<Self> {
         match sub {
@@ -314,7 +308,14 @@ impl Surface {
         }
     }
 
-    fn subscribe(&mut self, now: Mono, at: usize, sub: &Sub, view: View<'_>, out: &mut Vec<Output>) {
+    fn subscribe(
+        &mut self,
+        now: Mono,
+        at: usize,
+        sub: &Sub,
+        view: View<'_>,
+        out: &mut Vec<Output>,
+    ) {
         let echo = sub.echo(view.world);
         let place = match self.connections[at].subs.binary_search(sub) {
             Ok(_) => {
