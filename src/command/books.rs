@@ -40,61 +40,69 @@ struct Line {
 /// Both books, line by line.
 pub(crate) struct Compared(Vec<Line>);
 
-/// Compares what the engine recorded with what the venue wrote down.
-pub(crate) fn compare(books: &Books, outcome: &Outcome, config: &Config) -> Compared {
-    let ours = &outcome.report.status.trading;
-    let same = |what, ours: String, theirs: String| {
-        let agrees = ours == theirs;
-        Line { what, ours, theirs, agrees }
-    };
-    let within = |what, limit: Usd, most: Usd| Line {
-        what,
-        ours: limit.to_string(),
-        theirs: most.to_string(),
-        agrees: most <= limit,
-    };
-    let position = &config.position;
-    let limit = u64::from(position.max_concurrent_positions);
-    Compared(vec![
-        same("fills", ours.fills.to_string(), books.fills.to_string()),
-        same("profit before fees", ours.gross.to_string(), books.closed_pnl.to_string()),
-        same("fees", ours.fees.to_string(), books.fees.to_string()),
-        same(
-            "cash",
-            books.deposit.saturating_add(ours.gross).saturating_sub(ours.fees).to_string(),
-            books.cash.to_string(),
-        ),
-        same("positions at the end", ours.positions.to_string(), books.positions.len().to_string()),
-        within(
-            "limit, most in a market",
-            position.max_notional_per_market,
-            books.exposure_max_of_a_market,
-        ),
-        within("limit, most at stake", position.max_total_notional, books.exposure_max),
-        Line {
-            what: "limit, most positions",
-            ours: limit.to_string(),
-            theirs: books.positions_max.to_string(),
-            agrees: books.positions_max as u64 <= limit,
-        },
-    ])
-}
-
 impl Compared {
-    /// For people, or as JSON.
-    pub(crate) fn text(&self, as_json: bool) -> String {
-        if as_json {
-            let lines: serde_json::Map<_, _> = self
-                .0
-                .iter()
-                .map(|line| {
-                    let value =
-                        json!({"ours": line.ours, "venue": line.theirs, "agrees": line.agrees});
-                    (line.what.replace([',', ' '], "_").replace("__", "_"), value)
-                })
-                .collect();
-            return format!("{:#}\n", json!({ "books": lines }));
+    /// Compares what the engine recorded with what the venue wrote down.
+    pub(crate) fn new(books: &Books, outcome: &Outcome, config: &Config) -> Self {
+        let ours = &outcome.report.status.trading;
+        let same = |what, ours: String, theirs: String| {
+            let agrees = ours == theirs;
+            Line { what, ours, theirs, agrees }
+        };
+        let within = |what, limit: Usd, most: Usd| Line {
+            what,
+            ours: limit.to_string(),
+            theirs: most.to_string(),
+            agrees: most <= limit,
+        };
+        let position = &config.position;
+        let limit = u64::from(position.max_concurrent_positions);
+        let mut lines = vec![
+            same("fills", ours.fills.to_string(), books.fills.to_string()),
+            same(
+                "positions at the end",
+                ours.positions.to_string(),
+                books.positions.len().to_string(),
+            ),
+            within(
+                "limit, most in a market",
+                position.max_notional_per_market,
+                books.exposure_max_of_a_market,
+            ),
+            within("limit, most at stake", position.max_total_notional, books.exposure_max),
+            Line {
+                what: "limit, most positions",
+                ours: limit.to_string(),
+                theirs: books.positions_max.to_string(),
+                agrees: books.positions_max as u64 <= limit,
+            },
+        ];
+        // We count profit and fees when a round trip is over.
+        if ours.positions == 0 && books.positions.is_empty() {
+            lines.extend([
+                same("profit before fees", ours.gross.to_string(), books.closed_pnl.to_string()),
+                same("fees", ours.fees.to_string(), books.fees.to_string()),
+                same(
+                    "cash",
+                    books.deposit.saturating_add(ours.gross).saturating_sub(ours.fees).to_string(),
+                    books.cash.to_string(),
+                ),
+            ]);
         }
+        Self(lines)
+    }
+
+    /// As JSON.
+    pub(crate) fn as_json(&self) -> serde_json::Value {
+        let line = |line: &Line| {
+            let Line { what, ours, theirs, agrees } = line;
+            let name = what.replace([',', ' '], "_").replace("__", "_");
+            (name, json!({"ours": ours, "venue": theirs, "agrees": agrees}))
+        };
+        self.0.iter().map(line).collect::<serde_json::Map<_, _>>().into()
+    }
+
+    /// For people.
+    pub(crate) fn as_text(&self) -> String {
         let mut text = format!("\n  {:<26} {:>14} {:>14}\n", "books", "ours", "venue's");
         for line in &self.0 {
             let mark = if line.agrees { "" } else { "  DIFFERS" };

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-
 use crate::command::venue::Market;
-use crate::command::{Failure, ModeArg, books, duration, print, run_live, verdict};
+use crate::command::{Failure, ModeArg, books, duration, print, run_live, summary, verdict};
 use crate::executor::signer::{Address, Key};
 use crate::runtime::host::Options;
 use crate::runtime::wallet::throwaway_key;
@@ -14,6 +12,7 @@ use crate::types::num::{Rate, Usd};
 use crate::types::time::Nanos;
 use crate::venue::tcp::Server;
 use crate::venue::{AccountSettings, Settings};
+use clap::Args;
 
 /// What the made-up account has.
 const DEPOSIT: Usd = Usd::from_units(1_000 * 1_000_000);
@@ -78,13 +77,26 @@ impl Demo {
         let account = trader.account;
         let key = trading.then_some(trader.key);
         let options = Options { duration: Some(self.duration), capture: self.capture, key };
-        let outcome = run_live(&config, options, self.json)?;
-        if trading {
-            let books = books::of(&server, account).map_err(Failure::runtime)?;
-            let compared = books::compare(&books, &outcome, &config);
-            print(&compared.text(self.json))?;
-            compared.verdict()?;
-        }
+        let outcome = run_live(&config, options)?;
+        let compared = match trading {
+            true => {
+                let books = books::of(&server, account).map_err(Failure::runtime)?;
+                Some(books::Compared::new(&books, &outcome, &config))
+            }
+            false => None,
+        };
+        print(&if self.json {
+            let mut summary = summary::of_run_as_json(&outcome);
+            if let Some(compared) = &compared {
+                summary["venue_books"] = compared.as_json();
+            }
+            format!("{summary:#}\n")
+        } else {
+            let mut text = summary::of_run(&outcome);
+            text.push_str(&compared.as_ref().map(books::Compared::as_text).unwrap_or_default());
+            text
+        })?;
+        compared.map_or(Ok(()), |compared| compared.verdict())?;
         verdict(outcome)
     }
 }

@@ -167,22 +167,18 @@ fn duration(text: &str) -> Result<Nanos, String> {
     }
 }
 
-/// Runs the engine live, and prints the summary.
+/// Runs the engine live.
 ///
-/// Errors: whatever kept it from beginning or from ending in order, and a HardStop that holds at
-/// its end, after the summary.
-fn run_live(config: &Config, options: Options, json: bool) -> Result<Outcome, Failure> {
-    let outcome =
-        host::run(config, options, &log_to_stderr(config)?).map_err(|error| match error {
-            RunError::Wallet(WalletError::Lock(_)) => Failure::runtime(error),
-            RunError::CaptureExists(_) | RunError::Wallet(_) => Failure::usage(error),
-            error => Failure::runtime(error),
-        })?;
-    print(&summary::of_run(&outcome, json))?;
-    Ok(outcome)
+/// Errors: whatever kept it from beginning or from ending in order.
+fn run_live(config: &Config, options: Options) -> Result<Outcome, Failure> {
+    host::run(config, options, &log_to_stderr(config)?).map_err(|error| match error {
+        RunError::Wallet(WalletError::Lock(_)) => Failure::runtime(error),
+        RunError::CaptureExists(_) | RunError::Wallet(_) => Failure::usage(error),
+        error => Failure::runtime(error),
+    })
 }
 
-/// What the end of a run says beside its summary.
+/// What the end of a run says beside its summary: a capture that broke off, or HardStop.
 fn verdict(outcome: Outcome) -> Result<(), Failure> {
     let latch = outcome.report.status.trading.hard_stop.lasting();
     match outcome.captured {

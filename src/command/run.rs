@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::command::{ConfigArgs, Failure, ModeArg, duration, run_live, verdict};
+use crate::command::{ConfigArgs, Failure, ModeArg, duration, print, run_live, summary, verdict};
 use crate::runtime::host::Options;
 use crate::types::config::Network;
 use crate::types::record::Mode;
@@ -55,6 +55,12 @@ impl Run {
             ));
         }
         let options = Options { duration: self.duration, capture: self.capture, key: None };
-        verdict(run_live(&config, options, self.json)?)
+        let outcome = run_live(&config, options)?;
+        print(&if self.json {
+            format!("{:#}\n", summary::of_run_as_json(&outcome))
+        } else {
+            summary::of_run(&outcome)
+        })?;
+        verdict(outcome)
     }
 }

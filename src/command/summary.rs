@@ -15,27 +15,9 @@ mod trading;
 const MOST_MARKETS: usize = 15;
 
 /// The summary of a live run.
-pub(crate) fn of_run(outcome: &Outcome, as_json: bool) -> String {
+pub(crate) fn of_run(outcome: &Outcome) -> String {
     let report = &outcome.report;
-    let mut text = if as_json {
-        let mut summary = figures(&report.status, &outcome.tally, &outcome.records.rows);
-        summary["run_id"] = json!(outcome.run_id);
-        summary["seconds"] = json!(report.lasted.0 as f64 / 1e9);
-        summary["turns"] = json!(report.turns);
-        summary["longest_turn_us"] = json!(report.longest_turn.as_micros());
-        summary["captured_lines"] = json!(outcome.captured.as_ref().and_then(|c| c.as_ref().ok()));
-        summary["rows_dropped"] = json!(outcome.records.rows_dropped);
-        summary["notes_lost"] = json!(report.notes_lost);
-        summary["files"] = outcome
-            .records
-            .files
-            .iter()
-            .map(|(path, rows)| json!({"path": path, "rows": rows}))
-            .collect();
-        return format!("{summary:#}\n");
-    } else {
-        String::new()
-    };
+    let mut text = String::new();
     let seconds = report.lasted.0 as f64 / 1e9;
     let _ = writeln!(text, "\nrun {} lasted {seconds:.1} s", outcome.run_id);
     let _ = writeln!(
@@ -58,6 +40,26 @@ pub(crate) fn of_run(outcome: &Outcome, as_json: bool) -> String {
         let _ = writeln!(text, "\ncaptured {lines} lines");
     }
     text
+}
+
+/// The same as JSON.
+pub(crate) fn of_run_as_json(outcome: &Outcome) -> serde_json::Value {
+    let report = &outcome.report;
+    let mut summary = figures(&report.status, &outcome.tally, &outcome.records.rows);
+    summary["run_id"] = json!(outcome.run_id);
+    summary["seconds"] = json!(report.lasted.0 as f64 / 1e9);
+    summary["turns"] = json!(report.turns);
+    summary["longest_turn_us"] = json!(report.longest_turn.as_micros());
+    summary["captured_lines"] = json!(outcome.captured.as_ref().and_then(|c| c.as_ref().ok()));
+    summary["rows_dropped"] = json!(outcome.records.rows_dropped);
+    summary["notes_lost"] = json!(report.notes_lost);
+    summary["files"] = outcome
+        .records
+        .files
+        .iter()
+        .map(|(path, rows)| json!({"path": path, "rows": rows}))
+        .collect();
+    summary
 }
 
 /// The summary of a replay, without the figures that only a live run has.
