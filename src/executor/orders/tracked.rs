@@ -352,8 +352,16 @@ impl Tracked {
         }
     }
 
-    /// Whatever is due by now, but for look-ups.
-    pub(super) fn on_time(&mut self, now: Now, order_timeout: Nanos) {
+    /// The link is back: rows can be read again, and have their whole time to come.
+    pub(super) fn on_connected(&mut self, now: Mono) {
+        if let Some(missing) = &mut self.missing {
+            missing.deadline = now.plus(ROWS_DEADLINE);
+        }
+    }
+
+    /// Whatever is due by now, but for look-ups. Missing rows are not given up while the link is
+    /// down.
+    pub(super) fn on_time(&mut self, now: Now, order_timeout: Nanos, link_open: bool) {
         if self.answer_due && self.timeout(order_timeout).is_some_and(|at| at <= now.mono) {
             self.answer_due = false;
             self.begin_doubt(now, None);
@@ -367,7 +375,7 @@ impl Tracked {
                 let deadline = now.mono.plus(ROWS_DEADLINE);
                 self.missing = Some(Missing { told: false, deadline });
             }
-            Some(missing) if missing.deadline <= now.mono => {
+            Some(missing) if link_open && missing.deadline <= now.mono => {
                 let guessed = self.guessed();
                 if self.rows.sz == Sz::ZERO && guessed > Sz::ZERO {
                     self.tell(OrderEvent::FilledTo { total: guessed });
@@ -402,10 +410,11 @@ impl Tracked {
         }
         let timeout = self.timeout(order_timeout).filter(|_| self.answer_due);
         let look_up = self.doubt.filter(|_| link_open).map(|doubt| doubt.next);
-        let rows = self.waits_for_rows().then(|| match self.missing {
-            Some(missing) => missing.deadline,
-            None => self.rows_due(),
-        });
+        let rows = match self.missing {
+            _ if !self.waits_for_rows() => None,
+            Some(missing) => Some(missing.deadline).filter(|_| link_open),
+            None => Some(self.rows_due()),
+        };
         let grace = if self.waits_for_answer() { self.closed_at } else { None };
         let grace = grace.map(|at| at.plus(ANSWER_GRACE));
         [timeout, look_up, rows, grace].into_iter().flatten().min().unwrap_or(Mono::MAX)
