@@ -80,9 +80,9 @@ impl ActionBudget {
         }
     }
 
-    /// Whether an action of `items` may go now.
+    /// Whether an action of `items`, or a question, may go now.
     pub fn may(&self, now: Mono, kind: Kind, items: u32) -> bool {
-        items <= self.room(now, kind)
+        items.max(1) <= self.room(now, kind)
     }
 
     /// How many items one action of this kind may have now; 0 when none may go.
@@ -357,7 +357,7 @@ mod tests {
             budget.spend(T, ReduceOnly, 1, post);
         }
         for kind in [ReduceOnly, Cancel, LookUp] {
-            assert!(!budget.may(T, kind, 1), "{kind:?}");
+            assert!(!budget.may(T, kind, 1) && !budget.may(T, kind, 0), "{kind:?}");
         }
         budget.answered(T, 50, None);
         assert!(budget.may(T, ReduceOnly, 1));

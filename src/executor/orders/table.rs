@@ -135,7 +135,8 @@ impl Orders {
         }
     }
 
-    /// A fill that was not told before; returns whose it was, `None` when not ours.
+    /// A fill; returns whose it was, `None` when not ours. Told again it changes nothing, so that
+    /// an order may hear of a fill that its position holds already.
     pub fn on_fill(&mut self, now: Now, fill: &Fill) -> Option<Owner> {
         match self.named(fill.cloid, fill.oid) {
             Some(tracked) => {

@@ -298,7 +298,7 @@ fn an_order_that_was_there_and_is_forgotten_ends_as_its_rows_tell() {
         let order = entry(1);
         desk.send(0, order);
         desk.update(100, &order, "open", "1");
-        (0..rows).for_each(|tid| _ = desk.fill(150, &order, tid, "0.3"));
+        (0..rows).for_each(|tid| _ = desk.fill(150, &order, 1 + tid, "0.3"));
         for at in [3_000, 4_000, 5_000] {
             let post = desk.time(at)[0];
             desk.look_up(at + 10, post, None);
@@ -523,6 +523,31 @@ fn sums_are_of_entries_and_of_their_market() {
     assert!(desk.orders.has_live_exit(MARKET) && !desk.orders.has_live_exit(MarketId(8)));
     assert!(desk.orders.has_live_entry(MarketId(8)) && !desk.orders.has_live_entry(MarketId(9)));
     assert_eq!(desk.orders.live(MARKET).count(), 3);
+}
+
+#[test]
+fn a_fill_told_again_is_counted_once_and_two_of_one_size_are_two() {
+    let mut desk = Desk::new();
+    let order = entry(1);
+    let (id, _) = desk.send(0, order);
+    for (tid, expected) in [(1, "0.3"), (2, "0.6"), (1, "0.6"), (2, "0.6")] {
+        desk.fill(10, &order, tid, "0.3");
+        assert_eq!(desk.orders.get(id).map(Tracked::filled), Some(sz(expected)), "{tid}");
+    }
+    for _ in 0..2 {
+        desk.fill(20, &order, 0, "0.2"); // Without a trade's id nobody can tell them apart.
+    }
+    let ended = desk.ended();
+    assert_eq!((ended.outcome, ended.row.fee), (Outcome::Filled, usd("0.04")));
+}
+
+#[test]
+fn more_rows_than_are_remembered_still_add_up() {
+    let mut desk = Desk::new();
+    let order = entry(1);
+    desk.send(0, order);
+    (1..=100).for_each(|tid| _ = desk.fill(10, &order, tid, "0.01"));
+    assert_eq!((desk.ended().outcome, desk.orders.contradicted()), (Outcome::Filled, 0));
 }
 
 #[test]
