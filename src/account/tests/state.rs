@@ -239,7 +239,7 @@ fn the_address_budget_is_two_counts_of_any_size() {
     }
 }
 
-fn one(row: Value) -> Result<Fill, Malformed> {
+fn one(row: &Value) -> Result<Fill, Malformed> {
     fills(&bytes(&json!([row]))).map(|page| page.fills[0])
 }
 
@@ -254,13 +254,13 @@ fn fills_are_read_exactly_and_only_strange_names_are_left_out() {
     let old = json!({"closedPnl": "-0.25", "coin": "@7", "oid": 77, "px": "10.5", "side": "A",
                      "startPosition": "0.0", "sz": "2.5", "time": 5});
     let bare = Fill { coin: coin("@7"), cloid: None, tid: 0, fee: Usd::ZERO, ..fill(5, 1) };
-    assert_eq!(one(old), Ok(bare));
+    assert_eq!(one(&old), Ok(bare));
     let mut row = fill_row(5, 1);
     row["liquidation"] = json!({"markPx": "10.4", "method": "market"});
     for cloid in [json!("not one of ours"), json!(7), json!(null)] {
         row["cloid"] = cloid;
         let expected = Fill { liquidation: true, cloid: None, ..fill(5, 1) };
-        assert_eq!(one(row.clone()), Ok(expected));
+        assert_eq!(one(&row), Ok(expected));
     }
 }
 
@@ -281,7 +281,7 @@ fn dust_of_spot_pairs_and_outcomes_is_left_out_and_that_of_perps_is_not() {
     }
     let mut whole = fill_row(5, 1);
     whole["coin"] = json!("@151");
-    assert_eq!(one(whole), Ok(Fill { coin: coin("@151"), ..fill(5, 1) }));
+    assert_eq!(one(&whole), Ok(Fill { coin: coin("@151"), ..fill(5, 1) }));
 }
 
 #[test]
