@@ -381,7 +381,10 @@ impl Venue {
             match REFUSALS.get(drawn) {
                 Some(text) => self.accounts.clearing.refuse_next(1, text),
                 // A quarter of them at the top.
-                None => self.accounts.clearing.refuse_next_whole(1, "Insufficient margin to place order."),
+                None => self
+                    .accounts
+                    .clearing
+                    .refuse_next_whole(1, "Insufficient margin to place order."),
             }
         }
         let outcomes = self.accounts.submit(ticket, asked, at, &self.world);

@@ -39,7 +39,10 @@ fn positions_are_invisible_without_their_dex() {
     assert_eq!(position["entryPx"], "412.7");
     assert_eq!(position["leverage"], json!({ "type": "cross", "value": 20 }));
     assert_eq!(desk.ask_with("clearinghouseState", "")["assetPositions"], json!([]));
-    assert_eq!(desk.ask_with("clearinghouseState", r#","dex":"nova""#)["assetPositions"], json!([]));
+    assert_eq!(
+        desk.ask_with("clearinghouseState", r#","dex":"nova""#)["assetPositions"],
+        json!([])
+    );
     let (value, unrealised) = (&state["marginSummary"]["accountValue"], &position["unrealizedPnl"]);
     assert_eq!(usd(value), desk.books().cash.units() + usd(unrealised));
     assert_eq!(state["marginSummary"]["totalNtlPos"], position["positionValue"]);
@@ -54,7 +57,10 @@ fn an_isolated_position_shows_its_own_money_and_where_it_is_liquidated() {
     let state = desk.ask("clearinghouseState");
     let position = &state["assetPositions"][0]["position"];
     assert_eq!((&position["szi"], &position["maxLeverage"]), (&json!("-20.0"), &json!(10)));
-    assert_eq!((&position["leverage"]["type"], &position["leverage"]["value"]), (&json!("isolated"), &json!(10)));
+    assert_eq!(
+        (&position["leverage"]["type"], &position["leverage"]["value"]),
+        (&json!("isolated"), &json!(10))
+    );
     // Short: what is left without the coins is margin and proceeds.
     let (used, value) = (usd(&position["marginUsed"]), usd(&position["positionValue"]));
     assert_eq!(usd(&position["leverage"]["rawUsd"]), used + value);
@@ -79,15 +85,27 @@ fn orders_are_found_by_either_id_and_listed_while_they_rest() {
     let found = desk.ask_with("orderStatus", &format!(r#","oid":{oid}"#));
     assert_eq!((&found["status"], &found["order"]["status"]), (&json!("order"), &json!("open")));
     let inner = &found["order"]["order"];
-    assert_eq!((&inner["tif"], &inner["limitPx"], &inner["cloid"]), (&json!("Gtc"), &json!("400.0"), &json!(cloid)));
-    assert_eq!(desk.ask_with("orderStatus", &format!(r#","oid":"{}""#, cloid.to_uppercase().replacen('X', "x", 1))), found);
+    assert_eq!(
+        (&inner["tif"], &inner["limitPx"], &inner["cloid"]),
+        (&json!("Gtc"), &json!("400.0"), &json!(cloid))
+    );
+    assert_eq!(
+        desk.ask_with(
+            "orderStatus",
+            &format!(r#","oid":"{}""#, cloid.to_uppercase().replacen('X', "x", 1))
+        ),
+        found
+    );
     let unknown = json!({ "status": "unknownOid" });
     assert_eq!(desk.ask_with("orderStatus", r#","oid":1"#), unknown);
     let short = desk.ask("openOrders");
     assert_eq!((&short[0]["oid"], &short[0]["origSz"]), (&json!(oid), &json!("1.0")));
     assert!(short[0].get("tif").is_none());
     let long = desk.ask("frontendOpenOrders");
-    assert_eq!((&long[0]["tif"], &long[0]["orderType"], &long[0]["reduceOnly"]), (&json!("Gtc"), &json!("Limit"), &json!(false)));
+    assert_eq!(
+        (&long[0]["tif"], &long[0]["orderType"], &long[0]["reduceOnly"]),
+        (&json!("Gtc"), &json!("Limit"), &json!(false))
+    );
     assert_eq!(desk.ask_with("openOrders", ""), json!([]));
     assert_eq!(desk.ask("historicalOrders")[0]["order"]["oid"], oid);
     // A refused order has an id and a word too.
@@ -126,7 +144,8 @@ fn fills_are_listed_newest_first_and_by_time_oldest_first() {
     assert_eq!((&by_time[0], &by_time[1]), (&rows[1], &rows[0]));
     let late = desk.ask_with("userFillsByTime", &format!(r#","startTime":{}"#, first + 1));
     assert_eq!(late, json!([rows[0]]));
-    let early = desk.ask_with("userFillsByTime", &format!(r#","startTime":0,"endTime":{}"#, second - 1));
+    let early =
+        desk.ask_with("userFillsByTime", &format!(r#","startTime":0,"endTime":{}"#, second - 1));
     assert_eq!(early, json!([rows[1]]));
     let limit = desk.ask("userRateLimit");
     assert_eq!(limit["nRequestsUsed"], 2);
@@ -144,7 +163,10 @@ fn one_balance_for_all_is_shown_on_the_spot_side() {
     assert_eq!(spot["balances"][0]["total"], "1000.0");
     assert_eq!(spot["tokenToAvailableAfterMaintenance"], json!([[0, "1000.0"]]));
     let state = desk.ask("clearinghouseState");
-    assert_eq!((&state["withdrawable"], &state["marginSummary"]["accountValue"]), (&json!("0.0"), &json!("0.0")));
+    assert_eq!(
+        (&state["withdrawable"], &state["marginSummary"]["accountValue"]),
+        (&json!("0.0"), &json!("0.0"))
+    );
     // The agent may switch back.
     assert_eq!(desk.act(&set_mode("i"))["status"], "ok");
     assert_eq!(desk.ask("userAbstraction"), "disabled");
@@ -153,9 +175,11 @@ fn one_balance_for_all_is_shown_on_the_spot_side() {
 #[test]
 fn news_go_to_whoever_gave_the_address_in_any_case() {
     let mut desk = Desk::quick();
-    let (user, loud) = (desk.user.to_string(), desk.user.to_string().to_uppercase().replacen('X', "x", 1));
+    let (user, loud) =
+        (desk.user.to_string(), desk.user.to_string().to_uppercase().replacen('X', "x", 1));
     for kind in ["orderUpdates", "userFills", "userEvents", "openOrders", "clearinghouseState"] {
-        desk.floor.subscribe(desk.conn, &format!(r#"{{"type":"{kind}","user":"{loud}","dex":"xyz"}}"#));
+        desk.floor
+            .subscribe(desk.conn, &format!(r#"{{"type":"{kind}","user":"{loud}","dex":"xyz"}}"#));
     }
     let first = desk.floor.frames();
     let acks = first.iter().filter(|frame| frame["channel"] == "subscriptionResponse");
@@ -170,7 +194,10 @@ fn news_go_to_whoever_gave_the_address_in_any_case() {
     let (_, updates) = of(&heard, "orderUpdates").next().unwrap();
     let words: Vec<&Value> = updates.as_array().unwrap().iter().map(|row| &row["status"]).collect();
     assert_eq!(words, ["open", "filled"]);
-    assert_eq!((&updates[1]["order"]["sz"], &updates[1]["order"]["origSz"]), (&json!("0.0"), &json!("1.0")));
+    assert_eq!(
+        (&updates[1]["order"]["sz"], &updates[1]["order"]["origSz"]),
+        (&json!("0.0"), &json!("1.0"))
+    );
     let (_, fills) = of(&heard, "userFills").next().unwrap();
     assert_eq!(fills["user"], user.as_str());
     let (_, event) = of(&heard, "user").next().unwrap();
@@ -191,7 +218,10 @@ fn news_go_to_whoever_gave_the_address_in_any_case() {
 fn states_are_told_again_every_five_seconds() {
     let mut desk = Desk::quick();
     let user = desk.user;
-    desk.floor.subscribe(desk.conn, &format!(r#"{{"type":"clearinghouseState","user":"{user}","dex":"xyz"}}"#));
+    desk.floor.subscribe(
+        desk.conn,
+        &format!(r#"{{"type":"clearinghouseState","user":"{user}","dex":"xyz"}}"#),
+    );
     desk.floor.heard();
     let heard = desk.listen_for(21_000);
     assert_eq!(of(&heard, "clearinghouseState").count(), 4);

@@ -127,7 +127,12 @@ impl Trader {
     }
 
     /// The same with everything said.
-    pub(crate) fn sign_at(&self, action: &impl Serialize, nonce: u64, until: Option<u64>) -> String {
+    pub(crate) fn sign_at(
+        &self,
+        action: &impl Serialize,
+        nonce: u64,
+        until: Option<u64>,
+    ) -> String {
         let mut bytes = rmp_serde::to_vec_named(action).unwrap();
         bytes.extend(nonce.to_be_bytes());
         bytes.push(0);
@@ -139,8 +144,9 @@ impl Trader {
         let agent = keccak(b"Agent(string source,bytes32 connectionId)");
         let agent = keccak(&[agent, keccak(source), keccak(&bytes)].concat());
         let domain = "d79297fcdf2ffcd4ae223d01edaa2ba214ff8f401d7c9300d995d17c82aa4040";
-        let domain: Vec<u8> =
-            (0..32).map(|at| u8::from_str_radix(&domain[2 * at..2 * at + 2], 16).unwrap()).collect();
+        let domain: Vec<u8> = (0..32)
+            .map(|at| u8::from_str_radix(&domain[2 * at..2 * at + 2], 16).unwrap())
+            .collect();
         let digest = keccak(&[&[0x19, 0x01][..], &domain, &agent].concat());
         let (signature, id) = self.key.sign_prehash_recoverable(&digest);
         let (r, s) = signature.split_bytes();
@@ -227,8 +233,7 @@ impl Desk {
         self.id += 1;
         let id = self.id;
         let request = format!(r#"{{"type":"action","payload":{body}}}"#);
-        self.floor
-            .say(self.conn, &format!(r#"{{"method":"post","id":{id},"request":{request}}}"#));
+        self.floor.say(self.conn, &format!(r#"{{"method":"post","id":{id},"request":{request}}}"#));
         id
     }
 

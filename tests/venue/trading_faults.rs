@@ -3,7 +3,7 @@
 use hip3::venue::Faults;
 use serde_json::{Value, json};
 
-use crate::trader::{Desk, RIVN, TSLA, ioc, of, order, orders};
+use crate::trader::{Desk, RIVN, TSLA, ioc, noop, of};
 
 /// Everything heard in the fifteen seconds after a purchase of one TSLA, and who heard it.
 fn bought(faults: &str) -> (Desk, Vec<(u64, Value)>) {
@@ -35,7 +35,9 @@ fn without_faults_each_thing_is_told_once() {
 
 #[test]
 fn answers_get_lost_late_or_doubled_and_the_order_is_done_all_the_same() {
-    for (faults, answers) in [("answer_lost = 1", 0), ("answer_twice = 1", 2), ("answer_late = 1", 1)] {
+    for (faults, answers) in
+        [("answer_lost = 1", 0), ("answer_twice = 1", 2), ("answer_late = 1", 1)]
+    {
         let (desk, heard) = bought(faults);
         assert_eq!(counts(&heard), [answers, 1, 1, 1], "{faults}");
         assert_eq!(desk.books().fills, 1);
@@ -95,7 +97,8 @@ fn a_split_fill_adds_up_and_is_told_alike_everywhere() {
 fn fills_come_in_another_order_than_they_happened() {
     let (_, heard) = bought("fill_split = 1\nfills_disordered = 1");
     let (_, data) = of(&heard, "userFills").next().unwrap();
-    let starts: Vec<&Value> = data["fills"].as_array().unwrap().iter().map(|row| &row["startPosition"]).collect();
+    let starts: Vec<&Value> =
+        data["fills"].as_array().unwrap().iter().map(|row| &row["startPosition"]).collect();
     assert_eq!(starts, ["0.5", "0.0"]);
 }
 
@@ -104,7 +107,12 @@ fn an_update_has_a_word_that_nobody_knows() {
     let (mut desk, heard) = bought("update_unknown_word = 1");
     let (_, rows) = of(&heard, "orderUpdates").next().unwrap();
     let known = ["open", "filled", "canceled"];
-    assert!(rows.as_array().unwrap().iter().all(|row| !known.contains(&row["status"].as_str().unwrap())));
+    assert!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .all(|row| !known.contains(&row["status"].as_str().unwrap()))
+    );
     let history = desk.ask("historicalOrders");
     assert_eq!(history[0]["status"], "filled", "a question is answered with the right word");
 }
@@ -156,16 +164,17 @@ fn orders_are_refused_for_no_reason() {
 
 #[test]
 fn scheduled_events_happen_to_accounts() {
-    let event = |what: &str, more: &str| {
-        format!("[[event]]\nat_ms = 5000\nwhat = \"{what}\"\n{more}\n")
-    };
+    let event =
+        |what: &str, more: &str| format!("[[event]]\nat_ms = 5000\nwhat = \"{what}\"\n{more}\n");
     let refusal = |faults: &str| {
         let mut desk = Desk::new(faults);
         assert!(desk.status(&ioc(TSLA, true, "412.7", "0.1"))["filled"].is_object());
         desk.floor.pass(6_000);
-        let buy = orders(vec![order(TSLA, true, "412.7", "0.1", "Ioc")]);
-        desk.act(&buy);
-        desk.act(&buy).to_string()
+        // The price of volume is requests: what follows a trade may be within the budget again.
+        for _ in 0..10 {
+            desk.act(&noop());
+        }
+        desk.act(&ioc(TSLA, true, "412.7", "0.1")).to_string()
     };
     assert!(refusal(&event("post_only_on", "")).contains("Only post-only orders allowed"));
     assert!(refusal(&event("agent_expire", "")).contains("does not exist."));
@@ -176,4 +185,23 @@ fn scheduled_events_happen_to_accounts() {
     let off = event("post_only_on", "") + &event("post_only_off", "");
     assert!(refusal(&off).contains("filled"));
     assert!(Faults::from_toml(&event("agent_expire", "address = 5")).is_err());
+}
+
+#[test]
+fn a_position_is_taken_by_a_liquidation() {
+    let mut desk = Desk::new("[[event]]\nat_ms = 16000\nwhat = \"liquidate\"");
+    desk.listen();
+    let body = desk.agent.sign(&ioc(TSLA, true, "412.7", "1"));
+    desk.post(&body);
+    desk.listen_for(15_000);
+    assert_eq!(desk.books().positions.len(), 1);
+    let heard = desk.listen_for(3_000);
+    let (_, data) = of(&heard, "userFills").next().unwrap();
+    let row = &data["fills"][0];
+    assert_eq!((&row["sz"], &row["side"]), (&json!("1.0"), &json!("A")));
+    let liquidation = &row["liquidation"];
+    assert_eq!(liquidation["liquidatedUser"], desk.user.to_string());
+    assert_eq!((&liquidation["markPx"], &liquidation["method"]), (&row["px"], &json!("market")));
+    assert!(row["dir"].as_str().unwrap().starts_with("Liquidated"));
+    assert_eq!((desk.books().positions, desk.floor.venue.audit()), (vec![], Ok(())));
 }

@@ -28,7 +28,12 @@ fn summary(value: Usd, notional: Usd, raw: Usd, used: Usd) -> String {
 }
 
 /// `clearinghouseState` of `user` on the dex at `dex`.
-pub(in crate::venue) fn clearinghouse(view: View<'_>, user: Address, dex: usize, now: Mono) -> String {
+pub(in crate::venue) fn clearinghouse(
+    view: View<'_>,
+    user: Address,
+    dex: usize,
+    now: Mono,
+) -> String {
     let time = view.world.block_time.0;
     let shown = view.account(user).filter(|_| dex == DEX && view.lens != Lens::Zero);
     let Some(account) = shown else {
@@ -45,7 +50,8 @@ pub(in crate::venue) fn clearinghouse(view: View<'_>, user: Address, dex: usize,
         .filter_map(|(at, position)| Some((position, markets.get(*at)?)))
         .collect();
     // What isolated positions hold is not in the cross summary.
-    let (mut equity, mut isolated, mut raw, mut maintenance) = (Usd::ZERO, Usd::ZERO, Usd::ZERO, 0.0);
+    let (mut equity, mut isolated, mut raw, mut maintenance) =
+        (Usd::ZERO, Usd::ZERO, Usd::ZERO, 0.0);
     for (position, market) in &held {
         let held = Held::of(position, market, now);
         if position.leverage.is_cross {
@@ -134,9 +140,7 @@ pub(in crate::venue) fn spot(view: View<'_>, user: Address, now: Mono) -> String
     let Some(account) = view.account(user) else { return r#"{"balances":[]}"#.to_owned() };
     let row = |total: Usd, hold: Usd| {
         let (total, hold) = (Dec::from(total), Dec::from(hold));
-        format!(
-            r#"{{"coin":"USDC","token":0,"total":"{total}","hold":"{hold}","entryNtl":"0.0"}}"#
-        )
+        format!(r#"{{"coin":"USDC","token":0,"total":"{total}","hold":"{hold}","entryNtl":"0.0"}}"#)
     };
     if view.accounts.mode(user) == AccountMode::Standard {
         return format!(r#"{{"balances":[{}]}}"#, row(Usd::ZERO, Usd::ZERO));
@@ -144,9 +148,7 @@ pub(in crate::venue) fn spot(view: View<'_>, user: Address, now: Mono) -> String
     let worth = account.worth(&view.world.markets, now);
     let free = Dec::from(worth.withdrawable);
     let row = row(worth.account_value, worth.margin_used);
-    format!(
-        r#"{{"balances":[{row}],"tokenToAvailableAfterMaintenance":[[0,"{free}"]]}}"#
-    )
+    format!(r#"{{"balances":[{row}],"tokenToAvailableAfterMaintenance":[[0,"{free}"]]}}"#)
 }
 
 /// `userFees`: the base tier, with the account's referral (PROTOCOL.md §4.5).
@@ -227,9 +229,8 @@ pub(in crate::venue) fn snapshot(
     now: Mono,
 ) -> Option<String> {
     let name = view.world.dexes.get(dex).map_or("", |dex| dex.name.as_str());
-    let rows = |key: &str, rows: &str| {
-        format!(r#"{{"isSnapshot":true,"user":"{user}","{key}":{rows}}}"#)
-    };
+    let rows =
+        |key: &str, rows: &str| format!(r#"{{"isSnapshot":true,"user":"{user}","{key}":{rows}}}"#);
     Some(match kind {
         // Nothing but the acknowledgement: these tell news only.
         UserKind::OrderUpdates | UserKind::Events | UserKind::Notification => return None,

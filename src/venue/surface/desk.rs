@@ -68,7 +68,7 @@ impl Desk {
             waiting: BTreeMap::new(),
             mail: BTreeMap::new(),
             replies: BTreeMap::new(),
-            dice: Dice::new(seed, u64::MAX - 4),
+            dice: Dice::new(seed, u64::MAX - 5),
         }
     }
 
@@ -160,9 +160,7 @@ impl Desk {
             Permuted::FillsFirst => {
                 Times { answer: late(answer, 50), updates: late(now, 40), fills: now }
             }
-            Permuted::UpdatesLast => {
-                Times { answer, updates: late(answer.max(fills), 50), fills }
-            }
+            Permuted::UpdatesLast => Times { answer, updates: late(answer.max(fills), 50), fills },
         }
     }
 

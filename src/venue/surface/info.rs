@@ -152,9 +152,9 @@ fn of_account(
             Ok(rows::order_status(view.account(user), which(request).ok_or(Unreadable)?))
         },
         "historicalOrders" => |view, _, user, _| Ok(rows::historical(view.account(user))),
-        "userFills" => |view, _, user, _| {
-            Ok(rows::fills(view.accounts, view.account(user), user, true))
-        },
+        "userFills" => {
+            |view, _, user, _| Ok(rows::fills(view.accounts, view.account(user), user, true))
+        }
         "userFillsByTime" => |view, _, user, request| {
             rows::fills_by_time(view.accounts, view.account(user), user, request).ok_or(Unreadable)
         },

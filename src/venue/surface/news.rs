@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::types::num::Sz;
 use crate::types::time::{Mono, Nanos};
+use crate::venue::Output;
 use crate::venue::account::{Accounts, View, rows, state};
 use crate::venue::action::Address;
 use crate::venue::clearing::{FillRow, Outcome, Ticket, UpdateRow};
@@ -14,7 +15,6 @@ use crate::venue::surface::frames::{self, array};
 use crate::venue::surface::request::{Sub, UserKind};
 use crate::venue::surface::{Lens, Surface};
 use crate::venue::world::World;
-use crate::venue::Output;
 
 /// A status that no document knows (`update_unknown_word`).
 const UNKNOWN_WORD: &str = "suspendedPendingReview";
@@ -66,13 +66,12 @@ impl Surface {
                     self.fills(times.fills, user, &rows, accounts, world);
                 }
                 Outcome::NonUserCancel { user, orders } => {
-                    let one = |(coin, oid): &(String, u64)| {
-                        format!(r#"{{"coin":"{coin}","oid":{oid}}}"#)
-                    };
+                    let one =
+                        |(coin, oid): &(String, u64)| format!(r#"{{"coin":"{coin}","oid":{oid}}}"#);
                     let data = array(orders.iter().map(one));
-                    let frame =
-                        frames::channel("user", &format!(r#"{{"nonUserCancel":{data}}}"#));
-                    self.desk.post(times.updates, Mail::News { kind: UserKind::Events, user, frame });
+                    let frame = frames::channel("user", &format!(r#"{{"nonUserCancel":{data}}}"#));
+                    self.desk
+                        .post(times.updates, Mail::News { kind: UserKind::Events, user, frame });
                 }
             }
         }
@@ -121,7 +120,8 @@ impl Surface {
             rows::update(row, if unknown { UNKNOWN_WORD } else { row.status })
         };
         let unknown = self.faults.update_unknown_word;
-        let texts: Vec<String> = rows.iter().map(|one| row(one, self.desk.dice.hit(unknown))).collect();
+        let texts: Vec<String> =
+            rows.iter().map(|one| row(one, self.desk.dice.hit(unknown))).collect();
         let frame = frames::channel("orderUpdates", &array(texts.into_iter()));
         self.desk.post(at, Mail::News { kind: UserKind::OrderUpdates, user, frame });
     }

@@ -36,8 +36,7 @@ fn body(key: &SigningKey, action: &Value, hashed: &Value, nonce: u64) -> Value {
 }
 
 fn signed(key: &SigningKey, action: &Value, hash: [u8; 32], nonce: u64) -> Value {
-    let (signature, id) =
-        key.sign_prehash_recoverable(&signature::digest(hash, false));
+    let (signature, id) = key.sign_prehash_recoverable(&signature::digest(hash, false));
     let (r, s) = signature.split_bytes();
     let v = 27 + id.to_byte();
     json!({ "action": action, "nonce": nonce, "signature": { "r": hex(&r), "s": hex(&s), "v": v } })
@@ -84,8 +83,16 @@ fn the_documented_bytes_of_a_schedule_come_out() {
     let packed = Canonical::deserialize(&action).expect("an action").pack().expect("it packs");
     assert_eq!(
         packed,
-        [&[0x82, 0xa4][..], b"type", &[0xae], b"scheduleCancel", &[0xa4], b"time", &[0xcf],
-            &1_700_000_000_000_u64.to_be_bytes()]
+        [
+            &[0x82, 0xa4][..],
+            b"type",
+            &[0xae],
+            b"scheduleCancel",
+            &[0xa4],
+            b"time",
+            &[0xcf],
+            &1_700_000_000_000_u64.to_be_bytes()
+        ]
         .concat()
     );
 }
@@ -98,11 +105,17 @@ fn every_action_packs_its_keys_in_signing_order_and_leaves_out_what_says_no() {
     for (action, keys) in [
         (json!({ "f": false, "cancels": [{ "o": 5, "a": 1 }], "type": "cancel" }), "type,cancels"),
         (json!({ "f": true, "cancels": [], "type": "cancel" }), "type,cancels,f"),
-        (json!({ "cancels": [{ "cloid": cloid, "asset": 1 }], "type": "cancelByCloid" }), "type,cancels"),
+        (
+            json!({ "cancels": [{ "cloid": cloid, "asset": 1 }], "type": "cancelByCloid" }),
+            "type,cancels",
+        ),
         (json!({ "type": "scheduleCancel", "time": null }), "type"),
         (json!({ "order": order, "oid": cloid, "type": "modify" }), "type,oid,order"),
         (json!({ "a": true, "order": order, "oid": 7, "type": "modify" }), "type,oid,order,a"),
-        (json!({ "modifies": [{ "order": order, "oid": 7 }], "type": "batchModify" }), "type,modifies"),
+        (
+            json!({ "modifies": [{ "order": order, "oid": 7 }], "type": "batchModify" }),
+            "type,modifies",
+        ),
         (
             json!({ "leverage": 5, "isCross": false, "asset": 1, "type": "updateLeverage" }),
             "type,asset,isCross,leverage",
@@ -141,9 +154,7 @@ fn every_action_packs_its_keys_in_signing_order_and_leaves_out_what_says_no() {
 
 /// Bytes of the packed value that `bytes` begin with.
 fn skip(bytes: &[u8]) -> usize {
-    let many = |from: usize, count: usize| {
-        (0..count).fold(from, |at, _| at + skip(&bytes[at..]))
-    };
+    let many = |from: usize, count: usize| (0..count).fold(from, |at, _| at + skip(&bytes[at..]));
     match bytes[0] {
         0x00..=0x7f | 0xc0..=0xc3 | 0xe0..=0xff => 1,
         head @ 0x80..=0x8f => many(1, usize::from(head & 0x0f) * 2),
@@ -263,7 +274,8 @@ fn recorded_vectors_recover_to_their_signers() {
         let canonical = Canonical::deserialize(&one["action"]).expect("an action");
         assert_eq!(hex(&canonical.pack().expect("it packs")), one["msgpack"], "{name}");
         let vault = one["vaultAddress"].as_str().and_then(Address::parse);
-        let (nonce, until) = (one["nonce"].as_u64().expect("a nonce"), one["expiresAfter"].as_u64());
+        let (nonce, until) =
+            (one["nonce"].as_u64().expect("a nonce"), one["expiresAfter"].as_u64());
         let hash = signature::connection_id(&canonical, nonce, vault, until).expect("it packs");
         assert_eq!(hex(&hash), one["connectionId"], "{name}");
         assert_eq!(hex(&signature::digest(hash, mainnet)), one["digest"], "{name}");
