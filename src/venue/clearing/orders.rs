@@ -112,7 +112,7 @@ impl Clearing {
         self.shrink_reducing(at, user, market_at, market);
         let trades: Vec<(Px, Sz)> = deals.iter().map(|(_, deal)| (deal.px, deal.sz)).collect();
         let cloid = order.cloid;
-        if trades.is_empty() {
+        if left.is_positive() && order.tif != Some(Tif::Ioc) {
             Placed::Resting { oid, cloid }
         } else {
             let mean = Account::mean_px(&trades);
@@ -400,6 +400,7 @@ impl Clearing {
             order.row.status_time = at.ms();
             self.news.update(user, order.row.clone());
         }
+        account.forget();
     }
 
     /// The venue ends an open order by itself.
