@@ -72,6 +72,7 @@ impl Clearing {
     /// cross ones together. The loss ends where what was set aside does.
     pub(super) fn liquidate(&mut self, at: Moment, markets: &mut [Market]) {
         for user in self.users() {
+            let doomed = self.doomed.remove(&user);
             let Some(account) = self.accounts.get(&user) else { continue };
             let mut weak = Vec::new();
             let (mut equity, mut maintenance) = (account.free_cash(), Usd::ZERO);
@@ -89,6 +90,9 @@ impl Clearing {
             if equity < maintenance {
                 let crossed = account.positions.iter().filter(|(_, one)| one.leverage.is_cross);
                 weak.extend(crossed.map(|(market_at, _)| *market_at));
+            }
+            if doomed {
+                weak = account.positions.keys().copied().collect();
             }
             for market_at in weak {
                 self.liquidate_one(at, user, market_at, markets);
