@@ -8,9 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hip3::feed::Subscription;
-use hip3::feed::message::{Channel, Decoder, Message};
-use hip3::types::ids::{Coin, MarketId};
+use hip3::feed::message::{Channel, Decoder, Message, UserEvent};
+use hip3::types::ids::{Coin, MarketId, Sample};
 use hip3::types::market::Level;
+use hip3::types::num::Side;
+use hip3::types::order::{Fill, OrderAnswer, OrderUpdate, PostAnswer, Word};
 use serde_json::Value;
 
 /// What a frame must be understood as.
@@ -25,6 +27,14 @@ enum Expect {
     /// A complaint.
     VenueError,
     Pong,
+    /// News of orders.
+    Orders,
+    /// Fills of the account that the frame names.
+    Fills,
+    /// An event of the account.
+    Event,
+    /// The answer to a post.
+    Post,
     Ignored(Channel),
     /// No frame of the socket.
     Unknown,
@@ -33,12 +43,12 @@ enum Expect {
 const COINS: [&str; 4] = ["SOL", "xyz:AAPL", "xyz:AAOI", "xyz:XYZ100"];
 
 const TABLE: &[(&str, Expect)] = &[
-    ("post_cancel_error", Expect::Ignored(Channel::Post)),
-    ("post_cancel_success", Expect::Ignored(Channel::Post)),
-    ("post_info_l2Book_null", Expect::Ignored(Channel::Post)),
-    ("post_order_error_min_notional", Expect::Ignored(Channel::Post)),
-    ("post_order_filled", Expect::Ignored(Channel::Post)),
-    ("post_order_resting", Expect::Ignored(Channel::Post)),
+    ("post_cancel_error", Expect::Post),
+    ("post_cancel_success", Expect::Post),
+    ("post_info_l2Book_null", Expect::Post),
+    ("post_order_error_min_notional", Expect::Post),
+    ("post_order_filled", Expect::Post),
+    ("post_order_resting", Expect::Post),
     ("ws_ack_clearinghouseState", Expect::Ack(true, None)),
     ("ws_ack_l2Book_fast", Expect::Ack(true, None)),
     ("ws_ack_unsubscribe", Expect::Ack(false, None)),
@@ -63,21 +73,21 @@ const TABLE: &[(&str, Expect)] = &[
     ("ws_l2Book_xyz_SP500_3levels", Expect::Ignored(Channel::L2Book)),
     ("ws_notification", Expect::Ignored(Channel::Notification)),
     ("ws_openOrders", Expect::Ignored(Channel::OpenOrders)),
-    ("ws_orderUpdates_canceled", Expect::Ignored(Channel::OrderUpdates)),
+    ("ws_orderUpdates_canceled", Expect::Orders),
     // One element of an array, cut out by whoever recorded it.
     ("ws_orderUpdates_entry_reduceOnlyCanceled", Expect::Unknown),
-    ("ws_orderUpdates_minTradeNtlRejected", Expect::Ignored(Channel::OrderUpdates)),
-    ("ws_orderUpdates_open", Expect::Ignored(Channel::OrderUpdates)),
-    ("ws_orderUpdates_open_alo_mainnet", Expect::Ignored(Channel::OrderUpdates)),
-    ("ws_orderUpdates_open_then_filled", Expect::Ignored(Channel::OrderUpdates)),
+    ("ws_orderUpdates_minTradeNtlRejected", Expect::Orders),
+    ("ws_orderUpdates_open", Expect::Orders),
+    ("ws_orderUpdates_open_alo_mainnet", Expect::Orders),
+    ("ws_orderUpdates_open_then_filled", Expect::Orders),
     ("ws_pong", Expect::Pong),
     ("ws_subscriptionResponse_bbo", Expect::Ack(true, Some(Subscription::Bbo(MarketId(0))))),
     ("ws_trades_empty", Expect::Ignored(Channel::Trades)),
-    ("ws_userFill_liquidated_counterparty", Expect::Ignored(Channel::UserFills)),
-    ("ws_userFills_snapshot", Expect::Ignored(Channel::UserFills)),
-    ("ws_user_fills", Expect::Ignored(Channel::User)),
-    ("ws_user_funding", Expect::Ignored(Channel::User)),
-    ("ws_user_nonUserCancel", Expect::Ignored(Channel::User)),
+    ("ws_userFill_liquidated_counterparty", Expect::Fills),
+    ("ws_userFills_snapshot", Expect::Fills),
+    ("ws_user_fills", Expect::Event),
+    ("ws_user_funding", Expect::Event),
+    ("ws_user_nonUserCancel", Expect::Event),
     ("ws_webData3", Expect::Ignored(Channel::WebData3)),
 ];
 
@@ -119,9 +129,18 @@ fn decoder(folder: &Path) -> Decoder {
 /// A decimal as the venue writes it → as ours are written: at most eight decimals, no zeros at the
 /// end.
 fn canonical(value: &Value) -> Option<String> {
+    cut(value, 8)
+}
+
+/// An amount in USD: at most six decimals.
+fn usd(value: &Value) -> Option<String> {
+    cut(value, 6)
+}
+
+fn cut(value: &Value, places: usize) -> Option<String> {
     let text = value.as_str()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let fraction = fraction[..fraction.len().min(8)].trim_end_matches('0');
+    let fraction = fraction[..fraction.len().min(places)].trim_end_matches('0');
     Some(if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") })
 }
 
@@ -132,6 +151,105 @@ fn assert_level(level: Option<Level>, value: &Value, name: &str) {
     assert_eq!(level.is_none(), value.is_null(), "{name}");
 }
 
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "B",
+        Side::Sell => "A",
+    }
+}
+
+/// Both lists hold the same, one by one.
+fn assert_all<T>(read: &[T], told: &Value, name: &str, same: fn(&T, &Value, &str)) {
+    let told = told.as_array().expect("an array");
+    assert_eq!(read.len(), told.len(), "{name}");
+    for (read, told) in read.iter().zip(told) {
+        same(read, told, name);
+    }
+}
+
+fn assert_update(update: &OrderUpdate, value: &Value, name: &str) {
+    let order = &value["order"];
+    assert_eq!(Some(update.coin.as_str()), order["coin"].as_str(), "{name}");
+    assert_eq!(Some(update.oid), order["oid"].as_u64(), "{name}");
+    let cloid = update.cloid.map(|cloid| cloid.to_string());
+    assert_eq!(cloid.as_deref(), order["cloid"].as_str(), "{name}");
+    assert_eq!(Some(side(update.side)), order["side"].as_str(), "{name}");
+    assert_eq!(Some(update.sz.to_string()), canonical(&order["sz"]), "{name}");
+    assert_eq!(Some(update.orig_sz.to_string()), canonical(&order["origSz"]), "{name}");
+    let word = Word::KNOWN.iter().find(|(_, word)| *word == update.word).map(|(text, _)| *text);
+    assert_eq!(word, value["status"].as_str(), "{name}");
+    assert_eq!(Some(update.status_time.0), value["statusTimestamp"].as_i64(), "{name}");
+}
+
+fn assert_fill(fill: &Fill, row: &Value, name: &str) {
+    assert_eq!(Some(fill.coin.as_str()), row["coin"].as_str(), "{name}");
+    assert_eq!(Some(fill.px.to_string()), canonical(&row["px"]), "{name}");
+    assert_eq!(Some(fill.sz.to_string()), canonical(&row["sz"]), "{name}");
+    assert_eq!(Some(side(fill.side)), row["side"].as_str(), "{name}");
+    assert_eq!(Some(fill.time.0), row["time"].as_i64(), "{name}");
+    assert_eq!(Some(fill.start_position.to_string()), canonical(&row["startPosition"]), "{name}");
+    assert_eq!(Some(fill.closed_pnl.to_string()), usd(&row["closedPnl"]), "{name}");
+    assert_eq!(Some(fill.fee.to_string()), usd(&row["fee"]), "{name}");
+    assert_eq!((Some(fill.oid), Some(fill.tid)), (row["oid"].as_u64(), row["tid"].as_u64()));
+    let cloid = fill.cloid.map(|cloid| cloid.to_string());
+    assert_eq!(cloid.as_deref(), row["cloid"].as_str(), "{name}");
+    assert_eq!(fill.liquidation, row["liquidation"].is_object(), "{name}");
+}
+
+/// Whether a size of the row has more decimals than a size holds, as dust of spot pairs has.
+fn is_finer_than_sizes(row: &Value) -> bool {
+    let finer = |key: &str| {
+        let (_, fraction) = row[key].as_str()?.split_once('.')?;
+        Some(fraction.len() > 8)
+    };
+    ["sz", "startPosition"].iter().any(|key| finer(key) == Some(true))
+}
+
+fn assert_event(event: UserEvent<'_>, data: &Value, name: &str) {
+    match event {
+        UserEvent::Fills { fills, skipped: 0 } => {
+            assert_all(fills, &data["fills"], name, assert_fill);
+        }
+        UserEvent::Funding { coin, usd: paid } => {
+            assert_eq!(Some(coin.as_str()), data["funding"]["coin"].as_str(), "{name}");
+            assert_eq!(Some(paid.to_string()), usd(&data["funding"]["usdc"]), "{name}");
+        }
+        UserEvent::NonUserCancel { oids, skipped: 0 } => {
+            let same = |oid: &u64, told: &Value, name: &str| {
+                assert_eq!(Some(*oid), told["oid"].as_u64(), "{name}");
+            };
+            assert_all(oids, &data["nonUserCancel"], name, same);
+        }
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn assert_post(answer: PostAnswer<'_>, response: &Value, name: &str) {
+    if response["type"] == "info" {
+        assert_eq!(answer, PostAnswer::Other, "{name}");
+        return;
+    }
+    let PostAnswer::Statuses(answers) = answer else { panic!("{name}: {answer:?}") };
+    let told = &response["payload"]["response"]["data"]["statuses"];
+    assert_all(answers, told, name, |answer, told, name| match answer {
+        OrderAnswer::Resting { oid } => {
+            assert_eq!(Some(*oid), told["resting"]["oid"].as_u64(), "{name}");
+        }
+        OrderAnswer::Filled { total_sz, avg_px, oid } => {
+            let told = &told["filled"];
+            assert_eq!(Some(total_sz.to_string()), canonical(&told["totalSz"]), "{name}");
+            assert_eq!(Some(avg_px.to_string()), canonical(&told["avgPx"]), "{name}");
+            assert_eq!(Some(*oid), told["oid"].as_u64(), "{name}");
+        }
+        OrderAnswer::Error(words) => {
+            let told = told["error"].as_str().map(|text| Sample::of(text.as_bytes()));
+            assert_eq!(Some(*words), told, "{name}");
+        }
+        OrderAnswer::Success => assert_eq!(told.as_str(), Some("success"), "{name}"),
+        OrderAnswer::Unknown => panic!("{name}: {told} is not understood"),
+    });
+}
+
 #[test]
 fn every_recorded_frame_is_understood_or_ignored_on_purpose() {
     let Some(folder) = folder() else { return };
@@ -140,6 +258,9 @@ fn every_recorded_frame_is_understood_or_ignored_on_purpose() {
         let frame = read(&folder, name);
         let json: Value = serde_json::from_slice(&frame).expect("recorded frames are JSON");
         let data = &json["data"];
+        if let (Expect::Fills, Some(user)) = (expect, data["user"].as_str()) {
+            decoder.set_user(user);
+        }
         let message = decoder.decode(&frame).unwrap_or_else(|error| panic!("{name}: {error}"));
         match (*expect, message) {
             (Expect::Bbo(coin), Message::Bbo { market, bbo }) => {
@@ -165,6 +286,22 @@ fn every_recorded_frame_is_understood_or_ignored_on_purpose() {
                 assert_eq!(message, Message::Ack { subscribed, subscription }, "{name}");
             }
             (Expect::Pong, Message::Pong) | (Expect::Unknown, Message::Unknown) => {}
+            (Expect::Orders, Message::OrderUpdates { updates, skipped: 0 }) => {
+                assert_all(updates, data, name, assert_update);
+            }
+            (Expect::Fills, Message::Fills { snapshot, fills, skipped: 0 }) => {
+                assert_eq!(snapshot, data["isSnapshot"] == true, "{name}");
+                let mut told = data["fills"].clone();
+                let rows = told.as_array_mut().expect("an array");
+                let dust = rows.extract_if(.., |row| is_finer_than_sizes(row)).collect::<Vec<_>>();
+                assert!(dust.iter().all(|row| row["coin"] == "@151"), "{name}: {dust:?}");
+                assert_all(fills, &told, name, assert_fill);
+            }
+            (Expect::Event, Message::UserEvent(event)) => assert_event(event, data, name),
+            (Expect::Post, Message::Post { id, answer }) => {
+                assert_eq!(Some(id), data["id"].as_u64(), "{name}");
+                assert_post(answer, &data["response"], name);
+            }
             (Expect::Ignored(channel), message) => {
                 assert_eq!(message, Message::Ignored(channel), "{name}");
             }

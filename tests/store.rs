@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use hip3::persistence::{Limits, OsDisk, Store, StoreError};
-use hip3::types::record::{GapCause, Row};
+use hip3::types::record::{GapCause, Row, TradeRow};
 use hip3::types::time::{DAY_NS, Nanos, Wall};
 
 use store_rows::*;
@@ -112,6 +112,53 @@ const GAPS: Golden = &[
     ("markets", "UInt32", false, "42"),
 ];
 
+const ORDERS: Golden = &[
+    ("cloid", "Utf8", false, "0x00000000000000000000000000000700"),
+    ("oid", "UInt64", true, "300000000007"),
+    ("nonce", "UInt64", true, "1795348800001"),
+    ("signal_id", "UInt64", true, "7"),
+    ("market", "Utf8", false, "xyz:SILVER"),
+    ("asset_id", "UInt32", false, "110027"),
+    ("side", "Utf8", false, "buy"),
+    ("px", DECIMAL, false, "8020000000"),
+    ("sz", DECIMAL, false, "35000000"),
+    ("reduce_only", "Boolean", false, "false"),
+    ("reason", "Utf8", false, "entry"),
+    ("outcome", "Utf8", false, "partially_filled"),
+    ("refusal", "Utf8", true, "null"),
+    ("filled", DECIMAL, false, "30000000"),
+    ("avg_px", DECIMAL, true, "8015000000"),
+    ("fee", DECIMAL, false, "216400"),
+    ("created_at", TIME, false, "1795348800000000000"),
+    ("sent_at", TIME, true, "1795348800000002500"),
+    ("answered_at", TIME, true, "1795348800200000000"),
+    ("updated_at", TIME, true, "1795348800201000000"),
+    ("filled_at", TIME, true, "1795348800250000000"),
+    ("ended_at", TIME, false, "1795348800260000000"),
+    ("send_latency_ns", "Int64", true, "2345"),
+    ("answer_latency_ns", "Int64", true, "199000000"),
+];
+
+const TRADES: Golden = &[
+    ("trade_id", "UInt64", false, "9"),
+    ("signal_id", "UInt64", true, "9"),
+    ("market", "Utf8", false, "xyz:SILVER"),
+    ("asset_id", "UInt32", false, "110027"),
+    ("side", "Utf8", false, "buy"),
+    ("sz", DECIMAL, false, "30000000"),
+    ("entry_px", DECIMAL, false, "8015000000"),
+    ("exit_px", DECIMAL, false, "8005000000"),
+    ("entered_at", TIME, false, "1795348800250000000"),
+    ("exited_at", TIME, false, "1795348802750000000"),
+    ("holding_ms", "Int64", false, "2500"),
+    ("exit_reason", "Utf8", false, "time_stop"),
+    ("pnl_before_fees", DECIMAL, false, "-3000000"),
+    ("fees", DECIMAL, false, "432500"),
+    ("pnl", DECIMAL, false, "-3432500"),
+    ("fills", "UInt32", false, "3"),
+    ("adopted", "Boolean", false, "false"),
+];
+
 #[test]
 fn columns_and_values_are_those_of_the_contract() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -121,6 +168,8 @@ fn columns_and_values_are_those_of_the_contract() {
     store.append(&entry(7, 400, NOON));
     store.append(&cross(3, NOON));
     store.append(&gap(NOON));
+    store.append(&entry_order(7, NOON));
+    store.append(&trade(9, NOON));
     assert_eq!(store.flush(NOON).errors, [""; 0]);
     for (stem, golden) in [
         ("signals", SIGNALS),
@@ -128,6 +177,8 @@ fn columns_and_values_are_those_of_the_contract() {
         ("entries", ENTRIES),
         ("crosses", CROSSES),
         ("gaps", GAPS),
+        ("orders", ORDERS),
+        ("trades", TRADES),
     ] {
         let table = read_file(&dir.path().join(format!("{stem}_20261122.parquet")));
         let fields: Vec<_> = table
@@ -166,6 +217,71 @@ fn what_is_not_known_is_null() {
         assert_ne!(table.rows[1][name], "null", "{name}");
     }
     assert_eq!(table.rows[0]["ask_px"], "8020000000");
+
+    let Row::Trade(found) = trade(1, NOON) else { unreachable!() };
+    store.append(&Row::Trade(TradeRow { signal: None, adopted: true, ..found }));
+    store.append(&exit_order(1, NOON));
+    store.flush(NOON);
+    let table = read_file(&dir.path().join("trades_20261122.parquet"));
+    let row = &table.rows[0];
+    assert_eq!((row["signal_id"].as_str(), row["adopted"].as_str()), ("null", "true"));
+    let table = read_file(&dir.path().join("orders_20261122.parquet"));
+    let row = &table.rows[0];
+    for name in [
+        "oid",
+        "nonce",
+        "signal_id",
+        "avg_px",
+        "sent_at",
+        "answered_at",
+        "updated_at",
+        "filled_at",
+        "send_latency_ns",
+        "answer_latency_ns",
+    ] {
+        assert_eq!(row[name], "null", "{name}");
+    }
+    assert_eq!((row["refusal"].as_str(), row["reduce_only"].as_str()), ("min_notional", "true"));
+    assert_eq!((row["reason"].as_str(), row["outcome"].as_str()), ("mark_regression", "rejected"));
+}
+
+#[test]
+fn an_order_and_a_trade_lie_in_the_file_of_the_day_they_ended_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let midnight = Wall((i64::from(NOON.day().0) + 1) * DAY_NS);
+    let (mut store, _) = open(dir.path(), "r1", NOON);
+    // 260 ms and 2750 ms long: both, one, and none end before midnight.
+    for (id, ms) in [(1, 2_751), (2, 1_000), (3, 260)] {
+        let at = midnight.minus(Nanos::from_millis(ms));
+        round_trip(id, at).iter().for_each(|row| store.append(row));
+    }
+    store.close(secs(midnight, 10)).expect("it closes");
+    let count = |name: &str| read_file(&dir.path().join(name)).rows.len();
+    assert_eq!((count("orders_20261122.parquet"), count("orders_20261123.parquet")), (4, 2));
+    assert_eq!((count("trades_20261122.parquet"), count("trades_20261123.parquet")), (1, 2));
+}
+
+#[test]
+fn orders_and_trades_of_a_killed_run_are_there_once_and_nothing_is_made_up_for_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut store, _) = open(dir.path(), "r1", NOON);
+    round_trip(1, NOON).iter().for_each(|row| store.append(row));
+    store.flush(NOON);
+    round_trip(2, NOON).iter().for_each(|row| store.append(row));
+    store.append(&entry_order(3, NOON)); // Its trade did not end.
+    store.commit(secs(NOON, 1));
+    drop(store);
+    let (store, recovery) = open(dir.path(), "r2", secs(NOON, 60));
+    assert_eq!((recovery.rows_recovered, recovery.rows_settled), (4, 0));
+    store.close(secs(NOON, 61)).expect("it closes");
+    let recorded = recorded(dir.path());
+    assert!(recorded.values().all(|n| *n == 1));
+    let kept = recorded.keys().filter(|key| !key.starts_with("gap ")).count();
+    assert_eq!(kept, 7);
+    assert!(recorded.contains_key(&key(&entry_order(3, NOON))));
+    let table = read_file(&dir.path().join("trades_20261122.parquet"));
+    let sums: Vec<_> = table.rows.iter().map(|row| row["pnl"].as_str()).collect();
+    assert_eq!(sums, ["-3432500", "-3432500"], "from the file and from the journal alike");
 }
 
 #[test]
@@ -285,7 +401,7 @@ fn a_restart_on_the_same_day_continues_the_files() {
             expected.push(key(&row));
         }
         let summary = store.close(secs(at, 10)).expect("it closes");
-        assert_eq!(summary.rows, [1, 3, 2, 1, 0]);
+        assert_eq!(summary.rows, [1, 3, 2, 1, 0, 0, 0]);
     }
     expected.push(format!("gap stopped {}", secs(NOON, 10).0));
     expected.push(format!("gap stopped {}", secs(NOON, 110).0));

@@ -88,6 +88,7 @@ impl World {
             match action {
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(_) | Action::Stopped => {}
+                Action::ReadAccount { .. } | Action::KeepLatch(_) => unreachable!("it observes"),
                 Action::Send(span) => {
                     if let Some(conn) = self.conn {
                         let text = std::str::from_utf8(out.text(span)).expect("text");
@@ -161,6 +162,7 @@ impl World {
                     assert!(row.quote_survival.is_none_or(|survival| survival <= row.duration));
                 }
                 Row::Gap(row) => assert!(row.started_at <= row.ended_at),
+                Row::Order(_) | Row::Trade(_) => unreachable!("it observes"),
             }
         }
         for (signal, (followups, entries)) in &looks {

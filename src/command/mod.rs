@@ -1,5 +1,6 @@
 //! The commands: one file each, registered in one table.
 
+mod books;
 mod check;
 mod demo;
 mod preflight;

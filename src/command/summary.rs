@@ -4,18 +4,18 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::runtime::host;
+use crate::runtime::host::Outcome;
 use crate::runtime::tally::{MarketTally, Tally};
-use crate::types::note::{Status, Trading};
-use crate::types::num::Usd;
-use crate::types::order::RefusalClass;
-use crate::types::record::{Check, ExitReason, FOLLOW_UP_MS, Gate, Outcome, RowKind};
+use crate::types::note::Status;
+use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
+
+mod trading;
 
 /// Markets listed in the table; the JSON lists all.
 const MOST_MARKETS: usize = 15;
 
 /// The summary of a live run.
-pub(crate) fn of_run(outcome: &host::Outcome) -> String {
+pub(crate) fn of_run(outcome: &Outcome) -> String {
     let report = &outcome.report;
     let mut text = String::new();
     let seconds = report.lasted.0 as f64 / 1e9;
@@ -28,13 +28,13 @@ pub(crate) fn of_run(outcome: &host::Outcome) -> String {
         outcome.pinning,
     );
     write_figures(&mut text, &report.status, seconds);
-    write_trading(&mut text, &report.status.trading);
     let (rows, notes) = (outcome.records.rows_dropped, report.notes_lost);
     if rows + notes > 0 {
         let _ =
             writeln!(text, "  LOST      {rows} rows that the disk did not take, {notes} log notes");
     }
     write_markets(&mut text, &outcome.tally);
+    trading::write_markets(&mut text, &outcome.tally);
     write_files(&mut text, &outcome.records.files);
     if let Some(Ok(lines)) = &outcome.captured {
         let _ = writeln!(text, "\ncaptured {lines} lines");
@@ -43,7 +43,7 @@ pub(crate) fn of_run(outcome: &host::Outcome) -> String {
 }
 
 /// The same as JSON.
-pub(crate) fn of_run_as_json(outcome: &host::Outcome) -> serde_json::Value {
+pub(crate) fn of_run_as_json(outcome: &Outcome) -> serde_json::Value {
     let report = &outcome.report;
     let mut summary = figures(&report.status, &outcome.tally, &outcome.records.rows);
     summary["run_id"] = json!(outcome.run_id);
@@ -74,8 +74,8 @@ pub(crate) fn of_replay(
     }
     let mut text = String::new();
     write_figures(&mut text, status, 0.0);
-    write_trading(&mut text, &status.trading);
     write_markets(&mut text, tally);
+    trading::write_markets(&mut text, tally);
     write_files(&mut text, &records.files);
     text
 }
@@ -94,19 +94,21 @@ fn figures(status: &Status, tally: &Tally, rows: &[u64]) -> serde_json::Value {
     let markets: Vec<_> = tally
         .markets()
         .map(|(coin, m)| {
-            json!({
+            let mut market = json!({
                 "coin": coin.as_str(), "crosses": m.crosses, "signals": m.signals,
                 "blocked": m.blocked, "best_edge_bps": m.best_edge_bps,
                 "mean_edge_bps": m.mean_edge_bps(), "fillable_share": m.fillable_share(),
                 "mean_markout_bps": FOLLOW_UP_MS.iter().enumerate()
                     .map(|(n, ms)| (ms.to_string(), json!(m.mean_markout_bps(n))))
                     .collect::<serde_json::Map<_, _>>(),
-            })
+            });
+            if !m.trading.is_empty() {
+                market["trading"] = trading::figures_of(&m.trading);
+            }
+            market
         })
         .collect();
-    let trading = trading_figures(&status.trading);
-    json!({
-        "trading": trading,
+    let mut summary = json!({
         "markets": status.markets, "frames": status.frames, "bytes": status.bytes,
         "bbo": status.bbo, "ctx": status.ctx, "ignored": status.ignored,
         "unknown": status.unknown, "malformed": status.malformed, "fallback": status.fallback,
@@ -115,7 +117,11 @@ fn figures(status: &Status, tally: &Tally, rows: &[u64]) -> serde_json::Value {
         "signals": status.signals, "signals_blocked": status.signals_blocked,
         "rows_lost": status.rows_lost, "signals_shed": status.signals_shed,
         "gate_blocks": gates, "rows": kinds, "by_market": markets,
-    })
+    });
+    if let Some(figures) = trading::figures(&status.trading, tally) {
+        summary["trading"] = figures;
+    }
+    summary
 }
 
 fn write_figures(text: &mut String, status: &Status, seconds: f64) {
@@ -162,101 +168,7 @@ fn write_figures(text: &mut String, status: &Status, seconds: f64) {
     if !gates.is_empty() {
         let _ = writeln!(text, "  gates     {} (times each began to block)", gates.join(", "));
     }
-}
-
-/// Each name with its count, those that are zero left out.
-fn counts<T: Copy>(all: &[T], name: fn(T) -> &'static str, counts: &[u64]) -> String {
-    let named = all.iter().zip(counts).filter(|(_, count)| **count > 0);
-    let named: Vec<_> = named.map(|(one, count)| format!("{} {count}", name(*one))).collect();
-    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
-}
-
-/// What came of trading; nothing in observation, where all of it is zero.
-fn write_trading(text: &mut String, trading: &Trading) {
-    if *trading == Trading::default() {
-        return;
-    }
-    let net = Usd::from_units(trading.gross.units().saturating_sub(trading.fees.units()));
-    let trades: u64 = trading.trades.iter().sum();
-    let _ = writeln!(
-        text,
-        "  decided   {} approved; stopped: {}; {} below the least order",
-        trading.approved,
-        counts(&Check::ALL, Check::name, &trading.stopped_by),
-        trading.below_minimum,
-    );
-    let _ = writeln!(
-        text,
-        "  entries   {} sent; {}",
-        trading.entries_sent,
-        counts(&Outcome::ALL, Outcome::name, &trading.entries_ended),
-    );
-    let _ = writeln!(
-        text,
-        "  exits     {} sent; {}",
-        trading.exits_sent.iter().sum::<u64>(),
-        counts(&Outcome::ALL, Outcome::name, &trading.exits_ended),
-    );
-    let _ = writeln!(
-        text,
-        "  trades    {trades} ({}), {} with a profit; gross {}, fees {}, net {net} USD",
-        counts(&ExitReason::ALL, ExitReason::name, &trading.trades),
-        trading.wins,
-        trading.gross,
-        trading.fees,
-    );
-    let _ = writeln!(
-        text,
-        "  account   {} fills, {} refusals, {} look-ups; most held and pending {} USD; {} \
-         requests left; {} of {} signatures presigned",
-        trading.fills,
-        trading.refusals.iter().sum::<u64>(),
-        trading.lookups,
-        trading.peak_notional,
-        trading.budget_left,
-        trading.presigned.0,
-        trading.presigned.0 + trading.presigned.1,
-    );
-    if trading.positions + trading.pending > 0 {
-        let _ = writeln!(
-            text,
-            "  LEFT OPEN {} positions, {} orders",
-            trading.positions, trading.pending
-        );
-    }
-    if trading.hard_stop.active() {
-        let _ = writeln!(text, "  HARDSTOP  {}", trading.hard_stop);
-    }
-}
-
-fn trading_figures(trading: &Trading) -> serde_json::Value {
-    if *trading == Trading::default() {
-        return serde_json::Value::Null;
-    }
-    fn by<T: Copy>(all: &[T], name: fn(T) -> &'static str, counts: &[u64]) -> serde_json::Value {
-        all.iter().zip(counts).map(|(one, count)| (name(*one).to_owned(), json!(count))).collect()
-    }
-    let stops: Vec<_> = trading.hard_stop.reasons().map(|(reason, _)| reason.name()).collect();
-    let ready: serde_json::Map<_, _> =
-        trading.ready.named().iter().map(|(name, on)| ((*name).to_owned(), json!(on))).collect();
-    json!({
-        "ready": ready, "hard_stop": stops,
-        "positions": trading.positions, "pending": trading.pending,
-        "approved": trading.approved,
-        "stopped_by": by(&Check::ALL, Check::name, &trading.stopped_by),
-        "below_minimum": trading.below_minimum, "entries_sent": trading.entries_sent,
-        "exits_sent": by(&ExitReason::ALL, ExitReason::name, &trading.exits_sent),
-        "entries_ended": by(&Outcome::ALL, Outcome::name, &trading.entries_ended),
-        "exits_ended": by(&Outcome::ALL, Outcome::name, &trading.exits_ended),
-        "refusals": by(&RefusalClass::ALL, RefusalClass::name, &trading.refusals),
-        "fills": trading.fills, "fills_repeated": trading.fills_repeated,
-        "trades": by(&ExitReason::ALL, ExitReason::name, &trading.trades),
-        "wins": trading.wins, "gross": trading.gross.to_string(),
-        "fees": trading.fees.to_string(), "peak_notional": trading.peak_notional.to_string(),
-        "budget_left": trading.budget_left, "lookups": trading.lookups,
-        "presigned": trading.presigned.0, "signed_slowly": trading.presigned.1,
-        "account_reads": trading.account_reads.0, "account_reads_failed": trading.account_reads.1,
-    })
+    trading::write_figures(text, &status.trading);
 }
 
 fn write_markets(text: &mut String, tally: &Tally) {

@@ -24,7 +24,7 @@ const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 const OVERLAP_MS: i64 = 5_000;
 
 /// When the account is read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     /// Not before then.
     at: Mono,
@@ -34,6 +34,13 @@ pub(super) struct Reading {
     failures: u32,
     /// Fills up to here are known.
     known_until: Option<VenueMs>,
+}
+
+impl Default for Reading {
+    /// Nothing is wanted before there are markets.
+    fn default() -> Self {
+        Self { at: Mono::MAX, asked: None, last: None, failures: 0, known_until: None }
+    }
 }
 
 impl Reading {

@@ -326,6 +326,9 @@ impl Trader {
                 let Settings { time_stop, mark_regression, .. } = &self.settings;
                 let held_for = position.held_for(now.mono);
                 let due = exit.deadline(now.mono, held_for, time_stop, mark_regression);
+                // What is due and was not done waits for something else: looked at again soon.
+                let soon = now.mono.plus(mark_regression.check_interval);
+                let due = if due > now.mono { due } else { soon };
                 self.exit_due = self.exit_due.min(due);
             }
         }

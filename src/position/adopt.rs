@@ -4,7 +4,7 @@ use crate::position::trip::Position;
 use crate::position::{ExitState, Moment, Positions, moment, share};
 use crate::types::account::HeldPosition;
 use crate::types::ids::{Coin, MarketId};
-use crate::types::num::{Px, Szi, Usd};
+use crate::types::num::{Px, Szi};
 use crate::types::order::Fill;
 use crate::types::record::{ExitReason, TradeRow};
 use crate::types::time::{Nanos, Now, VenueMs};
@@ -47,7 +47,7 @@ impl Positions {
         let row = slot.position.take().and_then(|mut ours| {
             let closing = ours.szi.side()?.opposite();
             let px = mark.or(ours.entry_px()).unwrap_or(Px::ZERO);
-            ours.reduce(ours.szi.abs(), px, Usd::ZERO);
+            ours.write_off(px);
             let (id, coin, asset) = (self.next_trade_id, slot.coin, slot.asset);
             self.next_trade_id = id.wrapping_add(1);
             Some(ours.row(id, coin, asset, closing, here, ExitReason::Foreign))

@@ -244,7 +244,7 @@ impl ExitState {
     }
 
     /// When [`ExitState::step`] has something to do without an update: the next try, the end of the
-    /// holding time, or the next look at the price.
+    /// holding time, or the next look at the price. Later than `now` if it was called at `now`.
     pub fn deadline(
         &self,
         now: Mono,
@@ -252,11 +252,12 @@ impl ExitState {
         time_stop: &TimeStop,
         mark_regression: &MarkRegression,
     ) -> Mono {
+        let or_after = |at: Mono, pause| if at > now { at } else { now.plus(pause) };
         if let Some(since) = self.in_flight {
-            return since.plus(time_stop.reduce_only_timeout);
+            return or_after(since.plus(time_stop.reduce_only_timeout), LAST_RETRY);
         }
         if self.reason.is_some() {
-            return self.next_try;
+            return or_after(self.next_try, FIRST_RETRY);
         }
         let stop = now.plus(Nanos(time_stop.threshold.0.saturating_sub(held_for.0)));
         match mark_regression.enabled {

@@ -123,8 +123,9 @@ impl Position {
         ceil(value.max(self.cost))
     }
 
-    /// Profit of what was closed, less all fees so far.
-    pub(super) fn realized(&self) -> Usd {
+    /// Profit of what was closed, less all fees so far. What the row of a position that was taken over
+    /// as gone adds to it is the row's `net` less this.
+    pub fn realized(&self) -> Usd {
         self.gross().saturating_sub(self.fees)
     }
 
@@ -168,6 +169,13 @@ impl Position {
         self.profit = self.profit.saturating_add(profit);
         self.count(fee);
         profit
+    }
+
+    /// Closes what is left at `px` without a fill: the venue says that it is gone.
+    pub(super) fn write_off(&mut self, px: Px) {
+        let fills = self.fills;
+        self.reduce(self.szi.abs(), px, Usd::ZERO);
+        self.fills = fills;
     }
 
     /// Takes over the venue's size on the same side. What was never seen to be entered or left has

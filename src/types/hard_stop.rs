@@ -84,6 +84,7 @@ impl HardStop {
     pub fn release(&mut self, reason: StopReason) -> bool {
         let held = self.holds(reason);
         self.reasons &= !reason.bit();
+        self.since[reason as usize] = Wall::default();
         held
     }
 

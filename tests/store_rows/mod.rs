@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use arrow2::array::{Array, PrimitiveArray, Utf8Array};
+use arrow2::array::{Array, BooleanArray, PrimitiveArray, Utf8Array};
 use arrow2::datatypes::{DataType, Field};
 use arrow2::io::parquet::read;
 
@@ -13,9 +13,10 @@ use hip3::persistence::RunInfo;
 use hip3::types::ids::{AssetId, Coin, CrossId, SignalId};
 use hip3::types::market::Level;
 use hip3::types::num::{Bps, Px, Ratio, Side, Sz, Usd};
+use hip3::types::order::{Cloid, Purpose, Refusal};
 use hip3::types::record::{
-    Capture, CrossEnd, CrossRow, Decision, EntryRow, FollowUpRow, GapCause, GapRow, Gate, Mode,
-    Row, SignalRow,
+    Capture, CrossEnd, CrossRow, Decision, EntryRow, ExitReason, FollowUpRow, GapCause, GapRow,
+    Gate, Mode, OrderRow, Outcome, Row, SignalRow, TradeRow,
 };
 use hip3::types::time::{Nanos, VenueMs, Wall};
 
@@ -164,6 +165,95 @@ pub(crate) fn episode(id: u64, at: Wall) -> Vec<Row> {
     ]
 }
 
+/// The entry that took signal `id`, filled in part.
+pub(crate) fn entry_order(id: u64, at: Wall) -> Row {
+    let after = |ms| at.plus(Nanos::from_millis(ms));
+    Row::Order(OrderRow {
+        cloid: cloid(id, 0),
+        oid: Some(id + 300_000_000_000),
+        nonce: Some(1_795_348_800_001),
+        coin: coin(),
+        asset: AssetId(110_027),
+        side: Side::Buy,
+        px: px("80.2"),
+        sz: sz("0.35"),
+        reduce_only: false,
+        purpose: Purpose::Entry(SignalId(id)),
+        outcome: Outcome::PartiallyFilled,
+        refusal: None,
+        filled: sz("0.3"),
+        avg_px: Some(px("80.15")),
+        fee: Usd::from_units(2_164),
+        created_at: at,
+        sent_at: Some(at.plus(Nanos(2_500))),
+        answered_at: Some(after(200)),
+        updated_at: Some(after(201)),
+        filled_at: Some(after(250)),
+        ended_at: after(260),
+        send_latency: Some(Nanos(2_345)),
+        answer_latency: Some(Nanos::from_millis(199)),
+    })
+}
+
+/// An exit of what it filled, refused before anything else was known of it.
+pub(crate) fn exit_order(id: u64, at: Wall) -> Row {
+    let Row::Order(entry) = entry_order(id, at) else { unreachable!() };
+    Row::Order(OrderRow {
+        cloid: cloid(id, 1),
+        oid: None,
+        nonce: None,
+        side: Side::Sell,
+        sz: sz("0.3"),
+        reduce_only: true,
+        purpose: Purpose::Exit(ExitReason::MarkRegression),
+        outcome: Outcome::Rejected,
+        refusal: Some(Refusal::MinNotional),
+        filled: Sz::ZERO,
+        avg_px: None,
+        fee: Usd::ZERO,
+        sent_at: None,
+        answered_at: None,
+        updated_at: None,
+        filled_at: None,
+        send_latency: None,
+        answer_latency: None,
+        ..entry
+    })
+}
+
+/// What became of it: bought at 80.15, sold at 80.05.
+pub(crate) fn trade(id: u64, at: Wall) -> Row {
+    Row::Trade(TradeRow {
+        id,
+        signal: Some(SignalId(id)),
+        coin: coin(),
+        asset: AssetId(110_027),
+        side: Side::Buy,
+        sz: sz("0.3"),
+        entry_px: px("80.15"),
+        exit_px: px("80.05"),
+        entered_at: at.plus(Nanos::from_millis(250)),
+        exited_at: at.plus(Nanos::from_millis(2_750)),
+        held: Nanos(2_500_999_999),
+        exit: ExitReason::TimeStop,
+        gross: Usd::from_units(-30_000),
+        fees: Usd::from_units(4_325),
+        net: Usd::from_units(-34_325),
+        fills: 3,
+        adopted: false,
+    })
+}
+
+/// The `n`th order of signal `id`.
+fn cloid(id: u64, n: u128) -> Cloid {
+    Cloid((u128::from(id) << 8) | n)
+}
+
+/// All of a round trip.
+pub(crate) fn round_trip(id: u64, at: Wall) -> Vec<Row> {
+    vec![entry_order(id, at), exit_order(id, at), trade(id, at)]
+}
+
 /// What tells a row from all others.
 pub(crate) fn key(row: &Row) -> String {
     match row {
@@ -241,6 +331,10 @@ fn text(array: &dyn Array, i: usize) -> String {
         DataType::Int64 | DataType::Timestamp(..) => primitive!(i64),
         DataType::Decimal(..) => primitive!(i128),
         DataType::Float64 => primitive!(f64),
+        DataType::Boolean => {
+            let array = array.as_any().downcast_ref::<BooleanArray>();
+            array.expect("its type").value(i).to_string()
+        }
         DataType::Utf8 => {
             let array = array.as_any().downcast_ref::<Utf8Array<i32>>();
             array.expect("text").value(i).to_owned()
@@ -279,6 +373,8 @@ pub(crate) fn key_of(path: &Path, row: &BTreeMap<String, String>) -> String {
         "entries" => format!("entry {} {}", row["signal_id"], row["latency_ms"]),
         "crosses" => format!("cross {}", row["cross_id"]),
         "gaps" => format!("gap {} {}", row["cause"], row["started_at"]),
+        "orders" => format!("order {}", row["cloid"]),
+        "trades" => format!("trade {}", row["trade_id"]),
         other => panic!("a file named {other}"),
     }
 }

@@ -7,10 +7,11 @@ use hip3::account::info::{self, DexAnswers};
 use hip3::engine::Engine;
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown};
+use hip3::types::hard_stop::HardStop;
 use hip3::types::market::Universe;
 use hip3::types::note::{Note, Status};
 use hip3::types::record::{CrossRow, EntryRow, FollowUpRow, GapRow, Row, SignalRow};
-use hip3::types::time::{Mono, Nanos, Now, Wall};
+use hip3::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 
 /// First id of every run here.
 pub const FIRST_ID: u64 = 1_000;
@@ -74,15 +75,24 @@ pub struct Scenario {
     pub readings: usize,
     pub closed: Vec<LinkDown>,
     pub stopped: bool,
+    /// Readings of the account asked for: since when its fills.
+    pub account_readings: Vec<VenueMs>,
+    /// HardStop as it was to be kept.
+    pub latches: Vec<HardStop>,
     block_ms: i64,
 }
 
 impl Scenario {
     /// An engine that has heard nothing.
     pub fn silent(config: &Config) -> Self {
+        Self::of(Engine::new(config, FIRST_ID, 1))
+    }
+
+    /// The same of an engine made elsewhere.
+    pub fn of(engine: Engine) -> Self {
         let now = Now { mono: Mono(1_000_000_000), wall: START };
         Self {
-            engine: Engine::new(config, FIRST_ID, 1),
+            engine,
             info: Info::two_markets(),
             now,
             out: Actions::new(),
@@ -93,6 +103,8 @@ impl Scenario {
             readings: 0,
             closed: Vec::new(),
             stopped: false,
+            account_readings: Vec::new(),
+            latches: Vec::new(),
             block_ms: START.0 / 1_000_000,
         }
     }
@@ -143,7 +155,8 @@ impl Scenario {
                     self.sent.push(String::from_utf8(text).expect("text"));
                 }
                 Action::ReadUniverse => self.readings += 1,
-                Action::ReadAccount { .. } | Action::KeepLatch(_) => {}
+                Action::ReadAccount { fills_since } => self.account_readings.push(fills_since),
+                Action::KeepLatch(latch) => self.latches.push(latch),
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(note) => self.notes.push(note),
                 Action::Stopped => self.stopped = true,
@@ -192,7 +205,9 @@ impl Scenario {
     }
 
     pub fn bbo_sized(&mut self, coin: &str, bid: Option<(&str, &str)>, ask: Option<(&str, &str)>) {
-        self.block_ms += 68;
+        // Blocks go on while nothing is told of them.
+        let wall_ms = self.now.wall.0 / 1_000_000;
+        self.block_ms = (self.block_ms + 68).max(wall_ms - 200);
         self.bbo_at(coin, self.block_ms, bid, ask);
     }
 

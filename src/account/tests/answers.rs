@@ -195,7 +195,7 @@ fn ids_stay_within_their_dex() {
 }
 
 /// A recording, if the recordings are here.
-fn recorded(name: &str) -> Option<Vec<u8>> {
+pub(super) fn recorded(name: &str) -> Option<Vec<u8>> {
     let dir = std::env::var_os("HIP3_FRAMES").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/frames"),
         PathBuf::from,

@@ -1,7 +1,9 @@
 //! The promises of the REST side: exact values, whole readings, and no byte that breaks it.
 
+mod account;
 mod answers;
 mod reader;
+mod state;
 
 use serde_json::{Value, json};
 

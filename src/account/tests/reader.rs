@@ -16,18 +16,18 @@ use crate::types::config::{Account, Config, Network, Venue};
 use crate::types::ids::AssetId;
 use crate::types::market::Universe;
 
-const USER: &str = "0x00000000000000000000000000000000000000aa";
+pub(super) const USER: &str = "0x00000000000000000000000000000000000000aa";
 
 /// Answers each request with the bytes that `respond` makes of it, then closes.
-struct Server {
+pub(super) struct Server {
     addr: SocketAddr,
-    requests: Receiver<(String, Value)>,
+    pub(super) requests: Receiver<(String, Value)>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    fn start(respond: impl Fn(&Value) -> Vec<u8> + Send + 'static) -> Self {
+    pub(super) fn start(respond: impl Fn(&Value) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let addr = listener.local_addr().expect("an address");
         let (tell, requests) = channel();
@@ -51,12 +51,16 @@ impl Server {
         Self { addr, requests, stop, thread: Some(thread) }
     }
 
-    fn reader(&self, user: Option<&str>) -> Reader {
+    pub(super) fn reader(&self, user: Option<&str>) -> Reader {
+        let account = Account { user_address: user.map(str::to_owned), ..Account::default() };
+        self.reader_of(&account)
+    }
+
+    pub(super) fn reader_of(&self, account: &Account) -> Reader {
         let rest_url = format!("http://{}", self.addr);
         let dexes = vec!["abc".to_owned()];
         let venue = Venue { network: Network::Custom, rest_url, dexes, ..Config::default().venue };
-        let account = Account { user_address: user.map(str::to_owned), ..Account::default() };
-        Reader::new(&venue, &account)
+        Reader::new(&venue, account)
     }
 
     fn read(&self) -> Result<Universe, ReadError> {
@@ -96,7 +100,7 @@ fn read_request(stream: &mut TcpStream) -> Option<(String, Value)> {
     }
 }
 
-fn http(status: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn http(status: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head =
         format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");

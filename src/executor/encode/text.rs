@@ -52,7 +52,7 @@ impl Text {
     pub(super) fn decimal(mut units: u64) -> Self {
         let mut text = Self::empty();
         let mut places = PLACES;
-        while places > 0 && units % 10 == 0 {
+        while places > 0 && units.is_multiple_of(10) {
             units /= 10;
             places -= 1;
         }

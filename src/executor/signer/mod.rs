@@ -18,6 +18,7 @@ pub use hash::{SigningNetwork, connection_id, digest};
 pub use key::{Address, Key, KeyError};
 pub use presign::{PresignError, Presigned, Presigner};
 
+use self::key::Secret;
 use crate::types::source::Source;
 
 /// Half of the order of the curve, rounded down: the largest `s` that the venue takes.
@@ -124,8 +125,9 @@ impl fmt::Debug for Signer {
 
 /// A signature whose nonce follows from key and digest (RFC 6979).
 fn ordinary(key: &Key, digest: &[u8; 32]) -> Result<Signature, SignError> {
+    let Key(Secret(secret)) = key;
     let message = Message::from_digest(*digest);
-    let signed = RecoverableSignature::sign_ecdsa_recoverable(message, &key.0.0);
+    let signed = RecoverableSignature::sign_ecdsa_recoverable(message, secret);
     let (id, both) = signed.serialize_compact();
     let v = match id {
         RecoveryId::Zero => 27,

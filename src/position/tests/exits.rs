@@ -1,0 +1,325 @@
+//! Each rule at its limit, one unit past it, and without what it needs; then how exits go on.
+
+use super::*;
+use crate::position::{ExitOrder, ExitState, ExitView, RULES};
+use crate::types::config::{Config, MarkRegression, TimeStop};
+use crate::types::market::Level;
+use crate::types::num::Bps;
+use crate::types::order::Refusal;
+use crate::types::time::Nanos;
+
+/// A long of one coin held for `held_ms`, bid and ask around an oracle of 100.
+struct World {
+    time_stop: TimeStop,
+    mark_regression: MarkRegression,
+    size: &'static str,
+    announced: &'static str,
+    held_ms: u64,
+    bid: Option<&'static str>,
+    ask: Option<&'static str>,
+    oracle: Option<&'static str>,
+    mark: Option<&'static str>,
+    flatten: bool,
+    shutdown: bool,
+}
+
+impl World {
+    /// Nothing that any rule wants: the bid stands 6 bps below the oracle.
+    fn quiet() -> Self {
+        let config = Config::default();
+        Self {
+            time_stop: config.time_stop,
+            mark_regression: config.mark_regression,
+            size: "1",
+            announced: "0",
+            held_ms: 5_000,
+            bid: Some("99.94"),
+            ask: Some("100.06"),
+            oracle: Some("100"),
+            mark: Some("100"),
+            flatten: false,
+            shutdown: false,
+        }
+    }
+
+    fn view(&self, ms: i64) -> ExitView<'_> {
+        let level = |text: &str| Level { px: px(text), sz: sz("5") };
+        ExitView {
+            now: mono(ms),
+            szi: szi(self.size),
+            held_for: Nanos::from_millis(self.held_ms),
+            announced: szi(self.announced),
+            bid: self.bid.map(level),
+            ask: self.ask.map(level),
+            oracle: self.oracle.map(px),
+            mark: self.mark.map(px),
+            lot: sz("0.01"),
+            time_stop: &self.time_stop,
+            mark_regression: &self.mark_regression,
+            flatten: self.flatten,
+            shutdown: self.shutdown,
+        }
+    }
+
+    /// The first exit of a new state, at once.
+    fn exit(&self) -> Option<ExitOrder> {
+        ExitState::default().step(&self.view(0))
+    }
+
+    fn reason(&self) -> Option<ExitReason> {
+        self.exit().map(|order| order.reason)
+    }
+}
+
+#[test]
+fn time_stop_fires_at_its_threshold_and_not_a_millisecond_before() {
+    let mut world = World { held_ms: 30_000, ..World::quiet() };
+    assert_eq!(world.reason(), Some(ExitReason::TimeStop));
+    world.held_ms = 29_999;
+    assert_eq!(world.reason(), None);
+}
+
+#[test]
+fn time_stop_needs_no_market_but_something_held() {
+    let mut world = World { held_ms: 30_000, bid: None, ask: None, ..World::quiet() };
+    world.oracle = None;
+    assert_eq!(world.reason(), Some(ExitReason::TimeStop), "the mark prices it");
+    world.size = "0";
+    assert_eq!(world.reason(), None);
+}
+
+#[test]
+fn mark_regression_fires_at_its_distance_and_not_a_tick_further() {
+    let at_limit = World { bid: Some("99.95"), ..World::quiet() };
+    assert_eq!(at_limit.reason(), Some(ExitReason::MarkRegression));
+    let past = World { bid: Some("99.94999999"), ..World::quiet() };
+    assert_eq!(past.reason(), None);
+    let short = |ask| World { size: "-1", ask: Some(ask), bid: Some("100"), ..World::quiet() };
+    assert_eq!(short("100.05").reason(), Some(ExitReason::MarkRegression));
+    assert_eq!(short("100.05000001").reason(), None);
+}
+
+#[test]
+fn mark_regression_waits_for_the_least_holding_time() {
+    let held = |held_ms| World { bid: Some("100"), held_ms, ..World::quiet() };
+    assert_eq!(held(1_000).reason(), Some(ExitReason::MarkRegression));
+    assert_eq!(held(999).reason(), None);
+}
+
+#[test]
+fn mark_regression_cannot_judge_without_an_oracle_or_a_quote_and_can_be_turned_off() {
+    let near = || World { bid: Some("100"), ..World::quiet() };
+    assert_eq!(near().reason(), Some(ExitReason::MarkRegression));
+    assert_eq!(World { bid: None, ..near() }.reason(), None);
+    assert_eq!(World { oracle: None, ..near() }.reason(), None);
+    assert_eq!(World { oracle: Some("0"), ..near() }.reason(), None);
+    let mut off = near();
+    off.mark_regression.enabled = false;
+    assert_eq!(off.reason(), None);
+}
+
+#[test]
+fn flatten_and_shutdown_fire_when_asked_and_on_nothing_else() {
+    assert_eq!(World::quiet().reason(), None);
+    let fresh = || World { held_ms: 0, ..World::quiet() };
+    assert_eq!(World { flatten: true, ..fresh() }.reason(), Some(ExitReason::Flatten));
+    assert_eq!(World { shutdown: true, ..fresh() }.reason(), Some(ExitReason::Shutdown));
+    for (flatten, shutdown) in [(true, false), (false, true)] {
+        assert_eq!(World { size: "0", flatten, shutdown, ..fresh() }.reason(), None);
+        let dark = World { bid: None, oracle: None, mark: None, flatten, shutdown, ..fresh() };
+        assert_eq!(dark.reason(), None, "no price at all");
+        assert!(World { mark: Some("100"), ..dark }.reason().is_some());
+    }
+}
+
+#[test]
+fn the_first_rule_of_the_table_names_the_reason() {
+    let all = || World {
+        held_ms: 30_000,
+        bid: Some("100"),
+        flatten: true,
+        shutdown: true,
+        ..World::quiet()
+    };
+    assert_eq!(all().reason(), Some(ExitReason::Flatten));
+    assert_eq!(World { flatten: false, ..all() }.reason(), Some(ExitReason::Shutdown));
+    let rest = World { flatten: false, shutdown: false, ..all() };
+    assert_eq!(rest.reason(), Some(ExitReason::MarkRegression));
+    assert_eq!(RULES.map(|(reason, _)| reason)[3], ExitReason::TimeStop);
+}
+
+#[test]
+fn an_exit_takes_the_whole_position_with_what_is_announced() {
+    let mut world = World { flatten: true, announced: "0.5", ..World::quiet() };
+    let order = world.exit().expect("an exit");
+    assert_eq!((order.side, order.sz, order.limit), (Side::Sell, sz("1.5"), px("99.4403")));
+    assert_eq!((order.reach, order.misses, order.at_collar), (Bps::from_int(50), 0, false));
+    world.announced = "-0.4";
+    assert_eq!(world.exit().expect("an exit").sz, sz("0.6"));
+    for closed in ["-1", "-1.5"] {
+        world.announced = closed;
+        assert_eq!(world.exit(), None, "an answer said it is closed: its fills are coming");
+    }
+    let short = World { size: "-2", flatten: true, ..World::quiet() };
+    let order = short.exit().expect("an exit");
+    assert_eq!((order.side, order.sz, order.limit), (Side::Buy, sz("2"), px("100.5603")));
+}
+
+#[test]
+fn one_exit_is_under_way_at_a_time() {
+    let world = World { flatten: true, ..World::quiet() };
+    let mut state = ExitState::default();
+    assert!(state.step(&world.view(0)).is_some() && state.in_flight());
+    for ms in [0, 1, 59_999, 60_000, 3_600_000] {
+        assert_eq!(state.step(&world.view(ms)), None, "not before its end is told");
+    }
+    assert!(!state.overdue(mono(59_999), &world.time_stop));
+    assert!(state.overdue(mono(60_000), &world.time_stop), "someone has to ask");
+    state.ended(mono(70_000), Sz::ZERO, None);
+    assert!(!state.in_flight() && !state.overdue(mono(200_000), &world.time_stop));
+    assert!(state.step(&world.view(70_250)).is_some());
+}
+
+#[test]
+fn a_reason_stays_until_flat_and_only_people_and_the_end_replace_it() {
+    let mut world = World { bid: Some("100"), ..World::quiet() };
+    let mut state = ExitState::default();
+    assert!(state.step(&world.view(0)).is_some());
+    state.ended(mono(10), Sz::ZERO, None);
+    world.bid = Some("99"); // The edge is back: it is owed all the same.
+    let order = state.step(&world.view(260)).expect("an exit");
+    assert_eq!((order.reason, order.misses), (ExitReason::MarkRegression, 1));
+    state.ended(mono(300), Sz::ZERO, None);
+    world.held_ms = 40_000;
+    assert_eq!(state.step(&world.view(310)), None, "TimeStop shortens no pause");
+    assert_eq!(state.reason(), Some(ExitReason::MarkRegression));
+    world.flatten = true;
+    let order = state.step(&world.view(311)).expect("at once");
+    assert_eq!(order.reason, ExitReason::Flatten);
+    state.ended(mono(320), Sz::ZERO, None);
+    (world.flatten, world.shutdown) = (false, true);
+    assert_eq!(state.step(&world.view(330)), None);
+    assert_eq!(state.reason(), Some(ExitReason::Flatten), "the stronger stays");
+}
+
+#[test]
+fn misses_widen_the_reach_and_the_pause_and_never_end() {
+    let world = World { flatten: true, ..World::quiet() };
+    let mut state = ExitState::default();
+    let (mut ms, mut reaches, mut pauses, mut alarms) = (0, Vec::new(), Vec::new(), 0);
+    for n in 0..40 {
+        let order = state.step(&world.view(ms)).expect("never given up");
+        assert_eq!(order.misses, n);
+        assert!(order.limit >= px("95"), "{order:?}");
+        alarms += u32::from(order.at_collar);
+        reaches.push(order.limit);
+        state.ended(mono(ms), Sz::ZERO, Some(Refusal::NoMatch));
+        let next = (1..).find(|pause| {
+            mono(ms + pause)
+                >= state.deadline(mono(ms), Nanos::ZERO, &world.time_stop, &world.mark_regression)
+        });
+        let pause = next.expect("a pause");
+        assert_eq!(state.step(&world.view(ms + pause - 1)), None);
+        pauses.push(pause);
+        ms += pause;
+    }
+    assert_eq!(pauses[..7], [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
+    assert_eq!(reaches[..3], [px("99.4403"), px("98.9406"), px("98.4409")]);
+    assert_eq!(reaches[39], px("95"));
+    assert_eq!(alarms, 1);
+}
+
+#[test]
+fn any_fill_is_progress() {
+    let world = World { flatten: true, ..World::quiet() };
+    let mut state = ExitState::default();
+    for ms in [0, 1_000, 3_000] {
+        assert!(state.step(&world.view(ms)).is_some());
+        state.ended(mono(ms), Sz::ZERO, None);
+    }
+    assert!(state.step(&world.view(9_000)).is_some());
+    state.ended(mono(9_000), Sz::from_units(1), None);
+    assert_eq!(state.misses(), 0);
+    assert_eq!(state.step(&world.view(9_249)), None);
+    assert_eq!(state.step(&world.view(9_250)).expect("the rest").reach, Bps::from_int(50));
+}
+
+#[test]
+fn with_nothing_to_take_it_waits_at_the_collar_and_more_patiently() {
+    let world = World { flatten: true, bid: None, ..World::quiet() };
+    let mut state = ExitState::default();
+    let order = state.step(&world.view(0)).expect("an exit");
+    assert_eq!((order.limit, order.at_collar), (px("95"), false));
+    state.ended(mono(0), Sz::ZERO, Some(Refusal::NoLiquidity));
+    assert_eq!(state.step(&world.view(1_999)), None);
+    assert!(state.step(&world.view(2_000)).expect("an exit").at_collar);
+    state.ended(mono(2_000), Sz::ZERO, Some(Refusal::NoLiquidity));
+    assert!(!state.step(&world.view(9_000)).expect("an exit").at_collar, "the alarm is given once");
+}
+
+#[test]
+fn without_any_price_it_waits_for_one() {
+    let mut world = World { flatten: true, bid: None, oracle: None, mark: None, ..World::quiet() };
+    let mut state = ExitState::default();
+    assert_eq!(state.step(&world.view(0)), None);
+    assert!(!state.in_flight() && state.reason().is_some());
+    world.mark = Some("100");
+    assert_eq!(state.step(&world.view(1_999)), None);
+    assert!(state.step(&world.view(2_000)).is_some());
+}
+
+#[test]
+fn what_the_venue_calls_too_small_is_asked_for_with_more() {
+    let world = World { flatten: true, size: "0.02", ..World::quiet() };
+    let mut state = ExitState::default();
+    assert_eq!(state.step(&world.view(0)).expect("an exit").sz, sz("0.02"), "exempt");
+    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional));
+    let order = state.step(&world.view(1_000)).expect("an exit");
+    assert_eq!(order.sz, sz("0.12"), "10 USD and a lot");
+    let value = Usd::notional(order.limit, order.sz).expect("fits");
+    assert!(value > usd("10"));
+    state.ended(mono(1_000), Sz::ZERO, Some(Refusal::NoMatch));
+    assert_eq!(state.step(&world.view(9_000)).expect("an exit").sz, sz("0.12"), "it stays so");
+    let large = World { flatten: true, size: "7", ..World::quiet() };
+    let mut state = ExitState::default();
+    state.step(&large.view(0));
+    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional));
+    assert_eq!(state.step(&large.view(1_000)).expect("an exit").sz, sz("7"));
+}
+
+#[test]
+fn deadlines_lie_ahead() {
+    let world = World::quiet();
+    let due = |state: &ExitState, ms, held_ms| {
+        let held = Nanos::from_millis(held_ms);
+        state.deadline(mono(ms), held, &world.time_stop, &world.mark_regression)
+    };
+    let idle = ExitState::default();
+    assert_eq!(due(&idle, 0, 0), mono(200), "a look at the price");
+    assert_eq!(due(&idle, 0, 29_900), mono(100), "the holding time");
+    let mut off = World::quiet();
+    off.mark_regression.enabled = false;
+    let held = Nanos::from_secs(10);
+    assert_eq!(idle.deadline(mono(0), held, &off.time_stop, &off.mark_regression), mono(20_000));
+    let mut state = ExitState::default();
+    let flatten = World { flatten: true, ..World::quiet() };
+    assert!(state.step(&flatten.view(0)).is_some());
+    assert_eq!(due(&state, 0, 0), mono(60_000), "the look-up");
+    assert_eq!(due(&state, 60_000, 0), mono(65_000), "and again");
+    state.ended(mono(65_000), Sz::ZERO, None);
+    assert_eq!(due(&state, 65_000, 0), mono(65_250));
+    assert_eq!(due(&state, 65_250, 0), mono(65_500), "nothing was sent: a look later");
+}
+
+#[test]
+fn a_new_position_owes_nothing_of_the_old_one() {
+    let world = World { flatten: true, ..World::quiet() };
+    let mut positions = flat();
+    apply(&mut positions, 100, &bought(100, "1", "10", "0"), ENTRY);
+    let state = positions.exit_mut(SILVER).expect("open");
+    assert!(state.step(&world.view(200)).is_some());
+    state.ended(mono(200), Sz::ZERO, None);
+    apply(&mut positions, 300, &sold(300, "3", "10", "0"), EXIT);
+    assert_eq!(positions.exit(SILVER), Some(&ExitState::default()), "after a flip too");
+    assert_eq!(positions.exit_mut(GOLD), None);
+}

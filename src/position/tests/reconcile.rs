@@ -1,0 +1,242 @@
+//! A reading is believed against us only when it repeats itself, and only for the difference.
+
+use super::*;
+use crate::position::{Judged, Reconciler, Verdict};
+use crate::types::time::Nanos;
+
+const RESYNC: Nanos = Nanos::from_secs(60);
+
+/// A reconciler and what we hold in SILVER; GOLD stays flat.
+struct Desk {
+    reconciler: Reconciler,
+    ours: Szi,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let mut reconciler = Reconciler::new(RESYNC);
+        reconciler.add_market(SILVER, coin(SILVER));
+        reconciler.add_market(GOLD, coin(GOLD));
+        Self { reconciler, ours: Szi::ZERO }
+    }
+
+    /// After a first reading at 0 that found nothing.
+    fn settled() -> Self {
+        let mut desk = Self::new();
+        assert_eq!(desk.read(&reading(0, &[])), Some(Verdict::Flat));
+        assert!(desk.reconciler.synced());
+        desk
+    }
+
+    /// After a fill at 1000 that made us hold this.
+    fn holding(size: &str) -> Self {
+        let mut desk = Self::settled();
+        desk.fill(1_000, size);
+        desk
+    }
+
+    fn fill(&mut self, ms: i64, ours: &str) {
+        self.reconciler.on_fill(SILVER, venue(ms));
+        self.ours = szi(ours);
+    }
+
+    fn judge(&mut self, now_ms: i64, state: &AccountState) -> Vec<Judged> {
+        let mut verdicts = vec![Judged { market: GOLD, at: venue(0), verdict: Verdict::Flat }];
+        let ours = self.ours;
+        let held = |market| if market == SILVER { ours } else { Szi::ZERO };
+        self.reconciler.judge(mono(now_ms), state, held, &mut verdicts);
+        verdicts
+    }
+
+    /// The verdict on SILVER.
+    fn read(&mut self, state: &AccountState) -> Option<Verdict> {
+        let verdicts = self.judge(0, state);
+        verdicts.iter().find(|judged| judged.market == SILVER).map(|judged| judged.verdict)
+    }
+
+    fn waiting(&self, reads: u32, theirs: &str) -> Option<Verdict> {
+        Some(Verdict::Waiting { reads, ours: self.ours, theirs: szi(theirs) })
+    }
+}
+
+#[test]
+fn the_first_reading_is_adopted_market_by_market() {
+    let mut desk = Desk::new();
+    assert!(!desk.reconciler.synced() && desk.reconciler.in_doubt(SILVER));
+    assert_eq!(desk.reconciler.wants_read_at(), Mono(0), "at once");
+    let theirs = held(SILVER, "2", Some("80"));
+    let verdicts = desk.judge(0, &reading(7, &[theirs]));
+    assert_eq!(
+        verdicts,
+        [
+            Judged { market: SILVER, at: venue(7), verdict: Verdict::Adopt(theirs) },
+            Judged { market: GOLD, at: venue(7), verdict: Verdict::Flat },
+        ]
+    );
+    assert!(desk.reconciler.synced() && !desk.reconciler.in_doubt(SILVER));
+    assert_eq!(desk.reconciler.wants_read_at(), mono(60_000));
+}
+
+#[test]
+fn what_agrees_is_left_alone() {
+    let mut desk = Desk::holding("2");
+    for ms in [1_000, 61_000] {
+        let state = reading(ms, &[held(SILVER, "2", Some("99"))]);
+        assert_eq!(desk.read(&state), Some(Verdict::Agrees));
+    }
+    assert!(!desk.reconciler.in_doubt(SILVER) && desk.reconciler.in_doubt(MarketId(9)));
+}
+
+#[test]
+fn flat_needs_two_agreeing_reads() {
+    let mut desk = Desk::holding("2");
+    assert_eq!(desk.read(&reading(2_000, &[])), desk.waiting(1, "0"));
+    assert!(desk.reconciler.in_doubt(SILVER) && !desk.reconciler.synced());
+    assert_eq!(desk.read(&reading(4_000, &[])), Some(Verdict::Flat));
+    assert!(!desk.reconciler.in_doubt(SILVER));
+}
+
+#[test]
+fn a_fill_between_two_reads_voids_the_first() {
+    let mut desk = Desk::holding("2");
+    assert_eq!(desk.read(&reading(2_000, &[])), desk.waiting(1, "0"));
+    desk.fill(3_000, "3");
+    assert_eq!(desk.read(&reading(4_000, &[])), desk.waiting(1, "0"));
+    assert_eq!(desk.read(&reading(6_000, &[])), Some(Verdict::Flat));
+}
+
+#[test]
+fn a_difference_is_a_mismatch_at_the_third_read() {
+    let mut desk = Desk::holding("2");
+    let theirs = held(SILVER, "5", Some("80"));
+    for (n, ms) in [(1, 2_000), (2, 4_000)] {
+        assert_eq!(desk.read(&reading(ms, &[theirs])), desk.waiting(n, "5"));
+    }
+    let verdict = Verdict::Mismatch { ours: szi("2"), theirs: szi("5"), held: Some(theirs) };
+    assert_eq!(desk.read(&reading(6_000, &[theirs])), Some(verdict));
+    desk.ours = szi("5"); // Taken over.
+    assert_eq!(desk.read(&reading(8_000, &[theirs])), Some(Verdict::Agrees));
+}
+
+#[test]
+fn agreement_fills_and_our_own_moves_begin_the_count_anew() {
+    let theirs = |ms| reading(ms, &[held(SILVER, "5", None)]);
+    let mut desk = Desk::holding("2");
+    desk.read(&theirs(2_000));
+    assert_eq!(desk.read(&theirs(4_000)), desk.waiting(2, "5"));
+    let agreeing = reading(6_000, &[held(SILVER, "2", None)]);
+    assert_eq!(desk.read(&agreeing), Some(Verdict::Agrees));
+    assert_eq!(desk.read(&theirs(8_000)), desk.waiting(1, "5"));
+    desk.read(&theirs(10_000));
+    desk.fill(11_000, "2");
+    assert_eq!(desk.read(&theirs(12_000)), desk.waiting(1, "5"));
+    desk.read(&theirs(14_000));
+    desk.ours = szi("3"); // By what an answer announced.
+    assert_eq!(desk.read(&theirs(16_000)), desk.waiting(1, "5"));
+}
+
+#[test]
+fn a_position_out_of_nowhere_is_a_difference_too() {
+    let mut desk = Desk::settled();
+    let theirs = |ms| reading(ms, &[held(SILVER, "-1", None)]);
+    assert_eq!(desk.read(&theirs(2_000)), desk.waiting(1, "-1"));
+    desk.read(&theirs(4_000));
+    assert!(matches!(desk.read(&theirs(6_000)), Some(Verdict::Mismatch { .. })));
+}
+
+#[test]
+fn a_reading_older_than_our_last_fill_says_nothing() {
+    let mut desk = Desk::holding("2");
+    assert_eq!(desk.read(&reading(999, &[])), None);
+    assert!(!desk.reconciler.in_doubt(SILVER));
+    assert_eq!(desk.read(&reading(1_000, &[])), desk.waiting(1, "0"), "as old is not older");
+    // Nor does one that is older than another reading.
+    desk.read(&reading(8_000, &[held(SILVER, "2", None)]));
+    assert_eq!(desk.read(&reading(7_999, &[])), None);
+    assert_eq!(desk.reconciler.wants_read_at(), mono(2_000), "another one soon");
+}
+
+#[test]
+fn all_zero_is_no_evidence_where_there_was_a_value() {
+    let mut desk = Desk::holding("2");
+    for ms in (2_000..40_000).step_by(2_000) {
+        assert_eq!(desk.read(&all_zero(ms)), None);
+        assert_eq!(desk.reconciler.wants_read_at(), mono(2_000));
+    }
+    // One of them between two that count does not help.
+    assert_eq!(desk.read(&reading(50_000, &[])), desk.waiting(1, "0"));
+    assert_eq!(desk.read(&all_zero(51_000)), None);
+    assert_eq!(desk.read(&reading(52_000, &[])), Some(Verdict::Flat));
+    desk.ours = Szi::ZERO;
+    assert_eq!(desk.read(&all_zero(54_000)), Some(Verdict::Agrees), "it takes nothing away");
+}
+
+#[test]
+fn an_account_whose_balance_lies_elsewhere_has_to_say_zero_three_times() {
+    let mut desk = Desk::holding("2");
+    let zero = |ms| AccountState { mode: AccountMode::Unified, ..all_zero(ms) };
+    assert_eq!(desk.read(&zero(2_000)), desk.waiting(1, "0"));
+    assert_eq!(desk.read(&zero(4_000)), desk.waiting(2, "0"), "twice is not enough");
+    let verdict = Verdict::Mismatch { ours: szi("2"), theirs: Szi::ZERO, held: None };
+    assert_eq!(desk.read(&zero(6_000)), Some(verdict));
+}
+
+#[test]
+fn an_empty_account_has_to_say_so_twice_at_the_start() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.read(&all_zero(0)), desk.waiting(1, "0"));
+    assert!(!desk.reconciler.synced());
+    assert_eq!(desk.reconciler.wants_read_at(), mono(2_000));
+    assert_eq!(desk.read(&all_zero(2_000)), Some(Verdict::Flat));
+    assert!(desk.reconciler.synced());
+    // A glimpse of a position in between is believed.
+    let mut desk = Desk::new();
+    desk.read(&all_zero(0));
+    let theirs = held(SILVER, "2", None);
+    assert_eq!(desk.read(&reading(2_000, &[theirs])), Some(Verdict::Adopt(theirs)));
+}
+
+#[test]
+fn markets_of_a_dex_that_was_not_read_are_not_judged() {
+    let mut desk = Desk::holding("2");
+    let mut other = reading(2_000, &[]);
+    other.dexes.iter_mut().for_each(|dex| dex.dex = "abc".to_owned());
+    assert_eq!(desk.judge(0, &other), []);
+    let mut unread = Desk::new();
+    assert_eq!(unread.judge(0, &other), []);
+    assert!(!unread.reconciler.synced());
+    assert_eq!(unread.reconciler.wants_read_at(), mono(2_000));
+}
+
+#[test]
+fn readings_come_soon_after_a_difference_and_else_at_the_interval() {
+    let mut desk = Desk::holding("2");
+    let ours = [held(SILVER, "2", None)];
+    desk.judge(5_000, &reading(5_000, &ours));
+    assert_eq!(desk.reconciler.wants_read_at(), mono(65_000));
+    desk.reconciler.hasten(mono(6_000));
+    assert_eq!(desk.reconciler.wants_read_at(), mono(8_000));
+    desk.reconciler.hasten(mono(7_000));
+    assert_eq!(desk.reconciler.wants_read_at(), mono(8_000), "never later");
+    desk.judge(8_000, &reading(8_000, &[]));
+    assert_eq!(desk.reconciler.wants_read_at(), mono(10_000));
+    desk.reconciler.on_reconnect(mono(9_000));
+    assert_eq!(desk.reconciler.wants_read_at(), mono(9_000));
+    assert!(!desk.reconciler.synced(), "until a reading of this link");
+    desk.judge(9_500, &reading(9_500, &ours));
+    assert!(desk.reconciler.synced());
+}
+
+#[test]
+fn a_market_that_is_listed_later_is_in_doubt_by_itself() {
+    let mut desk = Desk::settled();
+    let copper = Coin::new("xyz:COPPER").expect("a name");
+    desk.reconciler.add_market(MarketId(2), copper);
+    assert!(desk.reconciler.in_doubt(MarketId(2)));
+    assert!(desk.reconciler.synced(), "the others trade on");
+    assert_eq!(desk.reconciler.wants_read_at(), Mono(0));
+    let verdicts = desk.judge(5_000, &reading(5_000, &[]));
+    let flat = Judged { market: MarketId(2), at: venue(5_000), verdict: Verdict::Flat };
+    assert_eq!(verdicts.last(), Some(&flat));
+    assert!(!desk.reconciler.in_doubt(MarketId(2)));
+}

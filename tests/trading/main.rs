@@ -1,0 +1,10 @@
+//! The trading engine's behavior in virtual time, from the venue's bytes to the orders it sends.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod desk;
+mod entries;
+mod exits;
+mod readings;
+mod stops;

@@ -1,0 +1,232 @@
+//! READY, HardStop, and what trips it: each from the venue's bytes to the latch.
+
+use hip3::types::config::Config;
+use hip3::types::event::{Event, LinkDown, Wish};
+use hip3::types::hard_stop::{HardStop, StopReason};
+
+use crate::desk::{Desk, ONE, TWO, config, text, usd};
+
+/// Enough room for many orders.
+fn roomy() -> Config {
+    let mut config = config();
+    config.position.max_notional_per_market = usd("10000");
+    config.position.max_total_notional = usd("10000");
+    config
+}
+
+/// One dislocation of ONE after another, each order answered by `answer`, until HardStop holds or
+/// there were `most`. Returns how many were sent.
+fn fail_entries(desk: &mut Desk, most: usize, answer: impl Fn(&mut Desk, u64)) -> usize {
+    let mut sent = 0;
+    for _ in 0..most {
+        desk.ctx(ONE, "100");
+        desk.bbo(ONE, "99.95", "100.05");
+        desk.pass_ms(100);
+        desk.dislocate(ONE);
+        for (id, _) in desk.new_posts() {
+            sent += 1;
+            answer(desk, id);
+        }
+        if desk.trading().hard_stop.active() {
+            break;
+        }
+        desk.pass_ms(2_000);
+    }
+    sent
+}
+
+#[test]
+fn failures_in_a_row_trip_it_and_misses_do_not() {
+    let margin = "Insufficient margin to place order. asset=110000";
+    let miss = "Order could not immediately match against any resting orders. asset=110000";
+    let mut desk = Desk::ready(&roomy());
+    assert_eq!(fail_entries(&mut desk, 12, |desk, id| desk.answer_error(id, miss)), 12);
+    assert!(!desk.trading().hard_stop.active());
+    assert_eq!(fail_entries(&mut desk, 12, |desk, id| desk.answer_error(id, margin)), 5);
+    assert!(desk.stopped_for(StopReason::ConsecutiveFailures));
+    assert!(desk.latches.last().is_some_and(|kept| kept.holds(StopReason::ConsecutiveFailures)));
+    desk.pass_ms(2_000);
+    assert_eq!(desk.decisions().last().map(String::as_str), Some("rejected:HardStop"));
+}
+
+#[test]
+fn a_loss_with_its_fees_trips_it_at_its_limit() {
+    let mut config = roomy();
+    config.mark_regression.enabled = false;
+    config.risk_monitor.max_loss = usd("2");
+    let mut desk = Desk::ready(&config);
+    desk.enter(ONE);
+    desk.event(Event::Operator(Wish::Flatten));
+    let (id, exit) = desk.sent_order();
+    // 0.5 × (99.6 − 95.61) is 1.995; the fees make it a millionth less than 2.
+    desk.answer_filled(id, "0.5", "95.61");
+    let fill = desk.fill_of(&exit, "0.5", "95.61", "0.000517");
+    desk.tell_fill(&fill);
+    assert!(!desk.stopped_for(StopReason::Loss), "{:?}", desk.trades());
+    let mut desk = Desk::ready(&config);
+    desk.enter(ONE);
+    desk.event(Event::Operator(Wish::Flatten));
+    let (id, exit) = desk.sent_order();
+    desk.answer_filled(id, "0.5", "95.61");
+    let fill = desk.fill_of(&exit, "0.5", "95.61", "0.000518");
+    desk.tell_fill(&fill);
+    assert!(desk.stopped_for(StopReason::Loss), "{:?}", desk.trades());
+}
+
+#[test]
+fn a_signer_that_the_venue_does_not_know_trips_it_at_once() {
+    let mut desk = Desk::ready(&roomy());
+    let words = "User or API Wallet 0x00000000000000000000000000000000000000bb does not exist.";
+    assert_eq!(fail_entries(&mut desk, 3, |desk, id| desk.answer_refused(id, words)), 1);
+    assert!(desk.stopped_for(StopReason::SignatureRefused));
+}
+
+#[test]
+fn a_nonce_out_of_range_trips_it() {
+    let mut desk = Desk::ready(&roomy());
+    let words = "Nonce error: nonce value is lower than the next valid nonce";
+    assert_eq!(fail_entries(&mut desk, 3, |desk, id| desk.answer_refused(id, words)), 1);
+    assert!(desk.stopped_for(StopReason::NonceRefused));
+}
+
+#[test]
+fn a_used_nonce_leaves_the_order_in_doubt() {
+    let mut desk = Desk::ready(&roomy());
+    desk.dislocate(ONE);
+    let (id, _) = desk.sent_order();
+    desk.answer_refused(id, "Invalid nonce: duplicate nonce 1741107452532");
+    assert_eq!(desk.trading().pending, 1, "the action with that nonce may have been executed");
+    desk.pass_ms(100);
+    let posts = desk.new_posts();
+    assert!(posts.iter().any(|(_, what)| what["type"] == "orderStatus"), "{posts:#?}");
+}
+
+#[test]
+fn clocks_that_differ_trip_it() {
+    let mut desk = Desk::ready(&roomy());
+    let mut block = desk.venue_ms() + 4_000; // The venue is 4 s ahead: orders would come too late.
+    for _ in 0..40 {
+        desk.pass_ms(300);
+        block += 300;
+        desk.bbo_at(ONE, block, Some(("99.95", "100")), Some(("100.05", "100")));
+    }
+    assert!(desk.stopped_for(StopReason::ClockSkew));
+}
+
+#[test]
+fn an_upgrade_suspends_entries_and_trips_nothing() {
+    let mut desk = Desk::ready(&roomy());
+    let words = "Only post-only orders allowed immediately after a network upgrade asset=110000";
+    let sent = fail_entries(&mut desk, 12, |desk, id| desk.answer_error(id, words));
+    assert!((1..=3).contains(&sent), "a pause after each: {sent}");
+    assert!(!desk.trading().hard_stop.active());
+    assert!(desk.decisions().contains(&"rejected:NotReady".to_owned()));
+}
+
+#[test]
+fn a_market_at_its_cap_is_left_alone_and_the_others_are_not() {
+    let mut desk = Desk::ready(&roomy());
+    desk.dislocate(ONE);
+    let (id, _) = desk.sent_order();
+    desk.answer_error(
+        id,
+        "Order would increase open interest while open interest is capped asset=110000",
+    );
+    desk.pass_ms(1_000);
+    assert_eq!(desk.decisions().last().map(String::as_str), Some("rejected:NotReady"));
+    desk.dislocate(TWO);
+    assert_eq!(desk.decisions().last().map(String::as_str), Some("sent"));
+}
+
+#[test]
+fn a_dropped_link_holds_entries_until_everything_is_there_again() {
+    let mut desk = Desk::ready(&roomy());
+    desk.event(Event::Disconnected(LinkDown::Dropped));
+    assert!(desk.stopped_for(StopReason::Reconnecting));
+    assert!(desk.latches.is_empty(), "a restart connects anew: nothing to keep");
+    desk.pass_ms(2_500);
+    desk.event(Event::Connected);
+    desk.calm_quotes();
+    assert!(!desk.trading().ready.all());
+    desk.acknowledge();
+    assert!(!desk.trading().ready.all(), "{:?}", desk.trading().ready);
+    desk.read();
+    assert!(desk.trading().ready.all(), "{:?}", desk.trading().ready);
+    assert!(!desk.trading().hard_stop.active());
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["sent"]);
+}
+
+#[test]
+fn what_was_queued_before_a_drop_is_not_sent_after_it() {
+    let mut config = roomy();
+    config.executor.dispatch = hip3::types::config::Dispatch::Tick;
+    let mut desk = Desk::ready(&config);
+    desk.pass_ms(10);
+    desk.dislocate(ONE);
+    desk.event(Event::Disconnected(LinkDown::Dropped));
+    desk.pass_ms(2_500);
+    desk.event(Event::Connected);
+    desk.acknowledge();
+    desk.calm_quotes();
+    desk.read();
+    desk.pass_ms(500);
+    let posts = desk.new_posts();
+    let orders = posts.iter().filter(|(_, action)| action["type"] == "order").count();
+    assert!(orders == 0 || desk.orders().is_empty(), "{posts:#?}");
+}
+
+#[test]
+fn a_sent_order_is_looked_up_after_a_reconnect() {
+    let mut desk = Desk::ready(&roomy());
+    desk.dislocate(ONE);
+    let (_, order) = desk.sent_order();
+    desk.event(Event::Disconnected(LinkDown::Dropped));
+    desk.pass_ms(2_500);
+    desk.nothing_sent();
+    desk.event(Event::Connected);
+    desk.pass_ms(10);
+    let posts = desk.new_posts();
+    assert!(posts.iter().any(|(_, what)| what["oid"] == order["c"]), "{posts:#?}");
+}
+
+#[test]
+fn an_operator_halts_and_releases() {
+    let mut desk = Desk::ready(&roomy());
+    desk.event(Event::Operator(Wish::Halt));
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["rejected:HardStop"]);
+    desk.event(Event::Operator(Wish::Release(Some(StopReason::Loss))));
+    assert!(desk.trading().hard_stop.active(), "another reason was released");
+    desk.event(Event::Operator(Wish::Release(Some(StopReason::Operator))));
+    desk.pass_ms(1_000);
+    assert_eq!(desk.decisions().last().map(String::as_str), Some("sent"));
+    assert_eq!(desk.latches.last(), Some(&HardStop::default()));
+}
+
+#[test]
+fn a_latch_that_was_kept_holds_after_a_restart() {
+    let mut latch = HardStop::default();
+    latch.set(StopReason::Loss, hip3::types::time::Wall(5));
+    let mut desk = Desk::silent(&config(), latch);
+    desk.event(Event::Tick);
+    desk.reread();
+    desk.event(Event::Connected);
+    desk.acknowledge();
+    desk.calm_quotes();
+    desk.read();
+    desk.set_leverage();
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["rejected:HardStop"]);
+    desk.event(Event::Operator(Wish::Release(None)));
+    desk.pass_ms(1_000);
+    let (_, order) = desk.sent_order();
+    assert_eq!(text(&order, "s"), "0.5");
+}
+
+#[test]
+fn silence_on_an_idle_account_is_no_reason_to_wait() {
+    // Only acknowledgements: no order, no fill was ever told.
+    let desk = Desk::ready(&config());
+    assert!(desk.trading().ready.order_snapshot && desk.trading().ready.fills_snapshot);
+}
