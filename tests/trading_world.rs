@@ -135,7 +135,6 @@ impl World {
             Output::Torn(conn, _) | Output::Drop(conn) => {
                 (*conn, Event::Disconnected(LinkDown::Dropped))
             }
-            _ => return,
         };
         if self.conn != Some(conn) {
             return;
