@@ -232,7 +232,7 @@ fn a_hundred_posts_may_wait_and_no_more() {
 #[test]
 fn actions_over_http_have_a_weight() {
     let mut desk = Desk::quick();
-    let mut answered = |desk: &mut Desk| {
+    let answered = |desk: &mut Desk| {
         let now = desk.floor.now;
         desk.floor.venue.exchange(now, b"{}")
     };
