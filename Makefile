@@ -6,6 +6,7 @@ SEED     ?= 1
 CONFIG   ?= config.toml
 DIR      ?= data/demo/signals
 FILE     ?= data/capture.jsonl
+REASON   ?= all
 ARGS     ?=
 
 CARGO    ?= cargo
@@ -15,13 +16,17 @@ VENV     := target/records-venv
 SDK_VENV := target/sdk-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench bench-smoke build run venue capture replay records records-env sdk sdk-env
+.PHONY: help demo demo-trading test check lint bench bench-smoke build run preflight release venue capture replay \
+	records records-env sdk sdk-env
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## Simulated venue and engine on this machine [DURATION=60s SEED=1 ARGS=]
 	$(HIP3) demo --duration $(DURATION) --seed $(SEED) $(ARGS)
+
+demo-trading: build ## The demo, with orders and made-up money [DURATION=60s SEED=1 ARGS=]
+	$(HIP3) demo --mode trading --duration $(DURATION) --seed $(SEED) $(ARGS)
 
 test: ## Every test, those in the documentation too [ARGS=a filter]
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -46,8 +51,14 @@ bench-smoke: ## Runs each benchmark once, to see that it works
 build: ## The program, optimized: target/release/hip3
 	$(CARGO) build --release --locked
 
-run: build ## Watches the venue that the config names [CONFIG=config.toml ARGS=]
+run: build ## The venue that the config names: watched, or traded on [CONFIG=config.toml ARGS=]
 	$(HIP3) run --config $(CONFIG) $(ARGS)
+
+preflight: build ## Whether a run could begin; in trading the account and its key too [CONFIG=config.toml ARGS=]
+	$(HIP3) preflight --config $(CONFIG) $(ARGS)
+
+release: build ## Releases HardStop, so that the engine may trade again [REASON=all CONFIG=config.toml ARGS=]
+	$(HIP3) release --reason $(REASON) --config $(CONFIG) $(ARGS)
 
 venue: build ## Serves the simulated venue alone, on loopback [SEED=1 ARGS=]
 	$(HIP3) venue --seed $(SEED) $(ARGS)

@@ -356,7 +356,6 @@ impl Orders {
 fn sum<'a>(orders: impl Iterator<Item = (OrderId, &'a Tracked)>) -> Usd {
     let entries = orders.filter(|(_, tracked)| !tracked.order().reduce_only);
     entries.fold(Usd::ZERO, |sum, (_, tracked)| {
-        let value = Usd::notional(tracked.order().px, tracked.unsettled());
-        sum.saturating_add(value.unwrap_or(Usd::from_units(i64::MAX)))
+        sum.saturating_add(tracked.order().value_of(tracked.unsettled()))
     })
 }
