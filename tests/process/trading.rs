@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use hip3::venue::tcp::Server;
 
 use crate::harness::{Running, lively_venue, output, start, write_config};
+use crate::store_rows::{files, read_file};
 
 /// A directory with a config that trades against a venue, and a key of its own.
 struct Desk {
@@ -234,4 +235,59 @@ fn preflight_says_no_go_and_why() {
     let args = ["preflight", "--config", &desk.config, "--mode", "observation"];
     let (_, out, _) = output(&args);
     assert!(!out.contains("hard stop") && !out.contains("agent"), "{out}");
+}
+
+#[test]
+fn a_demo_trades_agrees_with_the_venues_books_and_replays_to_the_same_orders() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let (data, capture, replayed) = (path("signals"), path("capture.jsonl"), path("replayed"));
+    // Whatever leaves the oracle is taken, however old its quote.
+    let sets = [
+        "risk.max_bbo_age_ms=off",
+        "risk.max_ctx_age_ms=off",
+        "risk.spread_shock_multiplier=1000",
+        "risk.min_ewma_samples=1",
+        "detector.taker_fee_bps=0",
+        "detector.slippage_bps=0",
+        "detector.min_edge_bps=0",
+        "detector.min_book_notional=1",
+        "detector.normal_book_notional=2",
+        "risk_monitor.max_loss_usd=1000",
+        "risk_monitor.max_consecutive_failures=1000",
+        "risk_monitor.max_flatten_failures=1000",
+        "runtime.hot_core=none",
+        "runtime.cold_core=none",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let demo = ["demo", "--mode", "trading", "--duration", "10s", "--seed", "3", "--json"];
+    let places = ["--data-dir", &data, "--capture", &capture];
+    let (code, out, errors) = output(&[&demo[..], &places, &sets].concat());
+    assert_eq!(code, 0, "{errors}");
+    let told: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let books = told["venue_books"].as_object().expect("the venue's books");
+    assert!(books.len() >= 4, "{books:?}");
+    assert!(books.values().all(|figure| figure["agrees"] == true), "{books:?}\n{errors}");
+    let fills = told["trading"]["fills"].as_u64().expect("a count");
+    assert!(fills >= 2, "it traded: {}", told["trading"]);
+
+    let replay = ["replay", &capture, "--out", &replayed, "--mode", "trading"];
+    let (code, _, errors) = output(&replay);
+    assert_eq!(code, 0, "{errors}");
+    let of_run = fs::read_dir(&replayed).expect("a directory").next().expect("a run");
+    let rows = |dir: &Path| -> Vec<_> {
+        let of_trading = |path: &PathBuf| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            name.starts_with("orders_") || name.starts_with("trades_")
+        };
+        files(dir).into_iter().filter(of_trading).map(|path| read_file(&path).rows).collect()
+    };
+    let (live, again) = (rows(Path::new(&data)), rows(&of_run.expect("an entry").path()));
+    assert!(live.iter().map(Vec::len).sum::<usize>() >= 2, "orders were recorded");
+    assert_eq!(live, again);
+
+    // By default it is replayed as an observation, and says so.
+    let (code, _, errors) = output(&["replay", &capture, "--out", &path("observed")]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(errors.contains("captured in trading mode, replayed in observation mode"), "{errors}");
 }
