@@ -13,10 +13,11 @@ CARGO    ?= cargo
 HIP3     := $(CARGO) run --quiet --release --locked --
 CRITERION := --bench feed --bench engine
 VENV     := target/records-venv
+SDK_VENV := target/sdk-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint bench bench-smoke build run preflight release venue capture replay \
-	records records-env
+	records records-env sdk sdk-env
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,4 +79,15 @@ records-env: $(VENV)/ready
 $(VENV)/ready:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check pyarrow duckdb pytz
+	@touch $@
+
+sdk: sdk-env ## The official Python SDK trades on the simulated venue [SEED=1 ARGS=]
+	$(CARGO) build --quiet --locked
+	$(SDK_VENV)/bin/python tools/sdk_client.py --spawn target/debug/hip3 --seed $(SEED) $(ARGS)
+
+sdk-env: $(SDK_VENV)/ready
+
+$(SDK_VENV)/ready:
+	python3 -m venv $(SDK_VENV)
+	$(SDK_VENV)/bin/pip install --quiet --disable-pip-version-check hyperliquid-python-sdk eth-account
 	@touch $@

@@ -311,6 +311,32 @@ fn a_fill_needs_what_rows_of_2023_had_and_no_more() {
 }
 
 #[test]
+fn dust_of_spot_pairs_and_outcomes_leaves_nothing_unknown_and_that_of_perps_does() {
+    let dust = |name: &str| FILL.replace("abc:OIL", name).replace(r#""1.5""#, r#""0.000026746""#);
+    for name in ["@151", "PURR/USDC", "#14720"] {
+        assert_eq!(fills(&format!("{},{FILL}", dust(name))), (vec![fill()], 0), "{name}");
+        let whole = Fill { coin: coin(name), ..fill() };
+        assert_eq!(fills(&FILL.replace("abc:OIL", name)), (vec![whole], 0), "{name}");
+    }
+    for name in ["abc:OIL", "BTC", "abc:@1"] {
+        assert_eq!(fills(&format!("{},{FILL}", dust(name))), (vec![fill()], 1), "{name}");
+    }
+}
+
+#[test]
+fn a_number_past_every_id_refuses_the_frame() {
+    let mut decoder = decoder();
+    let frame = |oid: &str| {
+        let entry = UPDATE.replace(r#""oid":77"#, &format!(r#""oid":{oid}"#));
+        format!(r#"{{"channel":"orderUpdates","data":[{entry}]}}"#)
+    };
+    let largest = OrderUpdate { oid: u64::MAX, ..update() };
+    let expected = Message::OrderUpdates { updates: &[largest], skipped: 0 };
+    assert_eq!(decoder.decode(frame("18446744073709551615").as_bytes()), Ok(expected));
+    assert!(decoder.decode(frame("18446744073709551616").as_bytes()).is_err());
+}
+
+#[test]
 fn fills_are_ours_by_their_user_in_any_case() {
     let frame = |user: &str, snapshot: &str| {
         format!(
@@ -543,7 +569,7 @@ fn a_frame_with_any_one_byte_changed_reads_alike_or_is_refused() {
 #[test]
 fn a_frame_with_any_one_byte_put_in_or_left_out_reads_alike_or_is_refused() {
     let mut decoder = decoder();
-    for frame in [NEWS[1], NEWS[4], NEWS[12]] {
+    for frame in [NEWS[1], NEWS[7], NEWS[13]] {
         for at in 0..=frame.len() {
             let (head, tail) = frame.as_bytes().split_at(at);
             for byte in 0..=u8::MAX {

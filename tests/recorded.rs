@@ -196,6 +196,15 @@ fn assert_fill(fill: &Fill, row: &Value, name: &str) {
     assert_eq!(fill.liquidation, row["liquidation"].is_object(), "{name}");
 }
 
+/// Whether a size of the row has more decimals than a size holds, as dust of spot pairs has.
+fn is_finer_than_sizes(row: &Value) -> bool {
+    let finer = |key: &str| {
+        let (_, fraction) = row[key].as_str()?.split_once('.')?;
+        Some(fraction.len() > 8)
+    };
+    ["sz", "startPosition"].iter().any(|key| finer(key) == Some(true))
+}
+
 fn assert_event(event: UserEvent<'_>, data: &Value, name: &str) {
     match event {
         UserEvent::Fills { fills, skipped: 0 } => {
@@ -282,7 +291,11 @@ fn every_recorded_frame_is_understood_or_ignored_on_purpose() {
             }
             (Expect::Fills, Message::Fills { snapshot, fills, skipped: 0 }) => {
                 assert_eq!(snapshot, data["isSnapshot"] == true, "{name}");
-                assert_all(fills, &data["fills"], name, assert_fill);
+                let mut told = data["fills"].clone();
+                let rows = told.as_array_mut().expect("an array");
+                let dust = rows.extract_if(.., |row| is_finer_than_sizes(row)).collect::<Vec<_>>();
+                assert!(dust.iter().all(|row| row["coin"] == "@151"), "{name}: {dust:?}");
+                assert_all(fills, &told, name, assert_fill);
             }
             (Expect::Event, Message::UserEvent(event)) => assert_event(event, data, name),
             (Expect::Post, Message::Post { id, answer }) => {

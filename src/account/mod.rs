@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 mod identity;
 pub mod info;
 mod json;
-mod state;
+pub mod state;
 #[cfg(test)]
 mod tests;
 

@@ -9,17 +9,19 @@ use clap::Args;
 use crate::command::{Failure, duration, print};
 use crate::runtime::cold::wall_now;
 use crate::runtime::os::Signals;
+use crate::types::num::{Rate, Usd};
 use crate::types::time::{Nanos, VenueMs};
 use crate::venue::tcp::Server;
-use crate::venue::{Faults, Settings};
+use crate::venue::{AccountSettings, Address, Faults, Settings};
 
 /// How often the operator's signals are looked for.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Serves the simulated venue on loopback, until SIGINT or SIGTERM.
 ///
-/// Speaks the venue's protocol on one port: the socket at ws://127.0.0.1:PORT/ws and the questions
-/// at http://127.0.0.1:PORT/info. The same seed gives the same market.
+/// Speaks the venue's protocol on one port: the socket at ws://127.0.0.1:PORT/ws, questions at
+/// http://127.0.0.1:PORT/info and actions at http://127.0.0.1:PORT/exchange, signed for testnet. The
+/// same seed gives the same market.
 #[derive(Debug, Args)]
 pub(crate) struct Venue {
     /// Port on 127.0.0.1; 0 picks a free one, which is printed
@@ -27,6 +29,9 @@ pub(crate) struct Venue {
     port: u16,
     #[command(flatten)]
     market: Market,
+    /// An account that holds so many USD of the dex, e.g. 0x…=1000; may be repeated
+    #[arg(long = "account", value_name = "ADDRESS=USD", value_parser = account)]
+    accounts: Vec<AccountSettings>,
     /// Stops by itself after this long
     #[arg(long, value_name = "TIME", value_parser = duration)]
     duration: Option<Nanos>,
@@ -49,7 +54,8 @@ pub(crate) struct Market {
 impl Venue {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let signals = Signals::install().map_err(Failure::runtime)?;
-        let settings = self.market.settings()?;
+        let mut settings = self.market.settings()?;
+        settings.accounts = self.accounts;
         let dex = settings.dex.clone();
         let server = Server::start(settings, self.port).map_err(Failure::runtime)?;
         let (ws_url, rest_url) = (server.ws_url(), server.rest_url());
@@ -85,10 +91,42 @@ impl Market {
     }
 }
 
+/// Reads `0x…=1000`: an address, and USD in plain decimals.
+fn account(text: &str) -> Result<AccountSettings, String> {
+    let expected = || format!("{text:?}: expected an address and USD, such as 0x…=1000");
+    let (address, usd) = text.split_once('=').ok_or_else(expected)?;
+    let address = Address::parse(address).ok_or_else(expected)?;
+    let deposit = Usd::parse(usd.as_bytes()).ok_or_else(expected)?;
+    Ok(AccountSettings {
+        address,
+        deposit,
+        agents: Vec::new(),
+        vault_of: None,
+        referral_discount: Rate::ZERO,
+    })
+}
+
 fn read_faults(path: &Path) -> Result<Faults, Failure> {
     let refuse = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("--faults {}: {error}", path.display()))
     };
     let text = std::fs::read_to_string(path).map_err(|error| refuse(&error))?;
     Faults::from_toml(&text).map_err(|error| refuse(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_an_address_and_a_sum() {
+        let address = "0x00000000000000000000000000000000000000Ab";
+        let read = account(&format!("{address}=1000.5"));
+        let read = read.map(|one| (one.address.to_string(), one.deposit));
+        assert_eq!(read, Ok((address.to_lowercase(), Usd::from_units(1_000_500_000))));
+        for wrong in ["", address, "0x12=5", "=5", &format!("{address}=-1"), &format!("{address}=")]
+        {
+            account(wrong).expect_err(wrong);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::position::{Judged, MISMATCH_READS, Verdict};
 use crate::types::account::{AccountState, HeldPosition};
 use crate::types::event::{Action, Actions};
 use crate::types::note::Note;
-use crate::types::num::Szi;
+use crate::types::num::{Szi, Usd};
 use crate::types::order::Fill;
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
@@ -166,9 +166,11 @@ impl Trader {
     ) {
         let id = judged.market;
         let was_flat = self.positions.held(id).is_flat();
+        let told = self.positions.get(id).map_or(Usd::ZERO, |position| position.realized());
         let row = self.positions.adopt(now, id, judged.at, held, market.mark(), fills);
         if let Some(row) = row {
             self.on_trade(row, out);
+            self.on_money(now, row.net.saturating_sub(told), out);
         }
         self.count_held(id);
         if let Some(position) = self.positions.get(id).filter(|_| was_flat) {

@@ -142,12 +142,13 @@ impl Trader {
             Some(Purpose::Exit(reason)) => Why::Exit(reason),
             None => Why::Foreign,
         };
+        // The order hears of it whatever the position makes of it: what was announced is then told.
+        self.orders.on_fill(now, fill);
         match self.positions.on_fill(now, id, fill, why) {
             Applied::Repeated => self.counts.fills_repeated += 1,
             Applied::Before => {}
             Applied::Unfit => self.reading.wanted(now.mono),
             Applied::Applied { opened, closed, realized, .. } => {
-                self.orders.on_fill(now, fill);
                 self.counts.fills += 1;
                 self.reconciler.on_fill(id, fill.time);
                 let growth = markets.get(id.index()).is_some_and(|market| market.spec.growth);
@@ -182,7 +183,7 @@ impl Trader {
     }
 
     /// Money that was won or lost.
-    fn on_money(&mut self, now: Now, amount: Usd, out: &mut Actions) {
+    pub(super) fn on_money(&mut self, now: Now, amount: Usd, out: &mut Actions) {
         if let Some(reason) = self.monitor.on_realized(now.mono, amount) {
             self.stop_for(now, reason, out);
         }
@@ -190,6 +191,9 @@ impl Trader {
 
     /// Takes the orders that are over out of the table.
     pub(super) fn settle_ended(&mut self, now: Now, out: &mut Actions) {
+        while let Some((_, order)) = self.orders.take_doubted() {
+            out.note(Note::OrderInDoubt { coin: order.coin, cloid: order.cloid });
+        }
         while let Some(ended) = self.orders.take_ended() {
             self.on_ended(now, &ended, out);
         }
@@ -207,6 +211,8 @@ impl Trader {
             out.note(Note::OrderEnded { coin, cloid, outcome, filled: row.filled, fee: row.fee });
         }
         out.record(Row::Order(row));
+        // The position lacks what no row told.
+        self.read_if(now, ended.unaccounted.is_positive());
         if let Some(refusal) = row.refusal {
             self.counts.refusals[refusal.class() as usize] += 1;
             self.on_refusal(now, ended.order.market, row.coin, refusal, out);

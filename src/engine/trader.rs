@@ -22,7 +22,7 @@ use crate::types::ids::MarketId;
 use crate::types::market::MarketSpec;
 use crate::types::note::{Note, ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
-use crate::types::order::{Cloid, Order, Purpose};
+use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::record::{Check, Decision, SignalRow};
 use crate::types::time::{Mono, Now, Wall};
 
@@ -225,11 +225,14 @@ impl Trader {
         let decimals = market.spec.sz_decimals;
         let slippage = self.settings.executor.entry_slippage;
         let px = rules::reach(touched?.px, signal.side, slippage, decimals).ok()?;
-        // With slippage the order may be worth more than was suggested: never more than allowed.
+        // With slippage, and sold, an order may cost more than was suggested: never more than
+        // allowed.
         let most = self.settings.detector.max_notional;
+        let worst = worst_px(signal.side, px)?;
         let mut sz = signal.suggested_sz;
-        if Usd::notional(px, sz)? > most {
-            let units = i128::from(most.units()) * 10_000_000_000 / i128::from(px.units().max(1));
+        if Usd::notional(worst, sz)? > most {
+            let units =
+                i128::from(most.units()) * 10_000_000_000 / i128::from(worst.units().max(1));
             sz = Sz::from_units(i64::try_from(units).ok()?).floor_to(Sz::lot(decimals)?);
         }
         rules::check(px, sz, decimals, false).ok()?;
@@ -471,11 +474,11 @@ impl Trader {
         }
         self.batch.clear();
         self.batch_ids.clear();
-        let Self { queue, orders, batch_ids, .. } = self;
-        batch_ids.extend(queue.batch(priority, most).map(|item| item.id));
-        for at in 0..batch_ids.len() {
-            if let Some(order) = batch_ids.get(at).and_then(|id| orders.get(*id)) {
-                self.batch.push(*order.order());
+        let Self { queue, orders, batch, batch_ids, .. } = self;
+        for item in queue.batch(priority, most) {
+            if let Some(tracked) = orders.get(item.id) {
+                batch.push(*tracked.order());
+                batch_ids.push(item.id);
             }
         }
         if priority == Priority::NewOrder {

@@ -80,9 +80,9 @@ impl ActionBudget {
         }
     }
 
-    /// Whether an action of `items` may go now.
+    /// Whether an action of `items`, or a question, may go now.
     pub fn may(&self, now: Mono, kind: Kind, items: u32) -> bool {
-        items <= self.room(now, kind)
+        items.max(1) <= self.room(now, kind)
     }
 
     /// How many items one action of this kind may have now; 0 when none may go.
@@ -216,5 +216,194 @@ impl Counted {
     /// Cancels may go on to twice the cap, and never more than 100,000 past it.
     fn left_to_cancel(self) -> i64 {
         self.left().saturating_add(self.cap.clamp(0, 100_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Kind::{Cancel, Entry, Leverage, LookUp, ReduceOnly};
+    use super::*;
+
+    const T: Mono = Mono(1_000_000_000_000);
+
+    /// A budget with so many requests left of a cap of 10,000, of which 500 are kept for exits.
+    fn left(requests: u64) -> ActionBudget {
+        let mut budget = ActionBudget::new(500);
+        budget.reset(T, RateLimit { used: 10_000 - requests, cap: 10_000 });
+        budget
+    }
+
+    fn usd(text: &str) -> Usd {
+        Usd::parse(text.as_bytes()).expect("an amount")
+    }
+
+    #[test]
+    fn before_the_first_reading_exits_pass_and_entries_do_not() {
+        let budget = ActionBudget::new(500);
+        for kind in [ReduceOnly, Cancel, LookUp] {
+            assert!(budget.may(T, kind, 3), "{kind:?}");
+        }
+        for kind in [Entry, Leverage] {
+            assert!(!budget.may(T, kind, 1), "{kind:?}");
+        }
+        assert_eq!((budget.left(), budget.is_slow()), (0, false));
+    }
+
+    #[test]
+    fn entries_leave_the_reserve_to_exits() {
+        let budget = left(503);
+        assert!(budget.may(T, Entry, 3), "down to the reserve");
+        assert!(!budget.may(T, Entry, 4), "one past it");
+        assert!(budget.may(T, ReduceOnly, 503));
+        assert!(!budget.may(T, ReduceOnly, 504));
+        assert!(!left(500).may(T, Leverage, 1));
+    }
+
+    #[test]
+    fn an_action_costs_its_items_and_a_question_nothing() {
+        let mut budget = left(503);
+        budget.spend(T, Entry, 2, 1);
+        budget.spend(T, LookUp, 1, 2);
+        assert_eq!((budget.left(), budget.posts(T)), (501, 2));
+        assert!(budget.may(T, Entry, 1) && !budget.may(T, Entry, 2));
+    }
+
+    #[test]
+    fn what_is_refused_whole_is_given_back_and_what_is_done_is_not() {
+        let mut budget = left(1_000);
+        budget.spend(T, Entry, 3, 1);
+        budget.spend(T, Entry, 4, 2);
+        budget.answered(T, 1, Some(Refusal::OverWeight));
+        assert_eq!(budget.left(), 996);
+        budget.answered(T, 2, None);
+        assert_eq!(budget.left(), 996);
+        budget.answered(T, 1, Some(Refusal::OverWeight));
+        budget.answered(T, 99, Some(Refusal::OverWeight));
+        assert_eq!((budget.left(), budget.posts(T)), (996, 0), "answered twice, and never asked");
+    }
+
+    #[test]
+    fn out_of_budget_one_exit_goes_each_eleven_seconds() {
+        let mut budget = left(1);
+        budget.spend(T, ReduceOnly, 1, 1);
+        assert!(budget.is_slow());
+        assert!(budget.may(T, ReduceOnly, 1), "the first may go at once");
+        assert!(!budget.may(T, ReduceOnly, 2), "and one order at a time");
+        budget.spend(T, ReduceOnly, 1, 2);
+        let next = T.plus(SLOW_PACE);
+        assert_eq!(budget.next_at(), next);
+        assert!(!budget.may(Mono(next.0 - 1), ReduceOnly, 1));
+        assert!(budget.may(next, ReduceOnly, 1));
+        assert!(!budget.may(next, Entry, 1));
+        assert!(budget.may(T, Cancel, 1), "cancels have a ceiling of their own");
+    }
+
+    #[test]
+    fn cancels_go_on_to_twice_the_cap() {
+        let mut budget = ActionBudget::new(0);
+        budget.reset(T, RateLimit { used: 19_999, cap: 10_000 });
+        assert_eq!(budget.room(T, Cancel), 1);
+        budget.spend(T, Cancel, 1, 1);
+        assert_eq!(budget.room(T, Cancel), 1, "then at the slow pace");
+        budget.spend(T, Cancel, 1, 2);
+        assert_eq!(budget.room(T, Cancel), 0);
+        let mut busy = ActionBudget::new(0);
+        busy.reset(T, RateLimit { used: 1_099_999, cap: 1_000_000 });
+        assert_eq!(busy.room(T, Cancel), 1, "never more than 100,000 past it");
+    }
+
+    #[test]
+    fn refused_for_the_budget_means_that_it_is_empty_until_read_again() {
+        let mut budget = left(5_000);
+        budget.spend(T, Entry, 1, 1);
+        budget.answered(T, 1, Some(Refusal::AddressBudget));
+        assert!(budget.is_slow() && !budget.may(T, Entry, 1) && !budget.may(T, ReduceOnly, 1));
+        assert!(budget.may(T.plus(SLOW_PACE), ReduceOnly, 1));
+        budget.reset(T, RateLimit { used: 0, cap: 10_000 });
+        assert!(!budget.is_slow() && budget.may(T, Entry, 1));
+        let mut unread = ActionBudget::new(500);
+        unread.spend(T, ReduceOnly, 1, 1);
+        unread.answered(T, 1, Some(Refusal::AddressBudget));
+        assert!(unread.is_slow(), "even before the first reading");
+    }
+
+    #[test]
+    fn a_dollar_traded_raises_the_cap_by_one_and_by_a_tenth_in_growth() {
+        let mut budget = left(100);
+        budget.on_volume(usd("10.6"), false);
+        assert_eq!(budget.left(), 110);
+        budget.on_volume(usd("0.4"), false);
+        assert_eq!(budget.left(), 111, "parts of a dollar add up");
+        budget.on_volume(usd("99.99"), true);
+        assert_eq!(budget.left(), 120);
+        budget.on_volume(usd("0.01"), true);
+        assert_eq!(budget.left(), 121);
+        budget.on_volume(Usd::from_units(-5_000_000), false);
+        assert_eq!(budget.left(), 121);
+    }
+
+    #[test]
+    fn the_last_places_in_flight_are_for_exits() {
+        let mut budget = left(5_000);
+        for post in 0..90 {
+            assert!(budget.may(T, Entry, 1), "{post}");
+            budget.spend(T, Entry, 1, post);
+        }
+        assert!(!budget.may(T, Entry, 1) && !budget.may(T, Leverage, 1));
+        for post in 90..100 {
+            assert!(budget.may(T, ReduceOnly, 1) && budget.may(T, LookUp, 1), "{post}");
+            budget.spend(T, ReduceOnly, 1, post);
+        }
+        for kind in [ReduceOnly, Cancel, LookUp] {
+            assert!(!budget.may(T, kind, 1) && !budget.may(T, kind, 0), "{kind:?}");
+        }
+        budget.answered(T, 50, None);
+        assert!(budget.may(T, ReduceOnly, 1));
+    }
+
+    #[test]
+    fn posts_that_are_never_answered_free_their_place() {
+        let mut budget = left(5_000);
+        (0..100).for_each(|post| budget.spend(T, ReduceOnly, 1, post));
+        assert!(!budget.may(T.plus(POST_LOST), ReduceOnly, 1));
+        assert!(budget.may(Mono(T.plus(POST_LOST).0 + 1), ReduceOnly, 1));
+        budget.on_disconnected();
+        assert!(budget.may(T, ReduceOnly, 1), "a new link, and none in flight");
+        assert_eq!(budget.left(), 4_900, "what they cost stays spent");
+    }
+
+    #[test]
+    fn a_reading_may_not_know_yet_what_is_in_flight() {
+        let mut budget = left(5_000);
+        budget.spend(T, Entry, 3, 1);
+        budget.reset(T, RateLimit { used: 6_000, cap: 10_000 });
+        assert_eq!(budget.left(), 3_997);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_entries_never_touch_the_reserve(
+            steps in proptest::collection::vec((0_u8..4, 1_u32..20, 0_u64..300), 1..300)
+        ) {
+            let mut budget = left(1_500);
+            let (mut sent, mut now) = (0_u32, T);
+            for (n, (what, items, ms)) in steps.into_iter().enumerate() {
+                now = now.plus(Nanos::from_millis(ms));
+                match what {
+                    0 | 1 if budget.may(now, Entry, items) => {
+                        budget.spend(now, Entry, items, n as u64);
+                        sent += items;
+                        prop_assert!(budget.left() >= 500);
+                    }
+                    2 => budget.answered(now, n as u64 / 2, None),
+                    3 => budget.answered(now, n as u64 / 3, Some(Refusal::OverWeight)),
+                    _ => {}
+                }
+                prop_assert!(budget.posts(now) <= POSTS_IN_FLIGHT - POSTS_FOR_EXITS);
+            }
+            prop_assert!(budget.left() >= 1_500 - i64::from(sent));
+        }
     }
 }

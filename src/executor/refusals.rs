@@ -282,18 +282,16 @@ mod tests {
             ("Insufficient margin to place order.", Word::PerpMarginRejected),
             ("Reduce only order would increase position.", Word::ReduceOnlyRejected),
             ("Post only order would have immediately matched", Word::BadAloPxRejected),
-            ("Order could not immediately match", Word::Unknown),
+            (
+                "Order could not immediately match against any resting orders.",
+                Word::IocCancelRejected,
+            ),
             ("Invalid TP/SL price.", Word::BadTriggerPxRejected),
             ("No liquidity available for market order.", Word::MarketOrderNoLiquidityRejected),
             ("Order would increase open interest too quickly", Word::OpenInterestIncreaseRejected),
             ("Order price too far from oracle", Word::OracleRejected),
         ] {
-            match refusal_of_word(word) {
-                Some(expected) => assert_eq!(refusal(text.as_bytes()), expected, "{text}"),
-                None => {
-                    assert_eq!(refusal(text.as_bytes()), Refusal::Unlisted, "{text}: too short")
-                }
-            }
+            assert_eq!(Some(refusal(text.as_bytes())), refusal_of_word(word), "{text}");
         }
     }
 

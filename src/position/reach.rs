@@ -83,6 +83,8 @@ pub(super) fn least(px: Px, lot: Sz, times: u8) -> Option<Sz> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn px(text: &str) -> Px {
@@ -145,5 +147,28 @@ mod tests {
         let twice = least(px("100"), lot, 2).expect("fits");
         assert_eq!(twice.to_string(), "0.21");
         assert_eq!(least(Px::ZERO, lot, 1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_limit_is_worse_than_the_collar_or_than_the_reach(
+            touched in 1..1_000_000_000_000_i64,
+            oracle in 1..1_000_000_000_000_i64,
+            reach in 0..10_000_i32,
+        ) {
+            let (touched, oracle) = (Px::from_units(touched), Px::from_units(oracle));
+            for side in Side::BOTH {
+                let reach = Bps::from_int(reach);
+                let Some(Aim { limit, clamped }) =
+                    aim(side, Some(touched), Some(oracle), None, reach)
+                else {
+                    return Err(TestCaseError::reject("no price that small"));
+                };
+                let collar = past(side, oracle, COLLAR).expect("a price");
+                prop_assert!(limit.at_or_better(side, collar));
+                prop_assert!(clamped || past(side, touched, reach) == Some(limit));
+                prop_assert_eq!(clamped, limit == collar);
+            }
+        }
     }
 }

@@ -13,8 +13,9 @@ const LEAST_PARTS: usize = 5;
 
 const PART_NS: u64 = 1_000_000_000;
 
-/// Least (wall − block time) over a sliding window. Delays only add to it, so the least is the
-/// nearest to the truth.
+/// Differences (wall − block time) of a sliding window. Delays only add to them, so the least of a
+/// part is the nearest to the truth; and the parts have to agree, since one wrong block time is no
+/// wrong clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Skew {
     parts: [Part; PARTS],
@@ -31,13 +32,13 @@ struct Part {
 impl Skew {
     /// Takes the time of a block that was just told; returns the skew in milliseconds, above zero
     /// when our clock is ahead, once enough is known. A time that is not later than one before is
-    /// old news and says nothing.
+    /// old news and says nothing, unless nothing else came for the whole window.
     pub(super) fn sample(&mut self, now: Now, time: VenueMs) -> Option<i64> {
+        self.advance(now.mono);
         if self.latest.is_some_and(|latest| time <= latest) {
             return None;
         }
         self.latest = Some(time);
-        self.advance(now.mono);
         let skew = now.wall.0.div_euclid(1_000_000).saturating_sub(time.0);
         let part = self.parts.get_mut((self.newest % PARTS as u64) as usize)?;
         part.least = if part.samples == 0 { skew } else { part.least.min(skew) };
@@ -45,13 +46,17 @@ impl Skew {
         self.ms()
     }
 
+    /// What all parts bear out: the least when all say that we are ahead, the most when all say that
+    /// we are behind, else nothing.
     fn ms(&self) -> Option<i64> {
         let told = || self.parts.iter().filter(|part| part.samples > 0);
         let samples = told().fold(0_u32, |sum, part| sum.saturating_add(part.samples));
         if samples < LEAST_SAMPLES || told().count() < LEAST_PARTS {
             return None;
         }
-        told().map(|part| part.least).min()
+        let least = told().map(|part| part.least).min()?;
+        let most = told().map(|part| part.least).max()?;
+        Some(least.max(0) + most.min(0))
     }
 
     fn advance(&mut self, now: Mono) {
@@ -63,5 +68,8 @@ impl Skew {
             }
         }
         self.newest = part;
+        if self.parts.iter().all(|part| part.samples == 0) {
+            self.latest = None;
+        }
     }
 }

@@ -123,8 +123,9 @@ impl Position {
         ceil(value.max(self.cost))
     }
 
-    /// Profit of what was closed, less all fees so far.
-    pub(super) fn realized(&self) -> Usd {
+    /// Profit of what was closed, less all fees so far. What the row of a position that was taken over
+    /// as gone adds to it is the row's `net` less this.
+    pub fn realized(&self) -> Usd {
         self.gross().saturating_sub(self.fees)
     }
 

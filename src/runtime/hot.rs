@@ -187,6 +187,7 @@ impl Hot {
                 report.longest_turn = report.longest_turn.max(took);
             }
         }
+        self.show(now);
         report.status = self.status(now);
         report.lasted = now.mono.since(began);
         report.notes_lost = self.rings.notes.dropped();

@@ -180,9 +180,11 @@ impl LatchFile {
         // Copied, not moved: a death in between must not leave the directory without a latch.
         match fs::copy(self.path(), &aside).and_then(|_| self.keep(&latch)) {
             Ok(()) => {
-                error!(%error, kept_as = %aside.display(), "HardStop: its file is unreadable")
+                error!(%error, kept_as = %aside.display(), "HardStop: its file is unreadable");
             }
-            Err(aside) => error!(%error, %aside, "HardStop: its file is unreadable, and stays"),
+            Err(aside) => {
+                error!(%error, %aside, "HardStop: its file is unreadable, and stays");
+            }
         }
         latch
     }

@@ -108,9 +108,25 @@ pub struct Order {
 }
 
 impl Order {
-    /// Its value at its limit; the largest there is when it does not fit.
+    /// The most it may be worth when it fills; the largest there is when that does not fit.
     pub fn notional(&self) -> Usd {
-        Usd::notional(self.px, self.sz).unwrap_or(Usd::from_units(i64::MAX))
+        self.value_of(self.sz)
+    }
+
+    /// The same of a part of it.
+    pub fn value_of(&self, sz: Sz) -> Usd {
+        let worst = worst_px(self.side, self.px);
+        worst.and_then(|px| Usd::notional(px, sz)).unwrap_or(Usd::from_units(i64::MAX))
+    }
+}
+
+/// The price that limits on exposure count an order at. A buy fills at its limit or below. A sale
+/// fills at its limit or above, and so is counted 1 % higher: further no book moves within the
+/// life of an IOC but in accidents. `None` when it does not fit.
+pub fn worst_px(side: Side, limit: Px) -> Option<Px> {
+    match side {
+        Side::Buy => Some(limit),
+        Side::Sell => limit.units().checked_add(limit.units() / 100).map(Px::from_units),
     }
 }
 

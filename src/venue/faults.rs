@@ -178,6 +178,8 @@ pub enum What {
     AgentExpire,
     /// An account's request budget is used up.
     BudgetEmpty,
+    /// An account's positions are liquidated at the mark, whatever they are worth.
+    Liquidate,
 }
 
 /// A fault file that cannot be used.

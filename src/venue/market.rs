@@ -200,6 +200,12 @@ impl Market {
         }
     }
 
+    /// Sets oracle and mark exactly, whatever the book says.
+    #[cfg(test)]
+    pub(super) fn put_mark(&mut self, px: Px, now: Mono) {
+        (self.oracle, self.mark, self.oracle_at) = (px, px, now);
+    }
+
     /// What follows from a step of the oracle.
     fn step(&mut self, before: Px, now: Mono, lag: &Lag) {
         self.oracle_at = now;

@@ -185,6 +185,11 @@ impl Venue {
         }
     }
 
+    /// Liquidates all positions of an account in the next block, at the mark.
+    pub fn liquidate(&mut self, user: Address) {
+        self.accounts.clearing.doom(user);
+    }
+
     /// Sets how an account is collateralised, as its answers show it (PROTOCOL.md §5.5).
     pub fn set_mode(&mut self, user: Address, mode: AccountMode) {
         self.accounts.set_mode(user, mode);
@@ -227,12 +232,13 @@ impl Venue {
             What::DropConnections => self.drop_connections(out),
             What::PostOnlyOn => self.set_post_only(true),
             What::PostOnlyOff => self.set_post_only(false),
-            What::AgentExpire | What::BudgetEmpty => {
+            What::AgentExpire | What::BudgetEmpty | What::Liquidate => {
                 // The file's addresses were checked when it was read.
                 let named = event.address.as_deref().and_then(Address::parse);
                 for address in named.map_or_else(|| self.concerned(event.what), |one| vec![one]) {
                     match event.what {
                         What::AgentExpire => self.expire_agent(address),
+                        What::Liquidate => self.liquidate(address),
                         _ => self.empty_budget(address),
                     }
                 }
@@ -272,7 +278,8 @@ impl Venue {
             | What::PostOnlyOn
             | What::PostOnlyOff
             | What::AgentExpire
-            | What::BudgetEmpty => Ok(()),
+            | What::BudgetEmpty
+            | What::Liquidate => Ok(()),
         }
     }
 }

@@ -114,12 +114,6 @@ impl World {
         markets.iter().filter_map(|at| self.markets.get(*at))
     }
 
-    /// Runs the block that is due at [`World::next_block`] and says what it moved.
-    pub(super) fn block(&mut self, moved: &mut Vec<Moved>) {
-        self.begin_block();
-        self.end_block(moved);
-    }
-
     /// The first half of the block that is due at [`World::next_block`]: oracles, makers, takers.
     /// Accounts trade between the halves. Returns the block's moment.
     pub(super) fn begin_block(&mut self) -> Mono {

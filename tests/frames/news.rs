@@ -14,11 +14,11 @@ pub(crate) const FILL: &str = r#"{"coin":"abc:OIL","px":"61.25","sz":"1.5","side
 /// Frames of every kind, in shapes usual and not.
 pub(crate) const NEWS: &[&str] = &[
     r#"{"channel":"orderUpdates","data":[{"order":{"coin":"abc:OIL","side":"B","limitPx":"61.2","sz":"0.5","oid":77,"timestamp":1,"origSz":"2.0","cloid":"0x0000000000000000000000000000002a"},"status":"open","statusTimestamp":2},{"order":{"coin":"WXY","side":"A","px":"1","sz":"0.0","oid":78,"origSz":"3","reduceOnly":true},"status":"iocCancelRejected","statusTimestamp":3}]}"#,
-    r#"{"channel":"orderUpdates:0xab","data":{"statusTimestamp":5,"status":"teleported","order":{"cloid":null,"origSz":0.25,"oid":18446744073709551615,"sz":0,"side":"B","coin":"@7"}}}"#,
+    r#"{"channel":"orderUpdates:0xab","data":{"statusTimestamp":5,"status":"teleported","order":{"cloid":null,"origSz":0.25,"oid":9223372036854775808,"sz":0,"side":"B","coin":"@7"}}}"#,
     r#"{"channel":"orderUpdates","data":[{"order":{"coin":"café","side":"B","sz":"1","oid":1,"origSz":"1"},"status":"open","statusTimestamp":1},7,{"order":{"coin":"WXY","side":"B","sz":"1","oid":1,"origSz":"1","cloid":"mine"},"status":"filled","statusTimestamp":1}]}"#,
     r#"{"channel":"orderUpdates","data":[]}"#,
     r#"{"channel":"userFills","data":{"isSnapshot":true,"user":"0x00000000000000000000000000000000000000AB","fills":[{"coin":"abc:OIL","px":"61.25","sz":"1.5","side":"A","time":9,"startPosition":"-0.5","closedPnl":"-1.25","oid":77,"fee":"0.0419","tid":9001,"cloid":"0x0000000000000000000000000000002a","liquidation":{"markPx":61.2}}]}}"#,
-    r#"{"channel":"userFills","data":{"user":"0x00000000000000000000000000000000000000ab","fills":[{"closedPnl":-1,"coin":"@7","oid":5,"px":0.5,"side":"B","startPosition":-2.5,"sz":"0.1","time":1},{"coin":"WXY"}]}}"#,
+    r#"{"channel":"userFills","data":{"user":"0x00000000000000000000000000000000000000ab","fills":[{"closedPnl":-1,"coin":"@7","oid":5,"px":0.5,"side":"B","startPosition":-2.5,"sz":"0.1","time":1},{"coin":"@7"},{"coin":"WXY"}]}}"#,
     r#"{"channel":"userFills","data":{"isSnapshot":false,"user":"0xff","fills":[]}}"#,
     r#"{"channel":"user","data":{"fills":[{"coin":"WXY","px":"2","sz":"3","side":"B","time":4,"startPosition":"0.0","closedPnl":"0.0","oid":6,"fee":"-0.0000019","tid":0}]}}"#,
     r#"{"channel":"user","data":{"funding":{"time":1,"coin":"BTC","usdc":"-0.000021","szi":"0.00004"}}}"#,

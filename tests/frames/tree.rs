@@ -50,7 +50,7 @@ pub(crate) fn read(frame: &[u8]) -> Option<News> {
                 None | Some(Tree::Null) => false,
                 Some(_) => return None,
             };
-            let (fills, skipped) = rows(data.only("fills").ok()??, fill)?;
+            let (fills, skipped) = rows(data.only("fills").ok()??, fill, is_perp)?;
             Some(News::Fills { user, snapshot, fills, skipped })
         }
         "user" => event(data.ok()??).map(News::Event),
@@ -67,18 +67,35 @@ pub(crate) fn read(frame: &[u8]) -> Option<News> {
                 let skipped = u32::from(update.is_none());
                 return Some(News::Orders(update.into_iter().collect(), skipped));
             }
-            let (updates, skipped) = rows(data, update)?;
+            let (updates, skipped) = rows(data, update, |_| true)?;
             Some(News::Orders(updates, skipped))
         }
         _ => None,
     }
 }
 
-fn rows<T>(list: &Tree, read: fn(&Tree) -> Option<T>) -> Option<(Vec<T>, u32)> {
-    let list = list.list()?;
-    let read: Vec<T> = list.iter().filter_map(read).collect();
-    let skipped = u32::try_from(list.len() - read.len()).ok()?;
-    Some((read, skipped))
+/// What could be read, and how many could not and are of those that `matter`.
+fn rows<T>(
+    list: &Tree,
+    read: fn(&Tree) -> Option<T>,
+    matters: fn(&Tree) -> bool,
+) -> Option<(Vec<T>, u32)> {
+    let (mut kept, mut skipped) = (Vec::new(), 0);
+    for entry in list.list()? {
+        match read(entry) {
+            Some(row) => kept.push(row),
+            None if matters(entry) => skipped += 1,
+            None => {}
+        }
+    }
+    Some((kept, skipped))
+}
+
+fn is_perp(row: &Tree) -> bool {
+    match row.only("coin").ok().flatten().and_then(Tree::text) {
+        Some(name) => !(name.starts_with('@') || name.starts_with('#') || name.contains('/')),
+        None => true,
+    }
 }
 
 fn update(entry: &Tree) -> Option<OrderUpdate> {
@@ -139,11 +156,11 @@ fn event(data: &Tree) -> Option<Event> {
     }
     Some(match (fills, cancels, liquidation, funding) {
         (Some(list), ..) => {
-            let (fills, skipped) = rows(list, fill)?;
+            let (fills, skipped) = rows(list, fill, is_perp)?;
             Event::Fills(fills, skipped)
         }
         (None, Some(list), ..) => {
-            let (oids, skipped) = rows(list, |entry| entry.only("oid").ok()??.id())?;
+            let (oids, skipped) = rows(list, |entry| entry.only("oid").ok()??.id(), |_| true)?;
             Event::Cancels(oids, skipped)
         }
         (None, None, Some(_), _) => Event::Liquidation,

@@ -42,8 +42,7 @@ impl Desk {
         let mut run = self.run(log);
         let path = self.dir.path().join(log);
         run.wait_until("a connection", || {
-            fs::read_to_string(&path).unwrap_or_default().contains("cold threads")
-                || self.server.stats().connections > 0
+            fs::read_to_string(&path).unwrap_or_default().contains("connected")
         });
         run
     }

@@ -3,7 +3,7 @@
 use hip3::venue::Faults;
 use serde_json::{Value, json};
 
-use crate::trader::{Desk, RIVN, TSLA, ioc, of, order, orders};
+use crate::trader::{Desk, RIVN, TSLA, ioc, noop, of};
 
 /// Everything heard in the fifteen seconds after a purchase of one TSLA, and who heard it.
 fn bought(faults: &str) -> (Desk, Vec<(u64, Value)>) {
@@ -170,9 +170,11 @@ fn scheduled_events_happen_to_accounts() {
         let mut desk = Desk::new(faults);
         assert!(desk.status(&ioc(TSLA, true, "412.7", "0.1"))["filled"].is_object());
         desk.floor.pass(6_000);
-        let buy = orders(vec![order(TSLA, true, "412.7", "0.1", "Ioc")]);
-        desk.act(&buy);
-        desk.act(&buy).to_string()
+        // The price of volume is requests: what follows a trade may be within the budget again.
+        for _ in 0..10 {
+            desk.act(&noop());
+        }
+        desk.act(&ioc(TSLA, true, "412.7", "0.1")).to_string()
     };
     assert!(refusal(&event("post_only_on", "")).contains("Only post-only orders allowed"));
     assert!(refusal(&event("agent_expire", "")).contains("does not exist."));
@@ -183,4 +185,23 @@ fn scheduled_events_happen_to_accounts() {
     let off = event("post_only_on", "") + &event("post_only_off", "");
     assert!(refusal(&off).contains("filled"));
     assert!(Faults::from_toml(&event("agent_expire", "address = 5")).is_err());
+}
+
+#[test]
+fn a_position_is_taken_by_a_liquidation() {
+    let mut desk = Desk::new("[[event]]\nat_ms = 16000\nwhat = \"liquidate\"");
+    desk.listen();
+    let body = desk.agent.sign(&ioc(TSLA, true, "412.7", "1"));
+    desk.post(&body);
+    desk.listen_for(15_000);
+    assert_eq!(desk.books().positions.len(), 1);
+    let heard = desk.listen_for(3_000);
+    let (_, data) = of(&heard, "userFills").next().unwrap();
+    let row = &data["fills"][0];
+    assert_eq!((&row["sz"], &row["side"]), (&json!("1.0"), &json!("A")));
+    let liquidation = &row["liquidation"];
+    assert_eq!(liquidation["liquidatedUser"], desk.user.to_string());
+    assert_eq!((&liquidation["markPx"], &liquidation["method"]), (&row["px"], &json!("market")));
+    assert!(row["dir"].as_str().unwrap().starts_with("Liquidated"));
+    assert_eq!((desk.books().positions, desk.floor.venue.audit()), (vec![], Ok(())));
 }

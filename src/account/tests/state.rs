@@ -239,7 +239,7 @@ fn the_address_budget_is_two_counts_of_any_size() {
     }
 }
 
-fn one(row: Value) -> Result<Fill, Malformed> {
+fn one(row: &Value) -> Result<Fill, Malformed> {
     fills(&bytes(&json!([row]))).map(|page| page.fills[0])
 }
 
@@ -254,14 +254,34 @@ fn fills_are_read_exactly_and_only_strange_names_are_left_out() {
     let old = json!({"closedPnl": "-0.25", "coin": "@7", "oid": 77, "px": "10.5", "side": "A",
                      "startPosition": "0.0", "sz": "2.5", "time": 5});
     let bare = Fill { coin: coin("@7"), cloid: None, tid: 0, fee: Usd::ZERO, ..fill(5, 1) };
-    assert_eq!(one(old), Ok(bare));
+    assert_eq!(one(&old), Ok(bare));
     let mut row = fill_row(5, 1);
     row["liquidation"] = json!({"markPx": "10.4", "method": "market"});
     for cloid in [json!("not one of ours"), json!(7), json!(null)] {
         row["cloid"] = cloid;
         let expected = Fill { liquidation: true, cloid: None, ..fill(5, 1) };
-        assert_eq!(one(row.clone()), Ok(expected));
+        assert_eq!(one(&row), Ok(expected));
     }
+}
+
+#[test]
+fn dust_of_spot_pairs_and_outcomes_is_left_out_and_that_of_perps_is_not() {
+    let dust = |name: &str| {
+        let mut row = fill_row(6, 9);
+        row["coin"] = json!(name);
+        row["sz"] = json!("0.000026746");
+        fills(&bytes(&json!([fill_row(5, 1), row])))
+    };
+    for name in ["@151", "PURR/USDC", "#14720"] {
+        let expected = Page { rows: 2, last: Some(VenueMs(6)), fills: vec![fill(5, 1)] };
+        assert_eq!(dust(name), Ok(expected), "{name}");
+    }
+    for name in ["abc:TIN", "BTC", "abc:@1"] {
+        assert!(dust(name).is_err(), "{name}");
+    }
+    let mut whole = fill_row(5, 1);
+    whole["coin"] = json!("@151");
+    assert_eq!(one(&whole), Ok(Fill { coin: coin("@151"), ..fill(5, 1) }));
 }
 
 #[test]
@@ -399,6 +419,11 @@ fn recorded_fills_roles_and_agents() {
     assert_eq!(page.fills[0].start_position, szi("4623.5"));
     assert_eq!(page.fills[0].closed_pnl, usd("-0.25686"));
     assert!(page.fills.iter().all(|fill| fill.tid == 0 && fill.cloid.is_none()));
+    // The socket's rows are those of REST.
+    let snapshot = recorded("ws_userFills_snapshot.json").expect("as the other");
+    let snapshot: Value = serde_json::from_slice(&snapshot).expect("JSON");
+    let page = fills(&bytes(&snapshot["data"]["fills"])).expect("fills");
+    assert_eq!((page.rows, page.fills.len()), (11, 9), "two are dust of a spot pair");
     let role = recorded("rest_userRole_vault.json").expect("as the other");
     assert_eq!(identity::role(&role), Ok(Role::Vault));
     let agents = recorded("rest_extraAgents.json").expect("as the other");

@@ -84,9 +84,12 @@ enum When {
     Trading,
 }
 
+/// A check: its name, when it is made, and what makes it.
+type Check = (&'static str, When, fn(&mut Scene<'_>) -> Option<Found>);
+
 /// Every check, in order: later ones use what earlier ones have read. One whose question does not
 /// arise (no vault) says nothing.
-const CHECKS: [(&str, When, fn(&mut Scene<'_>) -> Option<Found>); 17] = [
+const CHECKS: [Check; 17] = [
     ("mode", When::Always, venue::mode),
     ("venue", When::Always, venue::listing),
     ("socket", When::Always, venue::socket),

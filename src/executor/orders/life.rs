@@ -152,3 +152,140 @@ const fn weight(refusal: Refusal) -> (u8, Refusal) {
     };
     (rank, refusal)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::OrderEvent::{Expired, FilledTo, Refused, Sent};
+    use super::*;
+
+    const SIZE: Sz = Sz::from_units(100);
+
+    fn filled(units: i64) -> OrderEvent {
+        FilledTo { total: Sz::from_units(units) }
+    }
+
+    fn after(events: &[OrderEvent]) -> Life {
+        let mut life = Life::new(SIZE);
+        for event in [Sent].iter().chain(events) {
+            let _ = life.apply(*event);
+        }
+        life
+    }
+
+    #[test]
+    fn an_order_is_sent_before_anything_is_known_of_it() {
+        let mut life = Life::new(SIZE);
+        for event in [filled(1), Expired, Refused(Refusal::Margin)] {
+            let from = OrderState::Pending;
+            assert_eq!(life.apply(event), Err(IllegalTransition { from, event }));
+        }
+        assert_eq!(life, Life::new(SIZE), "an error changes nothing");
+        assert_eq!(life.apply(Sent), Ok(Sz::ZERO));
+        assert!(life.apply(Sent).is_err(), "and only once");
+        assert_eq!(life.state(), OrderState::Submitted);
+    }
+
+    #[test]
+    fn totals_are_not_increments() {
+        let mut life = after(&[]);
+        assert_eq!(life.apply(filled(30)), Ok(Sz::from_units(30)));
+        assert_eq!(life.apply(filled(30)), Ok(Sz::ZERO), "told again");
+        assert_eq!(life.apply(filled(20)), Ok(Sz::ZERO), "told late");
+        assert_eq!(life.apply(filled(100)), Ok(Sz::from_units(70)));
+        assert_eq!((life.state(), life.is_closed()), (OrderState::Filled, true));
+    }
+
+    #[test]
+    fn nothing_fills_beyond_its_size_and_nothing_is_no_fill() {
+        let mut life = after(&[filled(99)]);
+        for units in [101, 0, -1] {
+            assert!(life.apply(filled(units)).is_err(), "{units}");
+        }
+        assert_eq!(life.filled(), Sz::from_units(99));
+        assert!(life.apply(filled(100)).is_ok());
+    }
+
+    #[test]
+    fn a_fill_overrules_an_expiry_and_a_rejection() {
+        for end in [Expired, Refused(Refusal::NoMatch), Refused(Refusal::Margin)] {
+            let life = after(&[end, filled(40)]);
+            assert_eq!(life.state(), OrderState::PartiallyFilled, "{end:?}");
+            assert!(life.is_closed(), "{end:?}: what has not filled never will");
+            assert_eq!(life.refusal(), None, "{end:?}: it was not refused after all");
+            assert_eq!(after(&[end, filled(100)]).state(), OrderState::Filled);
+        }
+    }
+
+    #[test]
+    fn a_miss_is_an_expiry_and_any_other_refusal_a_rejection() {
+        for refusal in Refusal::ALL {
+            let missed = refusal.class() == RefusalClass::Miss;
+            let state = if missed { OrderState::Expired } else { OrderState::Rejected };
+            let life = after(&[Refused(*refusal)]);
+            assert_eq!((life.state(), life.refusal()), (state, Some(*refusal)));
+            assert!(life.is_closed());
+        }
+    }
+
+    #[test]
+    fn of_two_reasons_the_one_that_says_more_stays() {
+        use Refusal::{Cancelled, Margin, NoMatch, TooLate, Unlisted};
+        for (more, less) in
+            [(Margin, Cancelled), (NoMatch, Unlisted), (Unlisted, Cancelled), (NoMatch, TooLate)]
+        {
+            let one = after(&[Refused(more), Refused(less)]);
+            let other = after(&[Refused(less), Refused(more), Expired]);
+            assert_eq!(one.refusal(), Some(more));
+            assert_eq!(one, other);
+        }
+    }
+
+    fn any_event() -> impl Strategy<Value = OrderEvent> {
+        prop_oneof![
+            Just(Sent),
+            Just(Expired),
+            proptest::sample::select(Refusal::ALL).prop_map(Refused),
+            (-5_i64..=105).prop_map(filled),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_counts_and_not_when(
+            events in proptest::collection::vec(any_event(), 0..12).prop_flat_map(|events| {
+                (Just(events.clone()), Just(events).prop_shuffle())
+            })
+        ) {
+            let (one, other) = events;
+            let twice: Vec<_> = other.iter().chain(&one).copied().collect();
+            prop_assert_eq!(after(&one), after(&other));
+            prop_assert_eq!(after(&one), after(&twice), "told again");
+        }
+
+        #[test]
+        fn news_adds_up_and_errors_change_nothing(
+            events in proptest::collection::vec(any_event(), 0..20)
+        ) {
+            let mut life = Life::new(SIZE);
+            let mut sum = 0;
+            for event in events {
+                let before = life;
+                match life.apply(event) {
+                    Ok(news) => {
+                        prop_assert!(news >= Sz::ZERO);
+                        sum += news.units();
+                    }
+                    Err(error) => {
+                        prop_assert_eq!(life, before);
+                        prop_assert_eq!((error.from, error.event), (before.state(), event));
+                    }
+                }
+                prop_assert_eq!(life.filled().units(), sum);
+                prop_assert!(life.filled() <= SIZE);
+                prop_assert!(life.is_closed() || !before.is_closed(), "closed for good");
+            }
+        }
+    }
+}

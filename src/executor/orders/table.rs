@@ -135,7 +135,8 @@ impl Orders {
         }
     }
 
-    /// A fill that was not told before; returns whose it was, `None` when not ours.
+    /// A fill; returns whose it was, `None` when not ours. Told again it changes nothing, so that
+    /// an order may hear of a fill that its position holds already.
     pub fn on_fill(&mut self, now: Now, fill: &Fill) -> Option<Owner> {
         match self.named(fill.cloid, fill.oid) {
             Some(tracked) => {
@@ -176,13 +177,16 @@ impl Orders {
         link_open: bool,
         ask: &mut impl FnMut(OrderId, Cloid) -> Option<u64>,
     ) {
-        self.link_open = link_open;
+        let opened = link_open && !std::mem::replace(&mut self.link_open, link_open);
         let order_timeout = self.order_timeout;
         let Self { slots, used, asked, .. } = self;
         for at in used.iter() {
             let slot = slots.get_mut(usize::from(*at));
             let Some(tracked) = slot.and_then(|slot| slot.tracked.as_mut()) else { continue };
-            tracked.on_time(now, order_timeout);
+            if opened {
+                tracked.on_connected(now.mono);
+            }
+            tracked.on_time(now, order_timeout, link_open);
             if !link_open || tracked.is_done() {
                 continue;
             }
@@ -352,7 +356,6 @@ impl Orders {
 fn sum<'a>(orders: impl Iterator<Item = (OrderId, &'a Tracked)>) -> Usd {
     let entries = orders.filter(|(_, tracked)| !tracked.order().reduce_only);
     entries.fold(Usd::ZERO, |sum, (_, tracked)| {
-        let value = Usd::notional(tracked.order().px, tracked.unsettled());
-        sum.saturating_add(value.unwrap_or(Usd::from_units(i64::MAX)))
+        sum.saturating_add(tracked.order().value_of(tracked.unsettled()))
     })
 }

@@ -10,7 +10,7 @@ use crate::types::ids::Sample;
 use crate::types::num::{Px, Sz, Szi, Usd};
 use crate::types::order::{Fate, Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Refusal, Word};
 use crate::types::record::{OrderRow, Outcome};
-use crate::types::time::{Mono, Nanos, Now, Wall};
+use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 
 /// How it went out.
 #[derive(Clone, Copy, Debug)]
@@ -26,13 +26,49 @@ pub(super) struct Sent {
 }
 
 /// What its fill rows sum up to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Rows {
     sz: Sz,
     /// Price times size, in 1e-16 USD.
     value: i128,
     fee: Usd,
     last_at: Option<Wall>,
+    /// Trades that were counted, as many as there is room for.
+    seen: [(VenueMs, u64); Rows::SEEN],
+    count: usize,
+}
+
+impl Rows {
+    /// More rows than an order of ours is split into; past it, repeated ones are the caller's care.
+    const SEEN: usize = 24;
+
+    const NONE: Self = Self {
+        sz: Sz::ZERO,
+        value: 0,
+        fee: Usd::ZERO,
+        last_at: None,
+        seen: [(VenueMs(0), 0); Self::SEEN],
+        count: 0,
+    };
+
+    /// Counts `fill` in; `false` when it was counted before.
+    fn add(&mut self, now: Now, fill: &Fill) -> bool {
+        let key = (fill.time, fill.tid);
+        if self.seen.iter().take(self.count).any(|seen| *seen == key) {
+            return false;
+        }
+        // A row without a trade's id cannot be told from its like.
+        if let Some(place) = self.seen.get_mut(self.count).filter(|_| fill.tid != 0) {
+            *place = key;
+            self.count += 1;
+        }
+        let value = i128::from(fill.px.units()) * i128::from(fill.sz.units());
+        self.sz = Sz::from_units(self.sz.units().saturating_add(fill.sz.units()));
+        self.value = self.value.saturating_add(value);
+        self.fee = self.fee.saturating_add(fill.fee);
+        self.last_at = Some(now.wall);
+        true
+    }
 }
 
 /// The search for an end that nobody told.
@@ -91,7 +127,7 @@ impl Tracked {
             created: now,
             sent: None,
             oid: None,
-            rows: Rows { sz: Sz::ZERO, value: 0, fee: Usd::ZERO, last_at: None },
+            rows: Rows::NONE,
             answered: None,
             answer_px: None,
             answer_tells: false,
@@ -323,16 +359,13 @@ impl Tracked {
         }
     }
 
-    /// One of its fills, told for the first time.
+    /// One of its fills; told again it changes nothing.
     pub(super) fn on_fill(&mut self, now: Now, fill: &Fill) {
         self.oid.get_or_insert(fill.oid);
-        let rows = &mut self.rows;
-        let value = i128::from(fill.px.units()) * i128::from(fill.sz.units());
-        rows.sz = Sz::from_units(rows.sz.units().saturating_add(fill.sz.units()));
-        rows.value = rows.value.saturating_add(value);
-        rows.fee = rows.fee.saturating_add(fill.fee);
-        rows.last_at = Some(now.wall);
-        let total = rows.sz;
+        if !self.rows.add(now, fill) {
+            return;
+        }
+        let total = self.rows.sz;
         self.tell(OrderEvent::FilledTo { total });
         self.settle(now);
     }
@@ -352,8 +385,16 @@ impl Tracked {
         }
     }
 
-    /// Whatever is due by now, but for look-ups.
-    pub(super) fn on_time(&mut self, now: Now, order_timeout: Nanos) {
+    /// The link is back: rows can be read again, and have their whole time to come.
+    pub(super) fn on_connected(&mut self, now: Mono) {
+        if let Some(missing) = &mut self.missing {
+            missing.deadline = now.plus(ROWS_DEADLINE);
+        }
+    }
+
+    /// Whatever is due by now, but for look-ups. Missing rows are not given up while the link is
+    /// down.
+    pub(super) fn on_time(&mut self, now: Now, order_timeout: Nanos, link_open: bool) {
         if self.answer_due && self.timeout(order_timeout).is_some_and(|at| at <= now.mono) {
             self.answer_due = false;
             self.begin_doubt(now, None);
@@ -367,7 +408,7 @@ impl Tracked {
                 let deadline = now.mono.plus(ROWS_DEADLINE);
                 self.missing = Some(Missing { told: false, deadline });
             }
-            Some(missing) if missing.deadline <= now.mono => {
+            Some(missing) if link_open && missing.deadline <= now.mono => {
                 let guessed = self.guessed();
                 if self.rows.sz == Sz::ZERO && guessed > Sz::ZERO {
                     self.tell(OrderEvent::FilledTo { total: guessed });
@@ -402,10 +443,11 @@ impl Tracked {
         }
         let timeout = self.timeout(order_timeout).filter(|_| self.answer_due);
         let look_up = self.doubt.filter(|_| link_open).map(|doubt| doubt.next);
-        let rows = self.waits_for_rows().then(|| match self.missing {
-            Some(missing) => missing.deadline,
-            None => self.rows_due(),
-        });
+        let rows = match self.missing {
+            _ if !self.waits_for_rows() => None,
+            Some(missing) => Some(missing.deadline).filter(|_| link_open),
+            None => Some(self.rows_due()),
+        };
         let grace = if self.waits_for_answer() { self.closed_at } else { None };
         let grace = grace.map(|at| at.plus(ANSWER_GRACE));
         [timeout, look_up, rows, grace].into_iter().flatten().min().unwrap_or(Mono::MAX)

@@ -154,6 +154,16 @@ fn a_clock_within_its_bounds_passes_and_one_past_them_stops() {
 }
 
 #[test]
+fn one_wrong_block_time_is_no_wrong_clock() {
+    let mut monitor = monitor();
+    assert_eq!(hear(&mut monitor, 0, 19, 100), None);
+    assert_eq!(monitor.on_venue_time(at(9_500), venue(9_500 + 3_600_000)), None, "an hour ahead");
+    assert_eq!(monitor.skew_ms(), Some(0));
+    // Nor does it make the monitor deaf.
+    assert_eq!(hear(&mut monitor, 30_000, 20, 5_001), Some(StopReason::ClockSkew));
+}
+
+#[test]
 fn too_few_blocks_say_nothing_of_the_clock() {
     let mut few = monitor();
     assert_eq!(hear(&mut few, 0, 19, 60_000), None);

@@ -9,6 +9,11 @@ fn latch(reasons: &[(StopReason, i64)]) -> HardStop {
     latch
 }
 
+/// What it holds. (Two latches that hold the same may differ in what they held before.)
+fn held(latch: &HardStop) -> Vec<(StopReason, Wall)> {
+    latch.reasons().collect()
+}
+
 fn files(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.collect();
@@ -25,7 +30,7 @@ fn every_reason_survives_a_restart_with_its_moment_but_the_one_that_a_restart_ma
     for (at, reason) in StopReason::ALL.iter().enumerate() {
         set.set(*reason, Wall(i64::MAX - at as i64));
         file.keep(&set).unwrap();
-        assert_eq!(file.load(Wall(1)), set.lasting());
+        assert_eq!(held(&file.load(Wall(1))), held(&set.lasting()));
     }
     assert!(file.load(Wall(1)).active());
     file.keep(&HardStop::default()).unwrap();
@@ -108,7 +113,7 @@ fn a_release_names_a_reason_or_all() {
     let mut set = latch(&[(StopReason::Loss, 1), (StopReason::Operator, 2)]);
     assert!(!Release::One(StopReason::ClockSkew).concerns(&set));
     Release::One(StopReason::Loss).apply(&mut set);
-    assert_eq!(set, latch(&[(StopReason::Operator, 2)]));
+    assert_eq!(held(&set), [(StopReason::Operator, Wall(2))]);
     Release::All.apply(&mut set);
     assert!(!set.active() && !Release::All.concerns(&set));
 }

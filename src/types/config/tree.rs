@@ -181,8 +181,11 @@ pub(super) fn set(table: &mut Table, over: &str, problems: &mut Vec<Problem>) {
         Ok(parsed) => entry_of(&parsed, value, &source).node,
         Err(_) => Node::Text(value.to_owned()),
     };
-    // A date means nothing to any key; a directory named like one does.
-    let node = if matches!(node, Node::Date) { Node::Text(value.to_owned()) } else { node };
+    // A date means nothing to any key, and no key takes a number as large as an address; a directory
+    // named like the one, and the other, mean something.
+    let address = value.len() == 42 && value.starts_with("0x");
+    let text = address || matches!(node, Node::Date);
+    let node = if text { Node::Text(value.to_owned()) } else { node };
     let entry = Entry { node, written: value.to_owned(), source };
 
     let mut lone = Table::new();

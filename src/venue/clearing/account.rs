@@ -172,14 +172,15 @@ impl Account {
     }
 
     /// What cross positions leave of the free cash at the marks of `now`, open orders not counted.
+    /// Their losses count, their profits do not until they are realised.
     pub(super) fn available(&self, markets: &[Market], now: Mono) -> Usd {
-        let crossed = self.positions.iter().filter(|(_, one)| one.leverage.is_cross);
-        crossed.fold(self.free_cash(), |left, (at, position)| {
-            let Some(market) = markets.get(*at) else { return left };
-            let mark = market.mark(now);
-            left.saturating_add(position.unrealised(mark))
-                .saturating_sub(position.margin_used(mark))
-        })
+        let (mut used, mut gained) = (Usd::ZERO, Usd::ZERO);
+        for (at, position) in self.positions.iter().filter(|(_, one)| one.leverage.is_cross) {
+            let Some(mark) = markets.get(*at).map(|market| market.mark(now)) else { continue };
+            used = used.saturating_add(position.margin_used(mark));
+            gained = gained.saturating_add(position.unrealised(mark));
+        }
+        self.free_cash().saturating_add(gained.min(Usd::ZERO)).saturating_sub(used)
     }
 
     /// Margin that open orders bind, but `without` this one.
@@ -235,18 +236,18 @@ impl Account {
         self.fills.push_back(row);
     }
 
-    /// Keeps an order's record; the oldest that ended makes room.
+    /// Keeps an order's record.
     pub(super) fn remember(&mut self, record: OrderRecord) {
         self.orders.insert(record.row.oid, record);
+        self.forget();
+    }
+
+    /// The oldest order that ended makes room for others.
+    pub(super) fn forget(&mut self) {
         if self.orders.len() - self.open.len() > KEPT {
             let ended = self.orders.keys().find(|oid| !self.open.contains(oid)).copied();
             ended.and_then(|oid| self.orders.remove(&oid));
         }
-    }
-
-    /// Size left of an order that stands open.
-    pub(super) fn left_of(&self, oid: u64) -> Sz {
-        self.orders.get(&oid).map_or(Sz::ZERO, |order| order.row.sz)
     }
 
     /// Whether an address may sign for it at `ms`.

@@ -192,6 +192,8 @@ pub(in crate::venue) struct Clearing {
     /// The same of whole actions.
     refuse_whole: (u32, String),
     partial_is_filled: bool,
+    /// Accounts whose positions the next block takes, whatever they are worth.
+    doomed: BTreeSet<Address>,
 }
 
 impl Clearing {
@@ -208,6 +210,7 @@ impl Clearing {
             refuse: (0, String::new()),
             refuse_whole: (0, String::new()),
             partial_is_filled: false,
+            doomed: BTreeSet::new(),
         }
     }
 
@@ -229,6 +232,11 @@ impl Clearing {
     /// Refuses the next `n` actions whole with these words.
     pub(in crate::venue) fn refuse_next_whole(&mut self, n: u32, text: &str) {
         self.refuse_whole = (n, text.to_owned());
+    }
+
+    /// Liquidates all positions of an account in the next block, whatever they are worth.
+    pub(in crate::venue) fn doom(&mut self, user: Address) {
+        self.doomed.insert(user);
     }
 
     /// Sets how much of its request budget an account has used.

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn the_recorded_fee_is_matched_to_its_last_digit() {
         let rate = FeeRate::of(&listing(true, 1_000_000_000), false, true, rate("0.04"));
-        assert_eq!((rate.numerator, rate.denominator), (54, 625_000), "8.64e-5");
+        assert_eq!((rate.numerator, rate.denominator), (27, 312_500), "8.64e-5");
         assert_eq!(fee(rate, "80.601", "0.6"), "0.004178");
     }
 

@@ -1,6 +1,6 @@
 //! Orders: placing, matching, cancelling, replacing (PROTOCOL.md §9.2, §9.4).
 
-use crate::types::num::{Px, Side, Sz, Usd};
+use crate::types::num::{Px, Side, Sz};
 use crate::types::order::Cloid;
 use crate::venue::action::{Address, NewOrder, Tif, Which};
 use crate::venue::book::{Owner, Resting};
@@ -112,7 +112,7 @@ impl Clearing {
         self.shrink_reducing(at, user, market_at, market);
         let trades: Vec<(Px, Sz)> = deals.iter().map(|(_, deal)| (deal.px, deal.sz)).collect();
         let cloid = order.cloid;
-        if trades.is_empty() {
+        if left.is_positive() && order.tif != Some(Tif::Ioc) {
             Placed::Resting { oid, cloid }
         } else {
             let mean = Account::mean_px(&trades);
@@ -362,7 +362,7 @@ impl Clearing {
         self.accounts.get(&user)?.orders.get(&oid)?.row.cloid
     }
 
-    fn new_oid(&mut self) -> u64 {
+    pub(super) fn new_oid(&mut self) -> u64 {
         self.last_oid += 1 + self.dice.below(40);
         self.last_oid
     }
@@ -400,61 +400,7 @@ impl Clearing {
             order.row.status_time = at.ms();
             self.news.update(user, order.row.clone());
         }
-    }
-
-    /// The venue ends an open order by itself.
-    pub(super) fn evict(
-        &mut self,
-        at: Moment,
-        user: Address,
-        oid: u64,
-        word: &'static str,
-        market: &mut Market,
-    ) {
-        market.book.cancel(Owner::Account { user, oid });
-        self.end_order(at, user, oid, word);
-        self.news.evicted(user, &market.listing.coin, oid);
-    }
-
-    /// The venue takes a position at `px`: of a dead market, or by liquidation.
-    pub(super) fn seize(
-        &mut self,
-        at: Moment,
-        user: Address,
-        market_at: usize,
-        market: &Market,
-        dir: &'static str,
-        most_lost: Option<Usd>,
-    ) {
-        let tid = (self.dice.bits() >> 14).max(1);
-        let hash = std::array::from_fn(|_| self.dice.bits());
-        let oid = self.new_oid();
-        let Some(account) = self.accounts.get_mut(&user) else { return };
-        let Some(position) = account.positions.get(&market_at) else { return };
-        let (sz, buy, leverage) = (position.sz(), position.szi < 0, position.leverage);
-        let px = market.mark(at.now);
-        let (coin, fee) = (market.listing.coin.as_str(), Usd::ZERO);
-        let market = market_at;
-        let trade = Booking { market, coin, buy, px, sz, fee, mark: px, leverage, most_lost };
-        let booked = account.book(&trade);
-        let row = FillRow {
-            coin: coin.to_owned(),
-            px,
-            sz,
-            buy,
-            time: at.ms(),
-            start_position: booked.start_position,
-            dir,
-            closed_pnl: booked.closed_pnl,
-            hash,
-            oid,
-            crossed: true,
-            fee,
-            tid,
-            cloid: None,
-        };
-        account.tell(row.clone());
-        self.news.fill(user, row);
+        account.forget();
     }
 }
 

@@ -60,11 +60,6 @@ const WORDS: [(&str, &str); 15] = [
 ];
 
 impl Refusal {
-    /// Whether it refuses the whole action, in one lone error, before any order is looked at.
-    pub(super) fn is_whole(&self) -> bool {
-        matches!(self, Self::FarFromReference | Self::TooLarge(_) | Self::Empty)
-    }
-
     /// The sentence, as the answer says it of an order for this asset.
     pub(super) fn text(&self, asset: u32) -> String {
         let sentence = match self {

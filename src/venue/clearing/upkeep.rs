@@ -3,10 +3,12 @@
 
 use crate::types::num::Usd;
 use crate::venue::action::Address;
-use crate::venue::clearing::Clearing;
+use crate::venue::book::Owner;
 use crate::venue::clearing::account::Account;
 use crate::venue::clearing::block::Moment;
 use crate::venue::clearing::orders::Deal;
+use crate::venue::clearing::position::Booking;
+use crate::venue::clearing::{Clearing, FillRow};
 use crate::venue::market::Market;
 
 impl Clearing {
@@ -70,6 +72,7 @@ impl Clearing {
     /// cross ones together. The loss ends where what was set aside does.
     pub(super) fn liquidate(&mut self, at: Moment, markets: &mut [Market]) {
         for user in self.users() {
+            let doomed = self.doomed.remove(&user);
             let Some(account) = self.accounts.get(&user) else { continue };
             let mut weak = Vec::new();
             let (mut equity, mut maintenance) = (account.free_cash(), Usd::ZERO);
@@ -87,6 +90,9 @@ impl Clearing {
             if equity < maintenance {
                 let crossed = account.positions.iter().filter(|(_, one)| one.leverage.is_cross);
                 weak.extend(crossed.map(|(market_at, _)| *market_at));
+            }
+            if doomed {
+                weak = account.positions.keys().copied().collect();
             }
             for market_at in weak {
                 self.liquidate_one(at, user, market_at, markets);
@@ -142,5 +148,60 @@ impl Clearing {
     fn markets_held(&self, user: Address) -> Vec<usize> {
         let account = self.accounts.get(&user);
         account.into_iter().flat_map(|account| account.positions.keys().copied()).collect()
+    }
+
+    /// The venue ends an open order by itself.
+    pub(super) fn evict(
+        &mut self,
+        at: Moment,
+        user: Address,
+        oid: u64,
+        word: &'static str,
+        market: &mut Market,
+    ) {
+        market.book.cancel(Owner::Account { user, oid });
+        self.end_order(at, user, oid, word);
+        self.news.evicted(user, &market.listing.coin, oid);
+    }
+
+    /// The venue takes a position at `px`: of a dead market, or by liquidation.
+    pub(super) fn seize(
+        &mut self,
+        at: Moment,
+        user: Address,
+        market_at: usize,
+        market: &Market,
+        dir: &'static str,
+        most_lost: Option<Usd>,
+    ) {
+        let tid = (self.dice.bits() >> 14).max(1);
+        let hash = std::array::from_fn(|_| self.dice.bits());
+        let oid = self.new_oid();
+        let Some(account) = self.accounts.get_mut(&user) else { return };
+        let Some(position) = account.positions.get(&market_at) else { return };
+        let (sz, buy, leverage) = (position.sz(), position.szi < 0, position.leverage);
+        let px = market.mark(at.now);
+        let (coin, fee) = (market.listing.coin.as_str(), Usd::ZERO);
+        let market = market_at;
+        let trade = Booking { market, coin, buy, px, sz, fee, mark: px, leverage, most_lost };
+        let booked = account.book(&trade);
+        let row = FillRow {
+            coin: coin.to_owned(),
+            px,
+            sz,
+            buy,
+            time: at.ms(),
+            start_position: booked.start_position,
+            dir,
+            closed_pnl: booked.closed_pnl,
+            hash,
+            oid,
+            crossed: true,
+            fee,
+            tid,
+            cloid: None,
+        };
+        account.tell(row.clone());
+        self.news.fill(user, row);
     }
 }

@@ -68,7 +68,7 @@ impl Desk {
             waiting: BTreeMap::new(),
             mail: BTreeMap::new(),
             replies: BTreeMap::new(),
-            dice: Dice::new(seed, u64::MAX - 4),
+            dice: Dice::new(seed, u64::MAX - 5),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The venue's WebSocket face: connections, subscriptions, limits, cadences (PROTOCOL.md §1, §2).
 
+mod connection;
 pub(super) mod desk;
 pub(super) mod frames;
 pub(super) mod info;
@@ -17,115 +18,15 @@ use crate::venue::action::Address;
 use crate::venue::dice::Dice;
 use crate::venue::faults::{Faults, FrameKind};
 use crate::venue::market::Status;
+use crate::venue::surface::connection::{Cadence, Connection, Window};
 use crate::venue::surface::desk::{Desk, Recipient};
 use crate::venue::surface::request::{Grouping, PostKind, Request, Sub, Wrong};
 use crate::venue::wire::{self, Unread};
 use crate::venue::world::{Moved, World};
 use crate::venue::{ConnId, Limits, Output, Refused, Settings};
 
-const MINUTE: Nanos = Nanos::from_secs(60);
-
 /// Frames that wait for a delayed connection; beyond it the connection drops.
 const HELD_MAX: usize = 20_000;
-
-/// What a clock of a connection sends together.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Cadence {
-    SlowBook,
-    FastBook,
-    Mids,
-    Ctxs,
-    AllCtxs,
-    /// Whole states of accounts, which move with the mark.
-    Accounts,
-}
-
-impl Cadence {
-    const ALL: [Self; 6] =
-        [Self::SlowBook, Self::FastBook, Self::Mids, Self::Ctxs, Self::AllCtxs, Self::Accounts];
-
-    fn of(sub: &Sub) -> Option<Self> {
-        match sub {
-            Sub::L2Book { fast: false, .. } => Some(Self::SlowBook),
-            Sub::L2Book { fast: true, .. } => Some(Self::FastBook),
-            Sub::AllMids(_) => Some(Self::Mids),
-            Sub::AssetCtxs(_) => Some(Self::Ctxs),
-            Sub::AllDexsAssetCtxs => Some(Self::AllCtxs),
-            Sub::User { kind, .. } if kind.is_state() => Some(Self::Accounts),
-            Sub::Bbo(_) | Sub::Ctx(_) | Sub::Trades(_) | Sub::User { .. } => None,
-        }
-    }
-
-    /// Time to the next turn (PROTOCOL.md §2.5; that of `assetCtxs` is not known).
-    fn pause(self, dice: &mut Dice) -> Nanos {
-        let (low, high) = match self {
-            Self::SlowBook => (5_000, 5_600),
-            Self::FastBook => (470, 660),
-            Self::Mids | Self::Ctxs | Self::Accounts => (5_000, 5_000),
-            Self::AllCtxs => (13_600, 13_600),
-        };
-        Nanos::from_millis(dice.range(low, high).unsigned_abs())
-    }
-}
-
-/// One open socket.
-#[derive(Clone, Debug)]
-struct Connection {
-    id: ConnId,
-    /// Sorted.
-    subs: Vec<Sub>,
-    /// When something was last sent; the idle rule counts the server's sends alone.
-    sent_at: Mono,
-    /// When it will be dropped without a close frame.
-    drop_at: Mono,
-    /// When it will be closed with code 1000.
-    expire_at: Mono,
-    /// From when on it is half-open.
-    stall_at: Mono,
-    /// Until when its frames wait.
-    held_until: Mono,
-    held: VecDeque<Arc<str>>,
-    /// Frames that wait alone.
-    late: Vec<(Mono, Arc<str>)>,
-    /// Next turn of each [`Cadence`].
-    clocks: [Mono; 6],
-}
-
-impl Connection {
-    fn next_deadline(&self, limits: &Limits) -> Mono {
-        let idle = self.sent_at.plus(limits.idle_close);
-        let held = if self.held.is_empty() { Mono::MAX } else { self.held_until };
-        let late = self.late.iter().map(|(at, _)| *at).min().unwrap_or(Mono::MAX);
-        let clock = self.clocks.iter().copied().min().unwrap_or(Mono::MAX);
-        [idle, self.drop_at, self.expire_at, held, late, clock]
-            .into_iter()
-            .min()
-            .unwrap_or(Mono::MAX)
-    }
-}
-
-/// Weights spent within the last minute.
-#[derive(Clone, Debug, Default)]
-struct Window {
-    spent: VecDeque<(Mono, u32)>,
-    sum: u32,
-}
-
-impl Window {
-    /// Spends `weight` if the minute's `limit` allows it.
-    fn spend(&mut self, now: Mono, weight: u32, limit: u32) -> bool {
-        while let Some((_, old)) = self.spent.front().filter(|(at, _)| now.since(*at) >= MINUTE) {
-            self.sum -= old;
-            self.spent.pop_front();
-        }
-        if self.sum.saturating_add(weight) > limit {
-            return false;
-        }
-        self.sum += weight;
-        self.spent.push_back((now, weight));
-        true
-    }
-}
 
 /// All connections; they come from one address, so that the limits per address are everybody's.
 #[derive(Clone, Debug)]

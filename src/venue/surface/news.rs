@@ -185,18 +185,18 @@ impl Surface {
                 }
                 Mail::News { kind, user, frame } => {
                     let wanted = |sub: &Sub| matches!(sub, Sub::User { kind: k, user: u, .. } if *k == kind && *u == user);
-                    self.to_all(now, wanted, |_, _| Some(frame.clone()), view, out);
+                    self.send_to_all(now, wanted, |_, _| Some(frame.clone()), view, out);
                 }
                 Mail::State { user } => {
                     let wanted = |sub: &Sub| matches!(sub, Sub::User { kind, user: u, .. } if kind.is_state() && *u == user);
-                    self.to_all(now, wanted, |sub, view| whole(sub, view, now), view, out);
+                    self.send_to_all(now, wanted, |sub, view| whole(sub, view, now), view, out);
                 }
             }
         }
     }
 
     /// Sends a frame for each subscription that is `wanted`.
-    fn to_all(
+    fn send_to_all(
         &mut self,
         now: Mono,
         wanted: impl Fn(&Sub) -> bool,

@@ -1,7 +1,9 @@
 //! News of the account: its orders, its fills, its events (PROTOCOL.md §2.6).
 //!
 //! An entry that cannot be read is skipped and counted, since it must not take the others with it:
-//! what it would have said is unknown then, and whoever trades has to ask.
+//! what it would have said is unknown then, and whoever trades has to ask. A fill of a spot pair or
+//! an outcome that cannot be read is left out without a count: dust of theirs has more decimals
+//! than sizes hold, and no position on a perp is made of it.
 
 use super::rows::{Rows, entries, keep};
 use super::tape::Json;
@@ -22,7 +24,7 @@ pub(super) fn order_updates<'a>(
         rows.extend(order_update(data));
         u32::from(rows.is_empty())
     } else {
-        keep(entries(data, "order updates are no array")?, rows, order_update)
+        keep(entries(data, "order updates are no array")?, rows, order_update, |_| true)
     };
     Ok(Body::OrderUpdates { updates: rows, skipped })
 }
@@ -52,7 +54,8 @@ pub(super) fn fills<'a>(data: Json<'_, 'a>, rows: &'a mut Vec<Fill>) -> Result<B
         Some(snapshot) => snapshot.flag().ok_or("isSnapshot is neither true nor false")?,
         None => false,
     };
-    let skipped = keep(entries(list.ok_or("no fills")?, "fills are no array")?, rows, fill);
+    let list = entries(list.ok_or("no fills")?, "fills are no array")?;
+    let skipped = keep(list, rows, fill, may_be_perp);
     Ok(Body::Fills { user, snapshot, fills: rows, skipped })
 }
 
@@ -81,13 +84,21 @@ fn fill(entry: Json<'_, '_>) -> Option<Fill> {
     })
 }
 
+/// Whether the row is of a perp, as far as can be told: spot pairs and outcomes are named `@107`,
+/// `PURR/USDC` and `#14720` (PROTOCOL.md §0).
+fn may_be_perp(entry: Json<'_, '_>) -> bool {
+    let coin = entry.fields(["coin"]).ok().and_then(|[coin]| coin?.text());
+    !coin.is_some_and(|coin| coin.starts_with(['@', '#']) || coin.contains('/'))
+}
+
 /// One event of `userEvents`, which has one key.
 pub(super) fn user_event<'a>(data: Json<'_, '_>, rows: &'a mut Rows) -> Result<Body<'a>, Why> {
     let [fills, funding, liquidation, cancels] = data
         .fields(["fills", "funding", "liquidation", "nonUserCancel"])?
         .map(|value| value.filter(|value| !value.is_null()));
     let event = if let Some(list) = fills {
-        let skipped = keep(entries(list, "fills are no array")?, &mut rows.fills, fill);
+        let skipped =
+            keep(entries(list, "fills are no array")?, &mut rows.fills, fill, may_be_perp);
         UserEvent::Fills { fills: &rows.fills, skipped }
     } else if let Some(list) = cancels {
         let list = entries(list, "nonUserCancel is no array")?;
@@ -95,7 +106,7 @@ pub(super) fn user_event<'a>(data: Json<'_, '_>, rows: &'a mut Rows) -> Result<B
             let [oid] = entry.fields(["oid"]).ok()?;
             oid?.id()
         };
-        let skipped = keep(list, &mut rows.oids, oid);
+        let skipped = keep(list, &mut rows.oids, oid, |_| true);
         UserEvent::NonUserCancel { oids: &rows.oids, skipped }
     } else if liquidation.is_some() {
         UserEvent::Liquidation

@@ -33,11 +33,12 @@ impl Rows {
 }
 
 /// Reads `entries` into `kept`, in their order, and counts those that `read` refuses or that have
-/// no room.
+/// no room, if they are of those that `matter`.
 pub(super) fn keep<'t, 'a, T>(
     entries: Elements<'t, 'a>,
     kept: &mut Vec<T>,
     read: impl Fn(Json<'t, 'a>) -> Option<T>,
+    matters: impl Fn(Json<'t, 'a>) -> bool,
 ) -> u32 {
     let mut skipped: u32 = 0;
     kept.clear();
@@ -45,7 +46,7 @@ pub(super) fn keep<'t, 'a, T>(
         let room = kept.len() < MAX_ENTRIES;
         match room.then(|| read(entry)).flatten() {
             Some(entry) => kept.push(entry),
-            None => skipped = skipped.saturating_add(1),
+            None => skipped = skipped.saturating_add(u32::from(matters(entry))),
         }
     }
     skipped

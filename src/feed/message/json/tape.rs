@@ -30,20 +30,15 @@ impl<'t, 'a> Json<'t, 'a> {
         }
     }
 
-    /// A whole number that is not below zero.
+    /// A whole number without a sign.
     pub(super) fn integer(self) -> Option<i64> {
-        match self.node()? {
-            Node::Static(StaticNode::U64(value)) => i64::try_from(value).ok(),
-            Node::Static(StaticNode::I64(value)) => (value >= 0).then_some(value),
-            _ => None,
-        }
+        i64::try_from(self.id()?).ok()
     }
 
-    /// A whole number that is not below zero, up to the last that 64 bits hold: ids.
+    /// As [`Json::integer`], up to the last that 64 bits hold.
     pub(super) fn id(self) -> Option<u64> {
         match self.node()? {
             Node::Static(StaticNode::U64(value)) => Some(value),
-            Node::Static(StaticNode::I64(value)) => u64::try_from(value).ok(),
             _ => None,
         }
     }
