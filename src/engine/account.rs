@@ -106,6 +106,10 @@ impl Trader {
             self.reading.known_until = state.dexes.iter().map(|dex| dex.time).min();
         }
         self.reconcile(now, state, markets, out);
+        // A gain that has left the window may uncover a loss.
+        if let Some(reason) = self.monitor.on_time(now.mono) {
+            self.stop_for(now, reason, out);
+        }
         let positions = self.positions.count_open();
         let budget_left = self.budget.left();
         out.note(Note::AccountRead { positions, available: state.available, budget_left });

@@ -331,6 +331,9 @@ impl Trader {
                 let due = exit.deadline(now.mono, held_for, time_stop, mark_regression);
                 // What is due and was not done waits for something else: looked at again soon.
                 let soon = now.mono.plus(mark_regression.check_interval);
+                if exit.overdue(now.mono, time_stop) {
+                    self.reading.wanted(now.mono); // The order table has not settled it by itself.
+                }
                 let due = if due > now.mono { due } else { soon };
                 self.exit_due = self.exit_due.min(due);
             }
@@ -428,13 +431,14 @@ impl Trader {
 
     /// Sends what waits: at once if that is how orders are dispatched, the rest on the tick.
     fn flush(&mut self, now: Now, markets: &[Market], session: &mut Session, out: &mut Actions) {
+        // The clock ticks whether something waits or not.
+        let tick = self.dispatch.due(now.mono);
         if self.queue.is_empty() {
             self.fresh = false;
             return;
         }
         let immediate = self.settings.executor.dispatch == config::Dispatch::Immediate;
         let at_once = immediate && std::mem::take(&mut self.fresh);
-        let tick = self.dispatch.due(now.mono);
         if !at_once && !tick {
             return;
         }

@@ -3,6 +3,7 @@
 use hip3::types::config::Config;
 use hip3::types::event::{Event, LinkDown, Wish};
 use hip3::types::hard_stop::{HardStop, StopReason};
+use hip3::types::record::Outcome;
 
 use crate::desk::{Desk, ONE, TWO, config, text, usd};
 
@@ -162,8 +163,20 @@ fn what_was_queued_before_a_drop_is_not_sent_after_it() {
     let mut config = roomy();
     config.executor.dispatch = hip3::types::config::Dispatch::Tick;
     let mut desk = Desk::ready(&config);
-    desk.pass_ms(10);
+    // Right after a tick: the order waits for the next one.
+    desk.dislocate(TWO);
+    if desk.trading().entries_sent == 0 {
+        desk.pass_ms(100);
+    }
+    let (id, _) = desk.sent_order();
+    desk.answer_error(
+        id,
+        "Order could not immediately match against any resting orders. asset=110001",
+    );
+    desk.bbo(TWO, "99.95", "100.05");
+    desk.rows.clear();
     desk.dislocate(ONE);
+    desk.nothing_sent();
     desk.event(Event::Disconnected(LinkDown::Dropped));
     desk.pass_ms(2_500);
     desk.event(Event::Connected);
@@ -172,8 +185,14 @@ fn what_was_queued_before_a_drop_is_not_sent_after_it() {
     desk.read();
     desk.pass_ms(500);
     let posts = desk.new_posts();
-    let orders = posts.iter().filter(|(_, action)| action["type"] == "order").count();
-    assert!(orders == 0 || desk.orders().is_empty(), "{posts:#?}");
+    let sent = posts.iter().filter(|(_, action)| action["type"] == "order").count();
+    let dropped = |row: &hip3::types::record::OrderRow| row.outcome == Outcome::Dropped;
+    assert_eq!(desk.decisions().first().map(String::as_str), Some("sent"), "it was queued");
+    assert_eq!(
+        (sent, desk.orders().iter().filter(|row| dropped(row)).count()),
+        (0, 1),
+        "{posts:#?}"
+    );
 }
 
 #[test]
