@@ -6,7 +6,7 @@ SEED     ?= 1
 CONFIG   ?= config.toml
 DIR      ?= data/demo/signals
 FILE     ?= data/capture.jsonl
-REASON   ?= all
+REASON   ?=
 ARGS     ?=
 
 CARGO    ?= cargo
@@ -57,7 +57,9 @@ run: build ## The venue that the config names: watched, or traded on [CONFIG=con
 preflight: build ## Whether a run could begin; in trading the account and its key too [CONFIG=config.toml ARGS=]
 	$(HIP3) preflight --config $(CONFIG) $(ARGS)
 
-release: build ## Releases HardStop, so that the engine may trade again [REASON=all CONFIG=config.toml ARGS=]
+release: ## Releases HardStop, so that the engine may trade again [REASON= CONFIG=config.toml ARGS=]
+	@test -n "$(REASON)" || { echo 'which reason? make release REASON=Loss, or REASON=all' >&2; exit 2; }
+	$(CARGO) build --release --locked
 	$(HIP3) release --reason $(REASON) --config $(CONFIG) $(ARGS)
 
 venue: build ## Serves the simulated venue alone, on loopback [SEED=1 ARGS=]

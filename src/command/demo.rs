@@ -23,8 +23,8 @@ const DEPOSIT: Usd = Usd::from_units(1_000 * 1_000_000);
 /// are late on purpose; the same seed gives the same market.
 ///
 /// With `--mode trading` the engine trades for an account that the simulated venue has made up as
-/// well, with a key made for this run, kept nowhere and worth nothing anywhere else. What HardStop
-/// says is kept with the records, as in a real run.
+/// well, with a key made for this run, kept nowhere and worth nothing anywhere else. HardStop works
+/// as in a real run, but does not outlive the demo.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// What the engine may do

@@ -182,8 +182,9 @@ fn run_live(config: &Config, options: Options) -> Result<Outcome, Failure> {
 fn verdict(outcome: Outcome) -> Result<(), Failure> {
     let latch = outcome.report.status.trading.hard_stop.lasting();
     match outcome.captured {
-        Some(Err(error)) => Err(Failure::runtime(error)),
+        // First of all that the next run begins stopped.
         _ if latch.active() => Err(Failure::hard_stop(&latch)),
+        Some(Err(error)) => Err(Failure::runtime(error)),
         Some(Ok(_)) | None => Ok(()),
     }
 }

@@ -56,11 +56,12 @@ impl Run {
         }
         let options = Options { duration: self.duration, capture: self.capture, key: None };
         let outcome = run_live(&config, options)?;
-        print(&if self.json {
+        let printed = print(&if self.json {
             format!("{:#}\n", summary::of_run_as_json(&outcome))
         } else {
             summary::of_run(&outcome)
-        })?;
-        verdict(outcome)
+        });
+        verdict(outcome)?;
+        printed
     }
 }

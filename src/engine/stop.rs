@@ -105,11 +105,13 @@ impl Trader {
             return;
         }
         let open = self.positions.count_open();
-        let flatten = self.settings.position.flatten_on_shutdown && open > 0;
-        if flatten {
+        let flatten = self.settings.position.flatten_on_shutdown;
+        if flatten && open > 0 {
             out.note(Note::Flattening { positions: open });
         }
-        let wait = if flatten { STOPPING } else { SETTLING };
+        // An order under way may become a position, and without a reading nothing is known.
+        let unsettled = open > 0 || !self.orders.is_empty() || !self.reconciler.synced();
+        let wait = if flatten && unsettled { STOPPING } else { SETTLING };
         self.stopping_until = Some(now.mono.plus(wait));
         self.drop_queued_entries(now);
     }
@@ -118,7 +120,10 @@ impl Trader {
     pub(super) fn may_end(&self, now: Mono) -> bool {
         let Some(until) = self.stopping_until else { return false };
         let open = self.settings.position.flatten_on_shutdown && self.positions.count_open() > 0;
-        (!open && self.orders.is_empty()) || now >= until
+        // What has not read its account does not know that it is flat; without markets there is
+        // nothing that it could hold.
+        let known = self.reconciler.synced() || self.bars.is_empty();
+        (!open && known && self.orders.is_empty()) || now >= until
     }
 
     /// Says what is left open at the end.

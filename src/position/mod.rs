@@ -26,7 +26,7 @@ mod trip;
 mod tests;
 
 pub use exits::{ExitOrder, ExitState, ExitView, RULES, RuleFn};
-pub use monitor::RiskMonitor;
+pub use monitor::{LEAST_SKEW_MS, MOST_SKEW_MS, RiskMonitor};
 pub use reconcile::{Judged, MISMATCH_READS, Reconciler, Verdict};
 pub use trip::Position;
 

@@ -16,10 +16,10 @@ const NONCE_WINDOW: Nanos = Nanos::from_secs(60);
 
 /// How far our clock may be behind the venue's, milliseconds. Nonces and `expiresAfter` are made of
 /// it, and block times are never ahead of a right clock.
-const LEAST_SKEW_MS: i64 = -1_000;
+pub const LEAST_SKEW_MS: i64 = -1_000;
 
 /// How far it may be ahead, delays included.
-const MOST_SKEW_MS: i64 = 5_000;
+pub const MOST_SKEW_MS: i64 = 5_000;
 
 /// The triggers.
 #[derive(Clone, Debug)]

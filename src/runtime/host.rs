@@ -25,6 +25,7 @@ use crate::runtime::tally::Tally;
 use crate::runtime::wallet::{Armed, Presigning, WalletError};
 use crate::telemetry::{self, Screen};
 use crate::types::config::{Config, Core};
+use crate::types::hard_stop::HardStop;
 use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
@@ -110,6 +111,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     let signals = Signals::install().map_err(system("handle signals"))?;
     // Before anything is written: without its key, or beside another process of the same signer,
     // a run must not begin.
+    let made = options.key.is_some();
     let armed = match config.mode {
         Mode::Trading => Some(Armed::new(config, options.key)?),
         Mode::Observation => None,
@@ -149,14 +151,15 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     let (requests, to_desk) = ring(64);
     let (to_hot, replies) = ring(64);
     let (keeper_rings, keeper) = match config.mode {
-        Mode::Trading => {
+        // A key that was made for this run is nobody's: its HardStop is no other run's business.
+        Mode::Trading if !made => {
             let (latches, to_keeper) = ring(16);
             let (to_hot, wishes) = ring(16);
             let file = LatchFile::new(&config.persistence.data_dir);
             let keeper = Keeper::new(file, to_keeper, to_hot);
             (Some(KeeperRings { latches, wishes }), Some(keeper))
         }
-        Mode::Observation => (None, None),
+        Mode::Trading | Mode::Observation => (None, None),
     };
     let rings = Rings { rows, notes, statuses, requests, replies, keeper: keeper_rings };
 
@@ -178,7 +181,10 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         Some(armed) => {
             info!(signer = %armed.signer(), key = %armed.origin, account = armed.wallet.user, "trading");
             // The store is ours by now, and with it the directory.
-            let latch = LatchFile::new(&config.persistence.data_dir).load(began);
+            let latch = match made {
+                true => HardStop::default(),
+                false => LatchFile::new(&config.persistence.data_dir).load(began),
+            };
             if latch.active() {
                 warn!(reasons = %latch, "HardStop holds from a run before: no entries");
             }
@@ -279,19 +285,21 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     });
     // The desk may be in the middle of a slow question. It holds nothing that must be kept.
     drop(desk);
-    log.join().map_err(|_| RunError::Died("log"))?;
-    if let Some(presigner) = presigner {
-        // Waited for, so that its copy of the key is wiped before the process ends.
-        presigner.join().map_err(|_| RunError::Died("presigner"))?;
-    }
+    // All are waited for before any is judged: the keeper may still be writing, and the presigner's
+    // copy of the key is wiped at its end.
+    let log = log.join().map_err(|_| RunError::Died("log"));
+    let presigner =
+        presigner.map(|presigner| presigner.join().map_err(|_| RunError::Died("presigner")));
     let kept = keeper.map(|keeper| keeper.join().map_err(|_| RunError::Died("keeper")));
+    kept.transpose()?.transpose().map_err(system("keep HardStop for the next run"))?;
+    log?;
+    presigner.transpose()?;
     let report = report?.map_err(system("wait for sockets"))?;
     let (records, tally) = records??;
     let records = records.ok_or(RunError::Died("hot"))?;
     if let Some(name) = report.abandoned_by {
         return Err(RunError::Died(name));
     }
-    kept.transpose()?.transpose().map_err(system("keep HardStop for the next run"))?;
     Ok(Outcome { run_id, report, pinning, records, tally, captured })
 }
 

@@ -6,7 +6,7 @@ use crate::engine::Wallet;
 use crate::executor::encode::Encoder;
 use crate::executor::signer::{Address, Key, Presigned, Presigner, Signer, SigningNetwork};
 use crate::runtime::os::{
-    EntropyError, KeyError, KeyOrigin, LockError, SignerLock, entropy, load_key,
+    EntropyError, KeyError, KeyOrigin, LockError, SignerLock, entropy, forbid_core_files, load_key,
 };
 use crate::runtime::presigner::Pool;
 use crate::runtime::ring::{Producer, ring};
@@ -47,6 +47,7 @@ impl Armed {
     ///
     /// Errors: no key, a key that others can read, a signer that another process uses, no account.
     pub fn new(config: &Config, given: Option<Key>) -> Result<Self, WalletError> {
+        forbid_core_files();
         let (key, origin) = match given {
             Some(key) => (key, KeyOrigin::Made),
             None => load_key(&config.account)?,

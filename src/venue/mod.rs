@@ -4,8 +4,8 @@
 //! file or clock; [`tcp`] serves one on loopback. It shares no wire code with the client, so that
 //! two implementations check each other. The same seed gives the same market, whoever watches.
 //!
-//! An action is read and its signer recovered ([`wire`]), then the clearing house does it; what
-//! comes of it goes out as answers and news ([`surface`]), each in its own time.
+//! An action is read and its signer recovered (`wire`), then the clearing house does it; what
+//! comes of it goes out as answers and news (`surface`), each in its own time.
 
 mod account;
 mod action;

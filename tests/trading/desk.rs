@@ -281,16 +281,6 @@ impl Desk {
         fill
     }
 
-    pub(crate) fn update(&mut self, order: &Value, word: &str, left: &str) {
-        let side = if order["b"] == true { "B" } else { "A" };
-        let coin = if order["a"] == 110_000 { ONE } else { TWO };
-        let (px, sz, cloid) = (text(order, "p"), text(order, "s"), text(order, "c"));
-        let (oid, now) = (self.next_oid, self.venue_ms());
-        self.frame(&format!(
-            r#"{{"channel":"orderUpdates","data":[{{"order":{{"coin":"{coin}","side":"{side}","limitPx":"{px}","sz":"{left}","oid":{oid},"timestamp":{now},"origSz":"{sz}","cloid":"{cloid}"}},"status":"{word}","statusTimestamp":{now}}}]}}"#
-        ));
-    }
-
     /// A dislocation that should be bought: the ask falls 40 bps below the oracle.
     pub(crate) fn dislocate(&mut self, coin: &str) {
         self.bbo(coin, "99.55", "99.6");

@@ -3,6 +3,7 @@
 use super::{Found, PATIENCE, Scene, fail, ok, warn};
 use crate::detector::cost;
 use crate::engine::MAX_MARKETS;
+use crate::position::{LEAST_SKEW_MS, MOST_SKEW_MS};
 use crate::runtime::cold::wall_now;
 use crate::runtime::link::Endpoint;
 use crate::runtime::reach::reach;
@@ -73,6 +74,10 @@ fn skew(ahead_ms: i64, doubt_ms: i64, expires_after: Nanos) -> Found {
     if beyond >= limit {
         let why = format!("{text}: orders expire after {limit} ms (executor.expires_after_ms)");
         return fail(format!("{why}; set this machine's clock (NTP)"));
+    }
+    if ahead_ms + doubt_ms < LEAST_SKEW_MS || ahead_ms - doubt_ms > MOST_SKEW_MS {
+        let why = "trading would stop itself (ClockSkew)";
+        return fail(format!("{text}: {why}; set this machine's clock (NTP)"));
     }
     if beyond >= WORTH_A_LOOK_MS { warn(text) } else { ok(text) }
 }
@@ -160,6 +165,8 @@ mod tests {
             (-2_000, 0, Mark::Fail),
             (2_040, 41, Mark::Warn),
             (2_041, 41, Mark::Fail),
+            (-1_000, 0, Mark::Warn),
+            (-1_001, 0, Mark::Fail),
             (-3_600_000, 100, Mark::Fail),
         ] {
             assert_eq!(skew(ahead, doubt, limit).0, mark, "{ahead} ± {doubt}");

@@ -3,6 +3,7 @@
 
 mod clock;
 mod cores;
+mod dump;
 mod entropy;
 mod identity;
 mod key;
@@ -11,6 +12,7 @@ mod signals;
 
 pub use self::clock::Clock;
 pub use self::cores::{Pinning, pin};
+pub use self::dump::forbid_core_files;
 pub use self::entropy::{EntropyError, entropy};
 pub use self::identity::{GIT_COMMIT, VERSION, first_id, run_id, version};
 pub use self::key::{KEY_VARIABLE, KeyError, KeyOrigin, load_key};

@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM: the first asks for an end in order, the second ends at once.
+//! SIGINT, SIGTERM and SIGHUP (a terminal that went away): the first asks for an end in order, the second ends at once.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::signal::{SIGINT, SIGTERM};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// Whether a stop was asked for. Clones see the same.
@@ -14,11 +14,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes both signals over. From the second one on, whichever it is, they do what they do by
+    /// Takes the signals over. From the second one on, whichever it is, they do what they do by
     /// default: the process dies of the signal, so that whoever started it can see why.
     pub fn install() -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
             // In this order: the first signal finds the flag still down.
             flag::register_conditional_default(signal, Arc::clone(&stop))?;
             flag::register(signal, Arc::clone(&stop))?;
