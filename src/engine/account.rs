@@ -32,6 +32,10 @@ pub(super) struct Reading {
     asked: Option<Mono>,
     last: Option<Mono>,
     failures: u32,
+    /// After a failure nobody's wish goes before its pause.
+    not_before: Mono,
+    /// Whether the answer that is awaited was asked for on a link that is gone.
+    void: bool,
     /// Fills up to here are known.
     known_until: Option<VenueMs>,
 }
@@ -39,15 +43,28 @@ pub(super) struct Reading {
 impl Default for Reading {
     /// Nothing is wanted before there are markets.
     fn default() -> Self {
-        Self { at: Mono::MAX, asked: None, last: None, failures: 0, known_until: None }
+        Self {
+            at: Mono::MAX,
+            asked: None,
+            last: None,
+            failures: 0,
+            not_before: Mono(0),
+            void: false,
+            known_until: None,
+        }
     }
 }
 
 impl Reading {
     /// A reading is wanted as soon as may be.
     pub(super) fn wanted(&mut self, now: Mono) {
-        let soonest = self.last.map_or(now, |last| last.plus(PAUSE)).max(now);
+        let soonest = self.last.map_or(now, |last| last.plus(PAUSE)).max(now).max(self.not_before);
         self.at = self.at.min(soonest);
+    }
+
+    /// The link is gone: an answer that is under way tells of the time before the next one.
+    pub(super) fn on_disconnected(&mut self) {
+        self.void = self.asked.is_some();
     }
 
     pub(super) fn next_due(&self) -> Mono {
@@ -67,7 +84,10 @@ impl Trader {
         self.reading.at = Mono::MAX;
         let fills_since = match self.reading.known_until {
             Some(VenueMs(ms)) => VenueMs(ms - OVERLAP_MS),
-            None => VenueMs(now.wall.0 / 1_000_000 - LOOK_BACK_MS),
+            // An account with more fills than can be read is asked for less and less of them.
+            None => {
+                VenueMs(now.wall.0 / 1_000_000 - (LOOK_BACK_MS >> self.reading.failures.min(10)))
+            }
         };
         out.push(Action::ReadAccount { fills_since });
     }
@@ -78,6 +98,8 @@ impl Trader {
         let retry = Nanos(RETRY.0 << self.reading.failures.min(8)).min(LONGEST_RETRY);
         self.reading.failures = self.reading.failures.saturating_add(1);
         self.reading.at = now.mono.plus(retry);
+        self.reading.not_before = self.reading.at;
+        self.reading.void = false;
         out.note(Note::AccountFailed { retry });
     }
 
@@ -92,6 +114,7 @@ impl Trader {
         self.counts.account_reads.0 += 1;
         self.reading.asked = None;
         self.reading.failures = 0;
+        self.reading.not_before = Mono(0);
         self.reading.last = Some(now.mono);
         self.available = state.available;
         self.budget.reset(now.mono, state.rate_limit);
@@ -106,6 +129,9 @@ impl Trader {
             self.reading.known_until = state.dexes.iter().map(|dex| dex.time).min();
         }
         self.reconcile(now, state, markets, out);
+        if std::mem::take(&mut self.reading.void) {
+            self.reconciler.on_reconnect(now.mono);
+        }
         // A gain that has left the window may uncover a loss.
         if let Some(reason) = self.monitor.on_time(now.mono) {
             self.stop_for(now, reason, out);

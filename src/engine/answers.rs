@@ -211,13 +211,23 @@ impl Trader {
             out.note(Note::OrderEnded { coin, cloid, outcome, filled: row.filled, fee: row.fee });
         }
         out.record(Row::Order(row));
-        // The position lacks what no row told.
-        self.read_if(now, ended.unaccounted.is_positive());
+        // The position lacks what no row told, or may.
+        if ended.unaccounted.is_positive() || row.outcome == Outcome::Unknown {
+            self.reconciler.suspect(now.mono, ended.order.market);
+            self.reading.wanted(now.mono);
+        }
         if let Some(refusal) = row.refusal {
             self.counts.refusals[refusal.class() as usize] += 1;
             self.on_refusal(now, ended.order.market, row.coin, refusal, out);
         }
+        // An action that was refused whole is one failure, however many orders it carried.
+        let whole = row.oid.is_none() && row.refusal.is_some();
+        let again = whole && row.nonce.is_some() && self.last_refused == row.nonce;
+        if whole {
+            self.last_refused = row.nonce;
+        }
         let verdict = match (row.refusal, row.outcome) {
+            (Some(_), _) if again => None,
             (Some(refusal), _) => self.monitor.on_result(now.mono, Err(refusal)),
             (None, Outcome::Filled | Outcome::PartiallyFilled) => {
                 self.monitor.on_result(now.mono, Ok(()))
@@ -235,7 +245,7 @@ impl Trader {
     fn on_exit_ended(&mut self, now: Now, ended: &Ended, out: &mut Actions) {
         let row = ended.row;
         let Some(exit) = self.positions.exit_mut(ended.order.market) else { return };
-        exit.ended(now.mono, row.filled, row.refusal);
+        exit.ended(now.mono, row.filled, row.refusal, row.outcome != Outcome::Dropped);
         let misses = exit.misses();
         // What the venue cannot take now is nobody's failure, and nor is what was never sent.
         let excused = row.outcome == Outcome::Dropped
@@ -281,12 +291,7 @@ impl Trader {
         let holds = self.positions.get(id).is_some();
         match (holds, self.held.iter().position(|held| *held == id)) {
             (true, None) => self.held.push(id),
-            (false, Some(at)) => {
-                self.held.remove(at);
-                if self.held.is_empty() {
-                    self.flatten = false; // The operator's wish is done.
-                }
-            }
+            (false, Some(at)) => drop(self.held.remove(at)),
             _ => {}
         }
     }

@@ -4,11 +4,12 @@
 use crate::engine::trader::Trader;
 use crate::executor::budget::Kind;
 use crate::executor::encode;
+use crate::executor::refusals::refusal;
 use crate::feed::market::Market;
 use crate::feed::session::Session;
 use crate::types::event::Actions;
 use crate::types::note::Note;
-use crate::types::order::{OrderAnswer, PostAnswer};
+use crate::types::order::{OrderAnswer, PostAnswer, Refusal};
 use crate::types::time::{Mono, Nanos, Now};
 
 /// Pause between two markets: the address budget is spent on orders first.
@@ -57,7 +58,10 @@ impl Trader {
         for step in 0..count {
             let at = (self.leverage_next + step) % count;
             let Some(market) = markets.get(at).filter(|market| market.may_trade()) else {
-                continue;
+                if self.bars[at].leverage != Leverage::Set {
+                    self.leverage_at = self.leverage_at.min(now.mono.plus(RETRY));
+                }
+                continue; // Halted; it may come back.
             };
             match self.bars[at].leverage {
                 Leverage::Set => continue,
@@ -114,6 +118,12 @@ impl Trader {
         if let (Some(words), Some(market)) = (words, markets.get(at)) {
             out.note(Note::LeverageRefused { coin: market.spec.coin, words });
             self.on_refused_whole(now, words, out);
+            // The first thing that is signed: a signer that is not known shows here.
+            let refusal = refusal(words.as_bytes());
+            let ours = matches!(refusal, Refusal::UnknownSigner | Refusal::NonceRange);
+            if ours && let Some(reason) = self.monitor.on_result(now.mono, Err(refusal)) {
+                self.stop_for(now, reason, out);
+            }
         }
         true
     }

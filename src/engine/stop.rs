@@ -69,6 +69,7 @@ impl Trader {
         self.orders.on_disconnected(now);
         self.budget.on_disconnected();
         self.forget_leverage_posts();
+        self.reading.on_disconnected();
         self.monitor.on_link_down();
         self.stop_for(now, StopReason::Reconnecting, out);
     }

@@ -24,7 +24,7 @@ use crate::types::note::{Note, ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::record::{Check, Decision, SignalRow};
-use crate::types::time::{Mono, Now, Wall};
+use crate::types::time::{Mono, Nanos, Now, Wall};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
 const MOST_IN_BATCH: usize = 16;
@@ -83,6 +83,8 @@ pub(super) struct Trader {
     pub(super) next_cloid: u64,
     pub(super) cloid_tag: u64,
     pub(super) last_nonce: u64,
+    /// Nonce of the action that was last refused whole.
+    pub(super) last_refused: Option<u64>,
     pub(super) next_post: u64,
     pub(super) leverage_at: Mono,
     pub(super) leverage_next: usize,
@@ -147,6 +149,7 @@ impl Trader {
             next_cloid: first_id,
             cloid_tag: seed,
             last_nonce: 0,
+            last_refused: None,
             next_post: 1,
             leverage_at: Mono::MAX,
             leverage_next: 0,
@@ -377,7 +380,7 @@ impl Trader {
         if !self.enqueue_exit(now, id, market, &exit) {
             // It counts as tried, and so is tried again after its pause.
             if let Some(state) = self.positions.exit_mut(id) {
-                state.ended(now.mono, Sz::ZERO, None);
+                state.ended(now.mono, Sz::ZERO, None, false);
             }
         }
     }
@@ -424,6 +427,9 @@ impl Trader {
         self.flush(now, markets, session, out);
         // Orders that were dropped instead of sent are over at once.
         self.settle_ended(now, out);
+        if self.flatten && self.held.is_empty() && self.orders.is_empty() {
+            self.flatten = false; // The operator's wish is done.
+        }
         self.set_leverage(now, markets, session, out);
         self.want_missing_fills(now);
         self.read_account(now, out);
@@ -494,7 +500,12 @@ impl Trader {
         let batch = std::mem::take(&mut self.batch);
         let ids = std::mem::take(&mut self.batch_ids);
         let expires_after = self.settings.executor.expires_after;
-        let expires = now.wall.plus(expires_after);
+        let mut expires = now.wall.plus(expires_after);
+        if priority == Priority::ReducePosition {
+            // Under a clock that is behind the venue's an exit would be dead on arrival.
+            let behind = self.monitor.skew_ms().unwrap_or(0).min(0).unsigned_abs();
+            expires = expires.plus(Nanos::from_millis(behind));
+        }
         let action = encode::Action::Orders(&batch);
         let sent = session.may_send(now.mono, keep)
             && match self.post(now, &action, Some(expires), out) {

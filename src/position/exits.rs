@@ -9,7 +9,7 @@ use crate::position::reach::{self, Aim};
 use crate::types::config::{MarkRegression, TimeStop};
 use crate::types::market::Level;
 use crate::types::num::{Bps, Px, Side, Sz, Szi};
-use crate::types::order::Refusal;
+use crate::types::order::{Refusal, RefusalClass};
 use crate::types::record::ExitReason;
 use crate::types::time::{Mono, Nanos};
 
@@ -148,7 +148,12 @@ pub struct ExitState {
     reason: Option<ExitReason>,
     /// Since when an exit is under way.
     in_flight: Option<Mono>,
+    /// Exits in a row that met the book and filled nothing: how far the next one reaches.
     misses: u32,
+    /// Exits in a row that filled nothing, whatever kept them: how long the next one waits.
+    pauses: u32,
+    /// Since when nothing stands on the touched side.
+    blind_since: Option<Mono>,
     next_try: Mono,
     /// Whether the last one was priced with nothing on the touched side.
     blind: bool,
@@ -207,6 +212,12 @@ impl ExitState {
             return None; // What was answered has closed it; its fills are on their way.
         }
         let touched = view.touched(side).map(|level| level.px);
+        // A quote that has not come yet, or is crossed for a moment, is not an empty side.
+        if touched.is_some() {
+            self.blind_since = None;
+        } else if view.now < self.blind_since.get_or_insert(view.now).plus(BLIND_RETRY) {
+            return None;
+        }
         let reach = reach::of(slippage(view, reason), self.misses);
         let Some(Aim { limit, clamped }) = reach::aim(side, touched, view.oracle, view.mark, reach)
         else {
@@ -225,19 +236,26 @@ impl ExitState {
     }
 
     /// An exit is over for good: filled, refused, cancelled, dropped before it was sent, or proven
-    /// dead. Any fill is progress, and begins the pauses and the reach anew.
-    pub fn ended(&mut self, now: Mono, filled: Sz, refusal: Option<Refusal>) {
+    /// dead. Any fill is progress, and begins the pauses and the reach anew. One that was not `sent`,
+    /// or that the venue could not take at all, waits longer and reaches no further: it says
+    /// nothing about the book.
+    pub fn ended(&mut self, now: Mono, filled: Sz, refusal: Option<Refusal>, sent: bool) {
         self.in_flight = None;
         if refusal == Some(Refusal::MinNotional) {
             self.too_small = self.too_small.saturating_add(1);
         }
         if filled.is_positive() {
-            self.misses = 0;
+            (self.misses, self.pauses) = (0, 0);
             self.next_try = now.plus(FIRST_RETRY);
             return;
         }
-        self.misses = self.misses.saturating_add(1);
-        let doublings = (self.misses - 1).min(16);
+        let untried = !sent
+            || refusal.is_some_and(|refusal| {
+                matches!(refusal.class(), RefusalClass::VenueState | RefusalClass::RateLimit)
+            });
+        self.misses = self.misses.saturating_add(u32::from(!untried));
+        self.pauses = self.pauses.saturating_add(1);
+        let doublings = (self.pauses - 1).min(16);
         let pause = Nanos(FIRST_RETRY.0 << doublings).min(LAST_RETRY);
         let pause = if self.blind { pause.max(BLIND_RETRY) } else { pause };
         self.next_try = now.plus(pause);

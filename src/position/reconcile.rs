@@ -140,22 +140,25 @@ impl Reconciler {
         verdicts: &mut Vec<Judged>,
     ) {
         verdicts.clear();
-        let mut open = false;
+        let (mut open, mut all_judged) = (false, true);
         for (id, slot) in (0..).map(MarketId).zip(&mut self.slots) {
             let state = reading.dexes.iter().find(|state| state.dex == dex_of(&slot.coin));
             let Some(state) = state else {
                 open |= !slot.settled;
+                all_judged = false;
                 continue;
             };
             let dex = self.dexes.iter().find(|dex| dex.name == state.dex);
             if !slot.is_of(state, dex) {
                 open = true;
+                all_judged = false;
                 continue;
             }
             let held = state.positions.iter().find(|held| held.coin == slot.coin);
             let empty = Emptiness::of(reading.mode, state, dex);
             let verdict = slot.judge(ours(id), held, empty);
             open |= matches!(verdict, Some(Verdict::Waiting { .. }) | None);
+            all_judged &= verdict.is_some();
             if let Some(verdict) = verdict {
                 verdicts.push(Judged { market: id, at: state.time, verdict });
             }
@@ -163,7 +166,9 @@ impl Reconciler {
         for state in &reading.dexes {
             self.note(state);
         }
-        self.synced |= !self.slots.is_empty() && self.slots.iter().all(|slot| slot.settled);
+        // A reading that could not be judged proves nothing.
+        self.synced |=
+            all_judged && !self.slots.is_empty() && self.slots.iter().all(|slot| slot.settled);
         self.next_read = now.plus(if open { SOON } else { self.resync_interval });
     }
 
@@ -178,6 +183,15 @@ impl Reconciler {
     /// the account should be read soon.
     pub fn hasten(&mut self, now: Mono) {
         self.next_read = self.next_read.min(now.plus(SOON));
+    }
+
+    /// Something was filled there that no row told, or may have been: in doubt until a reading or a
+    /// fill settles it.
+    pub fn suspect(&mut self, now: Mono, market: MarketId) {
+        if let Some(slot) = self.slots.get_mut(market.index()) {
+            slot.differs = slot.differs.max(1);
+        }
+        self.next_read = self.next_read.min(now);
     }
 
     /// The link came back: the account should be read at once, and is not synced before.
@@ -254,7 +268,8 @@ impl Slot {
         if !self.settled {
             return self.first(held, theirs, empty);
         }
-        if ours == theirs {
+        // Zeros that agree are no evidence against a difference that was seen before.
+        if ours == theirs && (empty != Emptiness::Odd || self.differs == 0) {
             (self.differs, self.flat) = (0, 0);
             return Some(Verdict::Agrees);
         }

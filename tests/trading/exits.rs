@@ -117,6 +117,9 @@ fn a_position_without_quotes_is_offered_at_the_collar() {
     desk.enter(ONE);
     desk.bbo_sized(ONE, None, None);
     desk.event(Event::Operator(Wish::Flatten));
+    desk.pass_ms(1_900);
+    desk.nothing_sent(); // A side may be empty for a moment.
+    desk.pass_ms(400);
     let (_, exit) = desk.sent_order();
     assert_eq!(text(&exit, "p"), "95");
 }

@@ -168,3 +168,36 @@ fn a_reading_that_fails_is_tried_again_and_entries_wait() {
     desk.dislocate(ONE);
     assert_eq!(desk.decisions(), ["rejected:NotReady"]);
 }
+
+#[test]
+fn fills_that_nobody_told_keep_the_market_closed_until_a_reading() {
+    let mut config = config();
+    config.position.max_notional_per_market = usd("500");
+    config.position.max_total_notional = usd("500");
+    let mut desk = Desk::ready(&config);
+    desk.dislocate(ONE);
+    let (id, order) = desk.sent_order();
+    desk.answer_filled(id, "0.5", "99.6");
+    // No fill row on the socket, and the account cannot be read.
+    for _ in 0..20 {
+        desk.live_ms(1_000);
+        desk.bbo(ONE, "99.55", "99.6");
+        if desk.account_readings.len() > 1 {
+            desk.event(Event::AccountFailed);
+        }
+    }
+    assert_eq!(desk.trading().pending, 0, "the order is over as it stands");
+    desk.dislocate(ONE);
+    assert_eq!(
+        desk.decisions().iter().filter(|d| *d == "sent").count(),
+        1,
+        "{:?}",
+        desk.decisions()
+    );
+    let fill = desk.fill_of(&order, "0.5", "99.6", "0.004482");
+    desk.account.fills.push(fill);
+    desk.hold(ONE, "0.5", "99.6");
+    desk.read();
+    assert_eq!(desk.trading().positions, 1);
+    assert!(desk.trading().ready.position_synced);
+}

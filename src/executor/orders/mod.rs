@@ -38,6 +38,10 @@ pub const LOOK_UPS: u32 = 3;
 /// Past `expiresAfter`, before "unknown" proves anything: blocks and clocks are not exact.
 pub const EXPIRY_MARGIN: Nanos = Nanos::from_secs(1);
 
+/// Past `expiresAfter`, before an exit whose look-ups are not answered counts as dead: far past any
+/// difference of clocks.
+pub const EXIT_GIVE_UP: Nanos = Nanos::from_secs(30);
+
 /// Fill rows may trail the end they belong to by so long; then they are missing.
 pub const ROWS_GRACE: Nanos = Nanos::from_secs(2);
 

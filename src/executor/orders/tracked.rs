@@ -2,8 +2,8 @@
 
 use super::life::{Life, OrderEvent, OrderState};
 use super::{
-    ANSWER_GRACE, EXPIRY_MARGIN, Ended, LOOK_UP_PACE, LOOK_UP_SLOW_PACE, LOOK_UPS, OrderId,
-    ROWS_DEADLINE, ROWS_GRACE,
+    ANSWER_GRACE, EXIT_GIVE_UP, EXPIRY_MARGIN, Ended, LOOK_UP_PACE, LOOK_UP_SLOW_PACE, LOOK_UPS,
+    OrderId, ROWS_DEADLINE, ROWS_GRACE,
 };
 use crate::executor::refusals::{refusal, refusal_of_word};
 use crate::types::ids::Sample;
@@ -398,6 +398,17 @@ impl Tracked {
         if self.answer_due && self.timeout(order_timeout).is_some_and(|at| at <= now.mono) {
             self.answer_due = false;
             self.begin_doubt(now, None);
+        }
+        // A look-up that is never answered must not hold up the next exit: what only shrinks a
+        // position and is long past its time can do no more.
+        let long_past = |sent: Sent| now.mono >= sent.expires.plus(EXIT_GIVE_UP);
+        if link_open
+            && self.order.reduce_only
+            && self.doubt.is_some()
+            && self.sent.is_some_and(long_past)
+        {
+            self.guess.get_or_insert(Sz::ZERO); // Rows alone can tell.
+            self.close(OrderEvent::Expired);
         }
         self.settle(now);
         if !self.waits_for_rows() {

@@ -61,9 +61,13 @@ impl World {
         }
     }
 
-    /// The first exit of a new state, at once.
+    /// The first exit of a new state, at once, or after the side has been empty for long enough.
     fn exit(&self) -> Option<ExitOrder> {
-        ExitState::default().step(&self.view(0))
+        let mut state = ExitState::default();
+        state.step(&self.view(0)).or_else(|| {
+            let touched = if self.size.starts_with('-') { self.ask } else { self.bid };
+            touched.is_none().then(|| state.step(&self.view(2_000))).flatten()
+        })
     }
 
     fn reason(&self) -> Option<ExitReason> {
@@ -175,7 +179,7 @@ fn one_exit_is_under_way_at_a_time() {
     }
     assert!(!state.overdue(mono(59_999), &world.time_stop));
     assert!(state.overdue(mono(60_000), &world.time_stop), "someone has to ask");
-    state.ended(mono(70_000), Sz::ZERO, None);
+    state.ended(mono(70_000), Sz::ZERO, None, true);
     assert!(!state.in_flight() && !state.overdue(mono(200_000), &world.time_stop));
     assert!(state.step(&world.view(70_250)).is_some());
 }
@@ -185,18 +189,18 @@ fn a_reason_stays_until_flat_and_only_people_and_the_end_replace_it() {
     let mut world = World { bid: Some("100"), ..World::quiet() };
     let mut state = ExitState::default();
     assert!(state.step(&world.view(0)).is_some());
-    state.ended(mono(10), Sz::ZERO, None);
+    state.ended(mono(10), Sz::ZERO, None, true);
     world.bid = Some("99"); // The edge is back: it is owed all the same.
     let order = state.step(&world.view(260)).expect("an exit");
     assert_eq!((order.reason, order.misses), (ExitReason::MarkRegression, 1));
-    state.ended(mono(300), Sz::ZERO, None);
+    state.ended(mono(300), Sz::ZERO, None, true);
     world.held_ms = 40_000;
     assert_eq!(state.step(&world.view(310)), None, "TimeStop shortens no pause");
     assert_eq!(state.reason(), Some(ExitReason::MarkRegression));
     world.flatten = true;
     let order = state.step(&world.view(311)).expect("at once");
     assert_eq!(order.reason, ExitReason::Flatten);
-    state.ended(mono(320), Sz::ZERO, None);
+    state.ended(mono(320), Sz::ZERO, None, true);
     (world.flatten, world.shutdown) = (false, true);
     assert_eq!(state.step(&world.view(330)), None);
     assert_eq!(state.reason(), Some(ExitReason::Flatten), "the stronger stays");
@@ -213,7 +217,7 @@ fn misses_widen_the_reach_and_the_pause_and_never_end() {
         assert!(order.limit >= px("95"), "{order:?}");
         alarms += u32::from(order.at_collar);
         reaches.push(order.limit);
-        state.ended(mono(ms), Sz::ZERO, Some(Refusal::NoMatch));
+        state.ended(mono(ms), Sz::ZERO, Some(Refusal::NoMatch), true);
         let next = (1..).find(|pause| {
             mono(ms + pause)
                 >= state.deadline(mono(ms), Nanos::ZERO, &world.time_stop, &world.mark_regression)
@@ -235,10 +239,10 @@ fn any_fill_is_progress() {
     let mut state = ExitState::default();
     for ms in [0, 1_000, 3_000] {
         assert!(state.step(&world.view(ms)).is_some());
-        state.ended(mono(ms), Sz::ZERO, None);
+        state.ended(mono(ms), Sz::ZERO, None, true);
     }
     assert!(state.step(&world.view(9_000)).is_some());
-    state.ended(mono(9_000), Sz::from_units(1), None);
+    state.ended(mono(9_000), Sz::from_units(1), None, true);
     assert_eq!(state.misses(), 0);
     assert_eq!(state.step(&world.view(9_249)), None);
     assert_eq!(state.step(&world.view(9_250)).expect("the rest").reach, Bps::from_int(50));
@@ -248,12 +252,14 @@ fn any_fill_is_progress() {
 fn with_nothing_to_take_it_waits_at_the_collar_and_more_patiently() {
     let world = World { flatten: true, bid: None, ..World::quiet() };
     let mut state = ExitState::default();
-    let order = state.step(&world.view(0)).expect("an exit");
-    assert_eq!((order.limit, order.at_collar), (px("95"), false));
-    state.ended(mono(0), Sz::ZERO, Some(Refusal::NoLiquidity));
+    assert_eq!(state.step(&world.view(0)), None, "the quote may be on its way");
     assert_eq!(state.step(&world.view(1_999)), None);
-    assert!(state.step(&world.view(2_000)).expect("an exit").at_collar);
-    state.ended(mono(2_000), Sz::ZERO, Some(Refusal::NoLiquidity));
+    let order = state.step(&world.view(2_000)).expect("an exit");
+    assert_eq!((order.limit, order.at_collar), (px("95"), false));
+    state.ended(mono(2_000), Sz::ZERO, Some(Refusal::NoLiquidity), true);
+    assert_eq!(state.step(&world.view(3_999)), None);
+    assert!(state.step(&world.view(4_000)).expect("an exit").at_collar);
+    state.ended(mono(4_000), Sz::ZERO, Some(Refusal::NoLiquidity), true);
     assert!(!state.step(&world.view(9_000)).expect("an exit").at_collar, "the alarm is given once");
 }
 
@@ -273,17 +279,17 @@ fn what_the_venue_calls_too_small_is_asked_for_with_more() {
     let world = World { flatten: true, size: "0.02", ..World::quiet() };
     let mut state = ExitState::default();
     assert_eq!(state.step(&world.view(0)).expect("an exit").sz, sz("0.02"), "exempt");
-    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional));
+    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional), true);
     let order = state.step(&world.view(1_000)).expect("an exit");
     assert_eq!(order.sz, sz("0.12"), "10 USD and a lot");
     let value = Usd::notional(order.limit, order.sz).expect("fits");
     assert!(value > usd("10"));
-    state.ended(mono(1_000), Sz::ZERO, Some(Refusal::NoMatch));
+    state.ended(mono(1_000), Sz::ZERO, Some(Refusal::NoMatch), true);
     assert_eq!(state.step(&world.view(9_000)).expect("an exit").sz, sz("0.12"), "it stays so");
     let large = World { flatten: true, size: "7", ..World::quiet() };
     let mut state = ExitState::default();
     state.step(&large.view(0));
-    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional));
+    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional), true);
     assert_eq!(state.step(&large.view(1_000)).expect("an exit").sz, sz("7"));
 }
 
@@ -306,7 +312,7 @@ fn deadlines_lie_ahead() {
     assert!(state.step(&flatten.view(0)).is_some());
     assert_eq!(due(&state, 0, 0), mono(60_000), "the look-up");
     assert_eq!(due(&state, 60_000, 0), mono(65_000), "and again");
-    state.ended(mono(65_000), Sz::ZERO, None);
+    state.ended(mono(65_000), Sz::ZERO, None, true);
     assert_eq!(due(&state, 65_000, 0), mono(65_250));
     assert_eq!(due(&state, 65_250, 0), mono(65_500), "nothing was sent: a look later");
 }
@@ -318,8 +324,26 @@ fn a_new_position_owes_nothing_of_the_old_one() {
     apply(&mut positions, 100, &bought(100, "1", "10", "0"), ENTRY);
     let state = positions.exit_mut(SILVER).expect("open");
     assert!(state.step(&world.view(200)).is_some());
-    state.ended(mono(200), Sz::ZERO, None);
+    state.ended(mono(200), Sz::ZERO, None, true);
     apply(&mut positions, 300, &sold(300, "3", "10", "0"), EXIT);
     assert_eq!(positions.exit(SILVER), Some(&ExitState::default()), "after a flip too");
     assert_eq!(positions.exit_mut(GOLD), None);
+}
+
+#[test]
+fn what_the_venue_could_not_take_waits_longer_and_reaches_no_further() {
+    let world = World { flatten: true, ..World::quiet() };
+    let mut state = ExitState::default();
+    let first = state.step(&world.view(0)).expect("an exit");
+    for ms in [0, 10_000, 20_000, 30_000] {
+        state.ended(mono(ms), Sz::ZERO, Some(Refusal::PostOnlyMode), true);
+        assert_eq!(state.step(&world.view(ms + 249)), None);
+        let next = state.step(&world.view(ms + 10_000)).expect("an exit");
+        assert_eq!((next.limit, next.misses), (first.limit, 0));
+    }
+    state.ended(mono(40_000), Sz::ZERO, None, false);
+    assert_eq!(state.misses(), 0, "it was never sent");
+    state.step(&world.view(50_000)).expect("an exit");
+    state.ended(mono(50_000), Sz::ZERO, Some(Refusal::NoMatch), true);
+    assert_eq!(state.misses(), 1);
 }
