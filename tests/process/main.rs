@@ -6,5 +6,6 @@ mod store_rows;
 mod bad_input;
 mod harness;
 mod kill;
+mod mid_position;
 mod replay;
 mod trading;
