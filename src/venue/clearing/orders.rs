@@ -92,6 +92,11 @@ impl Clearing {
                 self.fill_resting(at, *other, *oid, resting, market_at, market);
             }
         }
+        for (maker, _) in &deals {
+            if let Owner::Account { user: other, .. } = maker {
+                self.shrink_reducing(at, *other, market_at, market);
+            }
+        }
         if !deals.is_empty() {
             market.eaten(at.now);
         }
@@ -226,7 +231,9 @@ impl Clearing {
     }
 
     /// Books a deal of an order that rested, already taken off the book. A reduce-only order never
-    /// books more than the position: the rest of such a deal is the crowd's.
+    /// books more than the position: the rest of such a deal is the crowd's, and an order that
+    /// finds nothing to reduce ends. [`Clearing::shrink_reducing`] is the caller's, once all deals
+    /// are booked: until then the book has given more than the records say.
     pub(super) fn fill_resting(
         &mut self,
         at: Moment,
@@ -247,17 +254,14 @@ impl Clearing {
             self.fill(at, user, oid, Deal { sz, ..deal }, market_at, market);
         }
         self.set_left(user, oid, Sz::from_units(left.max(0)));
-        if left > 0 {
+        if !sz.is_positive() {
+            market.book.cancel(Owner::Account { user, oid });
+            self.end_order(at, user, oid, "reduceOnlyCanceled");
+        } else if left > 0 {
             self.tell_order(user, oid);
         } else {
-            self.end_order(
-                at,
-                user,
-                oid,
-                if sz.is_positive() { "filled" } else { "reduceOnlyCanceled" },
-            );
+            self.end_order(at, user, oid, "filled");
         }
-        self.shrink_reducing(at, user, market_at, market);
     }
 
     /// Cancels one order, by its owner's wish.

@@ -26,10 +26,14 @@ impl Clearing {
     /// Books the deals that the crowd's takers made with accounts' resting orders.
     pub(super) fn settle_struck(&mut self, at: Moment, markets: &mut [Market]) {
         for (market_at, market) in markets.iter_mut().enumerate() {
-            for one in std::mem::take(&mut market.struck) {
+            let struck = std::mem::take(&mut market.struck);
+            for one in &struck {
                 let deal = Deal { px: one.px, sz: one.sz, tid: one.tid, crossed: false };
                 let at = Moment { hash: one.hash, ..at };
                 self.fill_resting(at, one.user, one.oid, deal, market_at, market);
+            }
+            for one in &struck {
+                self.shrink_reducing(at, one.user, market_at, market);
             }
         }
     }

@@ -160,6 +160,66 @@ fn a_resting_reduce_only_order_shrinks_with_the_position_and_ends_with_it() {
     assert!(desk.evicted(rich()).is_empty(), "it makes no nonUserCancel");
 }
 
+/// The other account is long 2 and would sell 1.5 at 100.05 and again at 100.06.
+fn twice_reducing() -> (Desk, [u64; 2]) {
+    let mut desk = Desk::new();
+    desk.act(other(), Action::Order(vec![ioc(true, "100.1", "2")]));
+    let oids = ["100.05", "100.06"].map(|limit| {
+        oid_of(&desk.act(other(), Action::Order(vec![reducing(alo(false, limit, "1.5"))])))
+    });
+    (desk, oids)
+}
+
+/// Whether the first or the second order, its word, what is left.
+fn told_of(desk: &Desk, oids: [u64; 2]) -> Vec<(usize, &'static str, Sz)> {
+    let rows = desk.updates(other());
+    rows.iter().map(|row| (usize::from(row.oid == oids[1]), row.status, row.sz)).collect()
+}
+
+#[test]
+fn two_resting_reduce_only_orders_that_one_taker_meets_share_the_position() {
+    // What is taken; what the first has left, what the second sold and has left; what then.
+    let (open, gone) = ("open", "reduceOnlyCanceled");
+    let cases = [
+        ("1.7", "0.2", [("open", "1.3"), (open, "0.3")], "0.3"),
+        ("2", "0.5", [("open", "1"), (gone, "1")], "0"),
+        ("2.5", "0.5", [("open", "0.5"), (gone, "0.5")], "0"),
+    ];
+    for (taken, sold, [then, last], held) in cases {
+        for crowd in [false, true] {
+            let (mut desk, oids) = twice_reducing();
+            if crowd {
+                desk.strike(Side::Buy, "100.06", taken);
+                desk.block();
+            } else {
+                desk.order(ioc(true, "100.06", taken));
+            }
+            let rows = [(0, "filled", Sz::ZERO), (1, then.0, sz(then.1)), (1, last.0, sz(last.1))];
+            assert_eq!(told_of(&desk, oids), rows, "{taken}, crowd: {crowd}");
+            let fills = desk.fills(other());
+            assert_eq!(fills.iter().map(|f| f.sz).collect::<Vec<_>>(), [sz("1.5"), sz(sold)]);
+            assert_eq!(desk.szi(other()), szi(held));
+        }
+    }
+}
+
+#[test]
+fn a_resting_reduce_only_order_that_finds_nothing_to_reduce_ends() {
+    // The crowd takes 2 of the first order and some of the second, and sells again in one block.
+    let mut desk = Desk::new();
+    desk.act(other(), Action::Order(vec![ioc(true, "100.1", "2")]));
+    let oids = ["100.05", "100.06"].map(|limit| {
+        oid_of(&desk.act(other(), Action::Order(vec![reducing(alo(false, limit, "2"))])))
+    });
+    desk.act(other(), Action::Order(vec![alo(true, "99.95", "3")]));
+    desk.strike(Side::Buy, "100.06", "2.5");
+    desk.strike(Side::Sell, "99.95", "3");
+    desk.block();
+    let told = told_of(&desk, oids);
+    assert_eq!(told[..2], [(0, "filled", Sz::ZERO), (1, "reduceOnlyCanceled", sz("1.5"))]);
+    assert_eq!(desk.szi(other()), szi("3"));
+}
+
 #[test]
 fn an_own_order_in_the_way_is_cancelled() {
     let mut desk = Desk::new();

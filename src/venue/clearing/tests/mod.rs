@@ -18,7 +18,7 @@ use crate::venue::clearing::{
 };
 use crate::venue::dice::Dice;
 use crate::venue::listing::first_dex;
-use crate::venue::market::{Market, Status};
+use crate::venue::market::{Market, Status, Struck};
 
 fn px(text: &str) -> Px {
     Px::parse(text.as_bytes()).expect("a price")
@@ -189,6 +189,15 @@ impl Desk {
 
     fn szi(&self, user: Address) -> i64 {
         self.account(user).szi(0)
+    }
+
+    /// The crowd takes from the first market's book.
+    fn strike(&mut self, side: Side, limit: &str, size: &str) {
+        let Market { book, struck, .. } = &mut self.markets[0];
+        book.take(side, px(limit), sz(size), |met| {
+            let Owner::Account { user, oid } = met.owner else { return };
+            struck.push(Struck { user, oid, px: met.px, sz: met.sz, tid: 1, hash: [1; 4] });
+        });
     }
 
     /// Moves a market's mark and oracle, and its quotes with them.

@@ -220,3 +220,9 @@ fn mine(desk: &mut Desk) -> &mut Account {
 fn held(desk: &mut Desk) -> &mut crate::venue::clearing::Position {
     mine(desk).positions.get_mut(&0).expect("a position")
 }
+
+#[test]
+fn a_storm_that_once_did_not_balance() {
+    // One taker met two resting reduce-only orders of one account.
+    storm(2_815_268_097_433_798_444, 400);
+}
