@@ -5,6 +5,8 @@
 
 mod account;
 mod answers;
+mod closing;
+mod dispatch;
 mod leverage;
 mod stop;
 mod trader;

@@ -8,29 +8,29 @@ use crate::engine::account::Reading;
 use crate::engine::leverage::Leverage;
 use crate::executor::budget::{ActionBudget, Kind};
 use crate::executor::checks::{self, EntryView};
-use crate::executor::encode::{self, Encoder, Envelope};
+use crate::executor::encode::Encoder;
 use crate::executor::orders::{OrderId, Orders};
 use crate::executor::queue::{Dispatch, Priority, Queue};
 use crate::executor::rules;
 use crate::feed::market::Market;
 use crate::feed::session::Session;
-use crate::position::{ExitOrder, ExitView, Judged, Positions, Reconciler, RiskMonitor};
+use crate::position::{Judged, Positions, Reconciler, RiskMonitor};
 use crate::types::config::{self, Config};
 use crate::types::event::Actions;
 use crate::types::hard_stop::HardStop;
 use crate::types::ids::MarketId;
 use crate::types::market::MarketSpec;
-use crate::types::note::{Note, ReadyFlags, Trading};
+use crate::types::note::{ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::record::{Check, Decision, SignalRow};
-use crate::types::time::{Mono, Nanos, Now, Wall};
+use crate::types::time::{Mono, Now};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
-const MOST_IN_BATCH: usize = 16;
+pub(super) const MOST_IN_BATCH: usize = 16;
 
 /// Messages of a minute that entries leave to exits, look-ups and the heartbeat.
-const KEEP_MESSAGES: u32 = 100;
+pub(super) const KEEP_MESSAGES: u32 = 100;
 
 /// What a trading engine needs beside its config.
 #[derive(Debug)]
@@ -95,8 +95,8 @@ pub(super) struct Trader {
     /// Whether an approved order waits for the end of this event.
     pub(super) fresh: bool,
     pub(super) counts: Trading,
-    batch: Vec<Order>,
-    batch_ids: Vec<OrderId>,
+    pub(super) batch: Vec<Order>,
+    pub(super) batch_ids: Vec<OrderId>,
 }
 
 /// The parts of the config that trading reads.
@@ -263,7 +263,13 @@ impl Trader {
     }
 
     /// Whether anything but the checks of size and number stands against opening there.
-    fn may_open(&self, now: Mono, id: MarketId, markets: &[Market], order: &Order) -> bool {
+    pub(super) fn may_open(
+        &self,
+        now: Mono,
+        id: MarketId,
+        markets: &[Market],
+        order: &Order,
+    ) -> bool {
         let (Some(market), Some(bar)) = (markets.get(id.index()), self.bars.get(id.index())) else {
             return false;
         };
@@ -321,96 +327,6 @@ impl Trader {
         cloid
     }
 
-    /// Exits that are due: for each position the rules are judged on the market as it is now.
-    fn step_exits(&mut self, now: Now, markets: &[Market], out: &mut Actions) {
-        self.exit_due = Mono::MAX;
-        for at in 0..self.held.len() {
-            let Some(id) = self.held.get(at).copied() else { break };
-            self.step_exit(now, id, markets, out);
-            if let (Some(exit), Some(position)) = (self.positions.exit(id), self.positions.get(id))
-            {
-                let Settings { time_stop, mark_regression, .. } = &self.settings;
-                let held_for = position.held_for(now.mono);
-                let due = exit.deadline(now.mono, held_for, time_stop, mark_regression);
-                // What is due and was not done waits for something else: looked at again soon.
-                let soon = now.mono.plus(mark_regression.check_interval);
-                if exit.overdue(now.mono, time_stop) {
-                    self.reading.wanted(now.mono); // The order table has not settled it by itself.
-                }
-                let due = if due > now.mono { due } else { soon };
-                self.exit_due = self.exit_due.min(due);
-            }
-        }
-    }
-
-    fn step_exit(&mut self, now: Now, id: MarketId, markets: &[Market], out: &mut Actions) {
-        let Some(market) = markets.get(id.index()) else { return };
-        let announced = self.orders.announced(id);
-        // One that was sent before a reading made the position anew is not in its state.
-        if self.orders.has_live_exit(id) {
-            return;
-        }
-        let Some(position) = self.positions.get(id) else { return };
-        let bbo = market.bbo.map(|held| held.value);
-        let view = ExitView {
-            now: now.mono,
-            szi: position.szi,
-            held_for: position.held_for(now.mono),
-            announced,
-            bid: bbo.and_then(|bbo| bbo.standing(Side::Sell)),
-            ask: bbo.and_then(|bbo| bbo.standing(Side::Buy)),
-            oracle: market.oracle(),
-            mark: market.mark(),
-            lot: Sz::lot(market.spec.sz_decimals).unwrap_or(Sz::from_units(1)),
-            time_stop: &self.settings.time_stop,
-            mark_regression: &self.settings.mark_regression,
-            flatten: self.flatten,
-            shutdown: self.stopping_until.is_some() && self.settings.position.flatten_on_shutdown,
-        };
-        let Some(exit) = self.positions.exit_mut(id).and_then(|exit| exit.step(&view)) else {
-            return;
-        };
-        let coin = market.spec.coin;
-        if exit.at_collar {
-            out.note(Note::ExitAtCollar { coin, misses: exit.misses });
-        } else if exit.misses > 0 {
-            let (reason, misses, reach) = (exit.reason, exit.misses, exit.reach);
-            out.note(Note::ExitMissed { coin, exit: reason, misses, reach });
-        }
-        if !self.enqueue_exit(now, id, market, &exit) {
-            // It counts as tried, and so is tried again after its pause.
-            if let Some(state) = self.positions.exit_mut(id) {
-                state.ended(now.mono, Sz::ZERO, None, false);
-            }
-        }
-    }
-
-    fn enqueue_exit(&mut self, now: Now, id: MarketId, market: &Market, exit: &ExitOrder) -> bool {
-        // No position of ours is off the lot, but one that was found may be: rounded up, since the
-        // venue shrinks a reduce-only order to what is held (PROTOCOL.md §9.4).
-        let decimals = market.spec.sz_decimals;
-        let Ok(px) = rules::round_px(exit.limit, exit.side, decimals) else { return false };
-        let Some(sz) = Sz::lot(decimals).and_then(|lot| exit.sz.ceil_to(lot)) else { return false };
-        let order = Order {
-            cloid: self.new_cloid(),
-            market: id,
-            coin: market.spec.coin,
-            asset: market.spec.asset,
-            side: exit.side,
-            px,
-            sz,
-            reduce_only: true,
-            purpose: Purpose::Exit(exit.reason),
-        };
-        let Ok(order_id) = self.orders.open(now, order) else { return false };
-        if self.queue.push(now.mono, Priority::ReducePosition, order_id).is_err() {
-            self.orders.drop_pending(now, order_id);
-            return false;
-        }
-        self.fresh = true;
-        true
-    }
-
     /// What is done at the end of every event.
     pub(super) fn on_event_end(
         &mut self,
@@ -433,176 +349,6 @@ impl Trader {
         self.set_leverage(now, markets, session, out);
         self.want_missing_fills(now);
         self.read_account(now, out);
-    }
-
-    /// Sends what waits: at once if that is how orders are dispatched, the rest on the tick.
-    fn flush(&mut self, now: Now, markets: &[Market], session: &mut Session, out: &mut Actions) {
-        // The clock ticks whether something waits or not.
-        let tick = self.dispatch.due(now.mono);
-        if self.queue.is_empty() {
-            self.fresh = false;
-            return;
-        }
-        let immediate = self.settings.executor.dispatch == config::Dispatch::Immediate;
-        let at_once = immediate && std::mem::take(&mut self.fresh);
-        if !at_once && !tick {
-            return;
-        }
-        while let Some(stale) = self.queue.pop_stale(now.mono, self.settings.executor.expires_after)
-        {
-            self.orders.drop_pending(now, stale.id);
-        }
-        // One action for each lane; the next waits when this one may not go.
-        while let Some((priority, _)) = self.queue.peek() {
-            if !self.send_batch(now, priority, markets, session, out) {
-                break;
-            }
-        }
-    }
-
-    /// Sends the oldest of a lane in one action; `false` when limits forbid it now.
-    fn send_batch(
-        &mut self,
-        now: Now,
-        priority: Priority,
-        markets: &[Market],
-        session: &mut Session,
-        out: &mut Actions,
-    ) -> bool {
-        let (kind, keep) = match priority {
-            Priority::ReducePosition | Priority::Cancel => (Kind::ReduceOnly, 0),
-            Priority::NewOrder => (Kind::Entry, KEEP_MESSAGES),
-        };
-        // As many as the budget takes, one at least.
-        let mut most = self.queue.len_of(priority).min(MOST_IN_BATCH);
-        while most > 1 && !self.budget.may(now.mono, kind, most as u32) {
-            most /= 2;
-        }
-        let allowed = self.budget.may(now.mono, kind, most as u32);
-        if !allowed || session.may_send_at(now.mono, keep) > now.mono || !session.is_open() {
-            return false;
-        }
-        self.batch.clear();
-        self.batch_ids.clear();
-        let Self { queue, orders, batch, batch_ids, .. } = self;
-        for item in queue.batch(priority, most) {
-            if let Some(tracked) = orders.get(item.id) {
-                batch.push(*tracked.order());
-                batch_ids.push(item.id);
-            }
-        }
-        if priority == Priority::NewOrder {
-            self.drop_unwanted(now, markets);
-        }
-        if self.batch.is_empty() {
-            return true;
-        }
-        let batch = std::mem::take(&mut self.batch);
-        let ids = std::mem::take(&mut self.batch_ids);
-        let expires_after = self.settings.executor.expires_after;
-        let mut expires = now.wall.plus(expires_after);
-        if priority == Priority::ReducePosition {
-            // Under a clock that is behind the venue's an exit would be dead on arrival.
-            let behind = self.monitor.skew_ms().unwrap_or(0).min(0).unsigned_abs();
-            expires = expires.plus(Nanos::from_millis(behind));
-        }
-        let action = encode::Action::Orders(&batch);
-        let sent = session.may_send(now.mono, keep)
-            && match self.post(now, &action, Some(expires), out) {
-                Some((post, nonce)) => {
-                    self.budget.spend(now.mono, kind, batch.len() as u32, post);
-                    for (id, order) in ids.iter().zip(&batch) {
-                        self.orders.sent(now, *id, nonce, post, expires);
-                        self.count_sent(order);
-                        let Order { coin, side, px, sz, purpose, cloid, .. } = *order;
-                        out.note(Note::OrderSent { coin, side, px, sz, purpose, cloid });
-                    }
-                    true
-                }
-                None => false,
-            };
-        if !sent {
-            ids.iter().for_each(|id| self.orders.drop_pending(now, *id));
-        }
-        self.batch = batch;
-        self.batch_ids = ids;
-        true
-    }
-
-    /// Of the batch of entries, those that may not be opened any more are dropped: they were
-    /// approved a while ago.
-    fn drop_unwanted(&mut self, now: Now, markets: &[Market]) {
-        let batch = std::mem::take(&mut self.batch);
-        let ids = std::mem::take(&mut self.batch_ids);
-        for (id, order) in ids.iter().zip(&batch) {
-            let clear = !self.hard_stop.active();
-            if clear && self.may_open(now.mono, order.market, markets, order) {
-                self.batch.push(*order);
-                self.batch_ids.push(*id);
-            } else {
-                self.orders.drop_pending(now, *id);
-            }
-        }
-    }
-
-    fn count_sent(&mut self, order: &Order) {
-        match order.purpose {
-            Purpose::Entry(_) => self.counts.entries_sent += 1,
-            Purpose::Exit(reason) => self.counts.exits_sent[reason as usize] += 1,
-        }
-    }
-
-    /// Packs, signs and sends an action; returns its post and its nonce. `None` when it cannot be
-    /// packed, and then nothing is sent.
-    pub(super) fn post(
-        &mut self,
-        now: Now,
-        action: &encode::Action<'_>,
-        expires: Option<Wall>,
-        out: &mut Actions,
-    ) -> Option<(u64, u64)> {
-        let now_ms = u64::try_from(now.wall.0 / 1_000_000).unwrap_or(0);
-        let nonce = now_ms.max(self.last_nonce.saturating_add(1));
-        let expires_after = expires.and_then(|at| u64::try_from(at.0 / 1_000_000).ok());
-        let envelope = Envelope { nonce, expires_after };
-        let post = self.next_post;
-        out.try_send(|text| self.encoder.post(text, post, action, envelope)).ok()?;
-        self.last_nonce = nonce;
-        self.next_post = post.wrapping_add(1);
-        Some((post, nonce))
-    }
-
-    /// Asks what became of orders whose answer did not come.
-    fn look_up(&mut self, now: Now, session: &mut Session, out: &mut Actions) {
-        let Self { orders, budget, next_post, user, counts, .. } = self;
-        let open = session.is_open();
-        orders.on_time(now, open, &mut |_, cloid| {
-            if !budget.may(now.mono, Kind::LookUp, 0) || !session.may_send(now.mono, 0) {
-                return None;
-            }
-            let post = *next_post;
-            *next_post = post.wrapping_add(1);
-            out.send(|text| encode::post_order_status(text, post, user, cloid));
-            budget.spend(now.mono, Kind::LookUp, 0, post);
-            counts.lookups += 1;
-            Some(post)
-        });
-    }
-
-    /// Entries that wait are not wanted any more.
-    pub(super) fn drop_queued_entries(&mut self, now: Now) {
-        let Self { queue, orders, .. } = self;
-        for item in queue.batch(Priority::NewOrder, usize::MAX) {
-            orders.drop_pending(now, item.id);
-        }
-    }
-
-    /// Nothing that waits may go out.
-    pub(super) fn drop_queued(&mut self, now: Now) {
-        let Self { queue, orders, .. } = self;
-        for (_, item) in queue.drain() {
-            orders.drop_pending(now, item.id);
-        }
     }
 
     /// When something falls due without news.

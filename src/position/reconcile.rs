@@ -179,12 +179,6 @@ impl Reconciler {
         self.next_read
     }
 
-    /// Something is odd (a refusal that says we hold nothing, an answer whose fills do not come):
-    /// the account should be read soon.
-    pub fn hasten(&mut self, now: Mono) {
-        self.next_read = self.next_read.min(now.plus(SOON));
-    }
-
     /// Something was filled there that no row told, or may have been: in doubt until a reading or a
     /// fill settles it.
     pub fn suspect(&mut self, now: Mono, market: MarketId) {

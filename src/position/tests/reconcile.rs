@@ -214,10 +214,9 @@ fn readings_come_soon_after_a_difference_and_else_at_the_interval() {
     let ours = [held(SILVER, "2", None)];
     desk.judge(5_000, &reading(5_000, &ours));
     assert_eq!(desk.reconciler.wants_read_at(), mono(65_000));
-    desk.reconciler.hasten(mono(6_000));
+    desk.reconciler.suspect(mono(8_000), SILVER);
     assert_eq!(desk.reconciler.wants_read_at(), mono(8_000));
-    desk.reconciler.hasten(mono(7_000));
-    assert_eq!(desk.reconciler.wants_read_at(), mono(8_000), "never later");
+    assert!(!desk.reconciler.synced(), "something there was told by no fill");
     desk.judge(8_000, &reading(8_000, &[]));
     assert_eq!(desk.reconciler.wants_read_at(), mono(10_000));
     desk.reconciler.on_reconnect(mono(9_000));

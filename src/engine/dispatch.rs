@@ -1,0 +1,192 @@
+//! Orders leave: from the queue, within the limits, packed and signed; and what had no answer is
+//! asked about.
+
+use crate::engine::trader::{KEEP_MESSAGES, MOST_IN_BATCH, Trader};
+use crate::executor::budget::Kind;
+use crate::executor::encode::{self, Envelope};
+use crate::executor::queue::Priority;
+use crate::feed::market::Market;
+use crate::feed::session::Session;
+use crate::types::config;
+use crate::types::event::Actions;
+use crate::types::note::Note;
+use crate::types::order::{Order, Purpose};
+use crate::types::time::{Nanos, Now, Wall};
+
+impl Trader {
+    /// Sends what waits: at once if that is how orders are dispatched, the rest on the tick.
+    pub(super) fn flush(
+        &mut self,
+        now: Now,
+        markets: &[Market],
+        session: &mut Session,
+        out: &mut Actions,
+    ) {
+        // The clock ticks whether something waits or not.
+        let tick = self.dispatch.due(now.mono);
+        if self.queue.is_empty() {
+            self.fresh = false;
+            return;
+        }
+        let immediate = self.settings.executor.dispatch == config::Dispatch::Immediate;
+        let at_once = immediate && std::mem::take(&mut self.fresh);
+        if !at_once && !tick {
+            return;
+        }
+        while let Some(stale) = self.queue.pop_stale(now.mono, self.settings.executor.expires_after)
+        {
+            self.orders.drop_pending(now, stale.id);
+        }
+        // One action for each lane; the next waits when this one may not go.
+        while let Some((priority, _)) = self.queue.peek() {
+            if !self.send_batch(now, priority, markets, session, out) {
+                break;
+            }
+        }
+    }
+
+    /// Sends the oldest of a lane in one action; `false` when limits forbid it now.
+    fn send_batch(
+        &mut self,
+        now: Now,
+        priority: Priority,
+        markets: &[Market],
+        session: &mut Session,
+        out: &mut Actions,
+    ) -> bool {
+        let (kind, keep) = match priority {
+            Priority::ReducePosition | Priority::Cancel => (Kind::ReduceOnly, 0),
+            Priority::NewOrder => (Kind::Entry, KEEP_MESSAGES),
+        };
+        // As many as the budget takes, one at least.
+        let mut most = self.queue.len_of(priority).min(MOST_IN_BATCH);
+        while most > 1 && !self.budget.may(now.mono, kind, most as u32) {
+            most /= 2;
+        }
+        let allowed = self.budget.may(now.mono, kind, most as u32);
+        if !allowed || session.may_send_at(now.mono, keep) > now.mono || !session.is_open() {
+            return false;
+        }
+        self.batch.clear();
+        self.batch_ids.clear();
+        let Self { queue, orders, batch, batch_ids, .. } = self;
+        for item in queue.batch(priority, most) {
+            if let Some(tracked) = orders.get(item.id) {
+                batch.push(*tracked.order());
+                batch_ids.push(item.id);
+            }
+        }
+        if priority == Priority::NewOrder {
+            self.drop_unwanted(now, markets);
+        }
+        if self.batch.is_empty() {
+            return true;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let ids = std::mem::take(&mut self.batch_ids);
+        let expires_after = self.settings.executor.expires_after;
+        let mut expires = now.wall.plus(expires_after);
+        if priority == Priority::ReducePosition {
+            // Under a clock that is behind the venue's an exit would be dead on arrival.
+            let behind = self.monitor.skew_ms().unwrap_or(0).min(0).unsigned_abs();
+            expires = expires.plus(Nanos::from_millis(behind));
+        }
+        let action = encode::Action::Orders(&batch);
+        let sent = session.may_send(now.mono, keep)
+            && match self.post(now, &action, Some(expires), out) {
+                Some((post, nonce)) => {
+                    self.budget.spend(now.mono, kind, batch.len() as u32, post);
+                    for (id, order) in ids.iter().zip(&batch) {
+                        self.orders.sent(now, *id, nonce, post, expires);
+                        self.count_sent(order);
+                        let Order { coin, side, px, sz, purpose, cloid, .. } = *order;
+                        out.note(Note::OrderSent { coin, side, px, sz, purpose, cloid });
+                    }
+                    true
+                }
+                None => false,
+            };
+        if !sent {
+            ids.iter().for_each(|id| self.orders.drop_pending(now, *id));
+        }
+        self.batch = batch;
+        self.batch_ids = ids;
+        true
+    }
+
+    /// Of the batch of entries, those that may not be opened any more are dropped: they were
+    /// approved a while ago.
+    fn drop_unwanted(&mut self, now: Now, markets: &[Market]) {
+        let batch = std::mem::take(&mut self.batch);
+        let ids = std::mem::take(&mut self.batch_ids);
+        for (id, order) in ids.iter().zip(&batch) {
+            let clear = !self.hard_stop.active();
+            if clear && self.may_open(now.mono, order.market, markets, order) {
+                self.batch.push(*order);
+                self.batch_ids.push(*id);
+            } else {
+                self.orders.drop_pending(now, *id);
+            }
+        }
+    }
+
+    fn count_sent(&mut self, order: &Order) {
+        match order.purpose {
+            Purpose::Entry(_) => self.counts.entries_sent += 1,
+            Purpose::Exit(reason) => self.counts.exits_sent[reason as usize] += 1,
+        }
+    }
+
+    /// Packs, signs and sends an action; returns its post and its nonce. `None` when it cannot be
+    /// packed, and then nothing is sent.
+    pub(super) fn post(
+        &mut self,
+        now: Now,
+        action: &encode::Action<'_>,
+        expires: Option<Wall>,
+        out: &mut Actions,
+    ) -> Option<(u64, u64)> {
+        let now_ms = u64::try_from(now.wall.0 / 1_000_000).unwrap_or(0);
+        let nonce = now_ms.max(self.last_nonce.saturating_add(1));
+        let expires_after = expires.and_then(|at| u64::try_from(at.0 / 1_000_000).ok());
+        let envelope = Envelope { nonce, expires_after };
+        let post = self.next_post;
+        out.try_send(|text| self.encoder.post(text, post, action, envelope)).ok()?;
+        self.last_nonce = nonce;
+        self.next_post = post.wrapping_add(1);
+        Some((post, nonce))
+    }
+
+    /// Asks what became of orders whose answer did not come.
+    pub(super) fn look_up(&mut self, now: Now, session: &mut Session, out: &mut Actions) {
+        let Self { orders, budget, next_post, user, counts, .. } = self;
+        let open = session.is_open();
+        orders.on_time(now, open, &mut |_, cloid| {
+            if !budget.may(now.mono, Kind::LookUp, 0) || !session.may_send(now.mono, 0) {
+                return None;
+            }
+            let post = *next_post;
+            *next_post = post.wrapping_add(1);
+            out.send(|text| encode::post_order_status(text, post, user, cloid));
+            budget.spend(now.mono, Kind::LookUp, 0, post);
+            counts.lookups += 1;
+            Some(post)
+        });
+    }
+
+    /// Entries that wait are not wanted any more.
+    pub(super) fn drop_queued_entries(&mut self, now: Now) {
+        let Self { queue, orders, .. } = self;
+        for item in queue.batch(Priority::NewOrder, usize::MAX) {
+            orders.drop_pending(now, item.id);
+        }
+    }
+
+    /// Nothing that waits may go out.
+    pub(super) fn drop_queued(&mut self, now: Now) {
+        let Self { queue, orders, .. } = self;
+        for (_, item) in queue.drain() {
+            orders.drop_pending(now, item.id);
+        }
+    }
+}
