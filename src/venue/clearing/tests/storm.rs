@@ -223,6 +223,6 @@ fn held(desk: &mut Desk) -> &mut crate::venue::clearing::Position {
 
 #[test]
 fn a_storm_that_once_did_not_balance() {
-    // One taker met two resting reduce-only orders of one account.
+    // One taker met two resting orders of one account, the second reduce-only.
     storm(2_815_268_097_433_798_444, 400);
 }
