@@ -157,7 +157,9 @@ impl Hot {
         let mut show_at = began;
         let mut stopping = false;
         while !self.done {
-            let sleep = self.sleep(now.mono, show_at.min(end));
+            // The end that has come wakes nobody: closing positions may take a while.
+            let at_latest = if stopping { show_at } else { show_at.min(end) };
+            let sleep = self.sleep(now.mono, at_latest);
             if let Err(error) = self.poll.poll(&mut events, Some(sleep))
                 && error.kind() != io::ErrorKind::Interrupted
             {
