@@ -24,8 +24,8 @@ use crate::types::hard_stop::HardStop;
 use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
-/// Watches Hyperliquid HIP-3 perpetual markets for quotes that lag the oracle, and records what
-/// they were worth.
+/// Watches Hyperliquid HIP-3 perpetual markets for quotes that lag the oracle, records what they
+/// were worth, and takes them if it is told to.
 #[derive(Debug, Parser)]
 #[command(name = "hip3", version = crate::runtime::os::version(), max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {

@@ -14,7 +14,7 @@ use crate::types::time::Nanos;
 ///
 /// Records go to the day files in `persistence.data_dir`, one a UTC day and kind.
 ///
-/// SIGINT or SIGTERM (Ctrl-C) ends in order: no new entries, positions are closed (see
+/// SIGINT (Ctrl-C), SIGTERM or SIGHUP ends in order: no new entries, positions are closed (see
 /// position.flatten_on_shutdown), looks that are owed are recorded, rings are drained, files are
 /// closed. A second one ends at once. The log and the status line go to standard error, the summary
 /// at the end to standard output.

@@ -1,7 +1,7 @@
 //! The leverage of each market: set before its first entry, isolated, so that a position can lose
 //! no more than its own margin (PROTOCOL.md §5.2).
 
-use crate::engine::trader::Trader;
+use crate::engine::trader::{Bar, Trader};
 use crate::executor::budget::Kind;
 use crate::executor::encode;
 use crate::executor::refusals::refusal;
@@ -101,7 +101,8 @@ impl Trader {
         answer: &PostAnswer<'_>,
         out: &mut Actions,
     ) -> bool {
-        let asked = |bar: &crate::engine::trader::Bar| matches!(bar.leverage, Leverage::Asked { post: own, .. } if own == post);
+        let asked =
+            |bar: &Bar| matches!(bar.leverage, Leverage::Asked { post: own, .. } if own == post);
         let Some(at) = self.bars.iter().position(asked) else { return false };
         let words = match answer {
             PostAnswer::Default => {

@@ -67,6 +67,8 @@ pub struct Reconciler {
     next_read: Mono,
     /// Whether a reading of this link left no market unsettled.
     synced: bool,
+    /// Whether no market differs: counted when that may change, since it is asked at every event.
+    agreed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +98,7 @@ impl Reconciler {
     /// Without markets; the first reading is wanted at once, the others every `resync_interval`.
     pub fn new(resync_interval: Nanos) -> Self {
         let (slots, dexes) = (Vec::new(), Vec::new());
-        Self { resync_interval, slots, dexes, next_read: Mono(0), synced: false }
+        Self { resync_interval, slots, dexes, next_read: Mono(0), synced: false, agreed: true }
     }
 
     /// A new market. Markets are added in the order of their ids; one that is there already stays as
@@ -123,6 +125,11 @@ impl Reconciler {
             slot.last_fill = Some(slot.last_fill.map_or(time, |last| last.max(time)));
             (slot.differs, slot.flat) = (0, 0);
         }
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        self.agreed = self.slots.iter().all(|slot| slot.differs == 0);
     }
 
     /// Judges a reading against `ours`: what is held by fills, and what answers announced beyond
@@ -169,6 +176,7 @@ impl Reconciler {
         // A reading that could not be judged proves nothing.
         self.synced |=
             all_judged && !self.slots.is_empty() && self.slots.iter().all(|slot| slot.settled);
+        self.recount();
         self.next_read = now.plus(if open { SOON } else { self.resync_interval });
     }
 
@@ -185,6 +193,7 @@ impl Reconciler {
         if let Some(slot) = self.slots.get_mut(market.index()) {
             slot.differs = slot.differs.max(1);
         }
+        self.recount();
         self.next_read = self.next_read.min(now);
     }
 
@@ -197,7 +206,7 @@ impl Reconciler {
     /// Whether a reading of this link was judged, every market had been found by one then, and none
     /// differs now. A market that is listed later is in doubt by itself.
     pub fn synced(&self) -> bool {
-        self.synced && self.slots.iter().all(|slot| slot.differs == 0)
+        self.synced && self.agreed
     }
 
     /// Whether entries have to wait there: no reading was taken over yet, or the last one differed.
