@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 mod identity;
 pub mod info;
 mod json;
+pub mod reading;
 pub mod state;
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,11 @@ mod tests;
 pub use identity::{Agent, Role};
 pub use json::Malformed;
 
-use crate::account::info::{DexAnswers, DexError};
+use crate::account::info::DexError;
+use crate::account::reading::{AccountReading, FILLS_PAGES, Reading, UniverseReading};
 use crate::types::account::{AccountMode, AccountState};
 use crate::types::config;
 use crate::types::market::Universe;
-use crate::types::num::Usd;
-use crate::types::order::Fill;
 use crate::types::time::VenueMs;
 
 /// Longest a call may take, from name lookup to the last byte.
@@ -33,12 +33,6 @@ const USER_AGENT: &str = concat!("hip3/", env!("CARGO_PKG_VERSION"));
 
 /// How long a mode that was read holds: it changes by hand, about once in an account's life.
 const MODE_KEPT: Duration = Duration::from_secs(600);
-
-/// Rows of a full page of fills; behind a full page there may be more (PROTOCOL.md §4).
-const FILLS_PAGE: usize = 2000;
-
-/// Most pages of one reading: the venue keeps the last 10,000 fills.
-const FILLS_PAGES: usize = 5;
 
 /// Why the venue could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -133,103 +127,39 @@ impl Reader {
         }
     }
 
-    /// Reads `perpDexs`, then `meta`, `perpDexLimits` and `perpsAtOpenInterestCap` of each dex, and
-    /// `userFees` if there is a user to ask about.
-    ///
-    /// All or nothing: an error in any of them, the fees included, refuses the reading, since a
-    /// wrong fee is money lost and half a universe looks like delistings.
+    /// Reads the venue, as [`UniverseReading`] says.
     pub fn read_universe(&mut self) -> Result<Universe, ReadError> {
-        let listed = self.ask("perpDexs", &json!({"type": "perpDexs"}))?;
-        let mut markets = Vec::new();
-        for dex in info::perp_dexs(&listed, &self.dexes)? {
-            let of_dex = |kind| self.ask(kind, &json!({"type": kind, "dex": dex.name}));
-            let meta = of_dex("meta")?;
-            let limits = of_dex("perpDexLimits")?;
-            let at_cap = of_dex("perpsAtOpenInterestCap")?;
-            let answers = DexAnswers { meta: &meta, limits: &limits, at_cap: &at_cap };
-            markets.extend(info::markets(&dex, answers)?);
-        }
-        let fees = match &self.user {
-            Some(user) => {
-                let body = self.ask("userFees", &json!({"type": "userFees", "user": user}))?;
-                Some(info::user_fees(&body)?)
-            }
-            None => None,
-        };
-        Ok(Universe { markets, fees })
+        self.read(UniverseReading::new(&self.dexes, self.user.as_deref()), |_| {})
     }
 
-    /// Reads the account: its mode, its state on each dex, what can back a trade, its address
-    /// budget, and its fills from `fills_since` on.
+    /// Reads the account, as [`AccountReading`] says; its mode is asked for once in ten minutes.
     ///
-    /// All or nothing, and in this order, so that no fill is older news than the positions. Weighs
-    /// 2 a dex, 2 for the spot side if the mode asks for it, 20 for the budget, and for the fills
-    /// 20 and 1 more for each 20 of them: 44 with one dex and no fill, of 1200 a minute (PROTOCOL.md
-    /// §8.1). The mode adds 20, once in ten minutes.
-    ///
-    /// Errors: as [`ReadError`] says; without an account, and with more than 10,000 fills.
+    /// Errors: as [`ReadError`] says; without an account too.
     pub fn read_account(&mut self, fills_since: VenueMs) -> Result<AccountState, ReadError> {
         let user = self.user.clone().ok_or(ReadError::NoAccount)?;
-        let of_user = |kind: &str| json!({"type": kind, "user": user});
-        let mode = match self.mode {
-            Some((mode, read_at)) if read_at.elapsed() < self.mode_kept => mode,
-            _ => {
-                let mode = state::mode(&self.ask("userAbstraction", &of_user("userAbstraction"))?)?;
-                self.mode = Some((mode, Instant::now()));
-                mode
-            }
-        };
-        let mut dexes = Vec::with_capacity(self.dexes.len());
-        for dex in &self.dexes {
-            let kind = "clearinghouseState";
-            let body = self.ask(kind, &json!({"type": kind, "user": user, "dex": dex}))?;
-            dexes.push(state::dex_account(dex, &body)?);
-        }
-        let available = match mode {
-            AccountMode::Standard => dexes
-                .iter()
-                .fold(Usd::ZERO, |sum, account| sum.saturating_add(account.withdrawable)),
-            AccountMode::Unified | AccountMode::PortfolioMargin | AccountMode::Unset => {
-                let kind = "spotClearinghouseState";
-                state::collateral(&self.ask(kind, &of_user(kind))?)?
-            }
-            // Pulled from the main dex (PROTOCOL.md §5.5).
-            AccountMode::DexAbstraction => {
-                let kind = "clearinghouseState";
-                state::dex_account("", &self.ask(kind, &of_user(kind))?)?.withdrawable
-            }
-        };
-        let rate_limit = state::rate_limit(&self.ask("userRateLimit", &of_user("userRateLimit"))?)?;
-        let fills = self.fills(&user, fills_since)?;
-        let available = Some(available);
-        Ok(AccountState { mode, dexes, available, rate_limit, fills, fills_since })
+        self.mode = self.mode.filter(|(_, read_at)| read_at.elapsed() < self.mode_kept);
+        let known = self.mode.map(|(mode, _)| mode);
+        let reading = AccountReading::new(&self.dexes, &user, fills_since, known);
+        let mut told = None;
+        let whole = self.read(reading, |reading| {
+            told = told.or_else(|| reading.mode().map(|mode| (mode, Instant::now())));
+        });
+        self.mode = self.mode.or(told);
+        whole
     }
 
-    /// Fills of `user` from `since` on, oldest first.
-    fn fills(&self, user: &str, since: VenueMs) -> Result<Vec<Fill>, ReadError> {
-        let mut fills: Vec<Fill> = Vec::new();
-        let mut from = since;
-        for _ in 0..FILLS_PAGES {
-            let kind = "userFillsByTime";
-            let body = json!({"type": kind, "user": user, "startTime": from.0.max(0)});
-            let page = state::fills(&self.ask(kind, &body)?)?;
-            // A page begins with the moment that the last one ended in.
-            let told = fills.len();
-            for fill in page.fills {
-                if fill.time > from || !fills.iter().take(told).any(|held| *held == fill) {
-                    fills.push(fill);
-                }
-            }
-            match page.last {
-                _ if page.rows < FILLS_PAGE => {
-                    fills.sort_by_key(|fill| fill.time);
-                    return Ok(fills);
-                }
-                Some(last) if last > from => from = last,
-                _ => break,
-            }
+    /// Asks until there is no question left, and shows the reading after each answer.
+    fn read<R: Reading>(
+        &self,
+        mut reading: R,
+        mut look: impl FnMut(&R),
+    ) -> Result<R::Whole, ReadError> {
+        while let Some(question) = reading.question() {
+            let body = self.ask(question.kind, &question.body)?;
+            reading.answer(&body)?;
+            look(&reading);
         }
-        Err(ReadError::TooManyFills { since })
+        Ok(reading.whole())
     }
 
     /// The venue's time by `exchangeStatus` (weight 2): some 0.2 s behind its clock.

@@ -10,6 +10,8 @@ use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+use crate::runtime::link::channel::Carrier;
+
 /// TLS settings for the venue: the web's usual certificate authorities, TLS 1.2 and 1.3.
 /// Certificates are always verified.
 pub fn tls_config() -> Result<Arc<ClientConfig>, rustls::Error> {
@@ -52,25 +54,6 @@ impl Stream {
         Ok(Self::Tls(Box::new(Tls { connection, below })))
     }
 
-    /// Allows another turn's worth of bytes.
-    pub(super) fn refill(&mut self) {
-        self.below().meter = Meter::full();
-    }
-
-    /// Whether the last `WouldBlock` came from the meter: there may be more to read.
-    pub(super) fn starved(&mut self) -> bool {
-        self.below().meter.starved
-    }
-
-    /// Writes what TLS still holds of its own: handshake, alerts, key updates, and records that
-    /// the socket did not take. `WouldBlock` when the socket takes no more.
-    pub(super) fn push(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(_) => Ok(()),
-            Self::Tls(tls) => tls.push(),
-        }
-    }
-
     /// Says goodbye in TLS, as far as the socket takes it.
     pub(super) fn say_goodbye(&mut self) {
         if let Self::Tls(tls) = self {
@@ -89,6 +72,25 @@ impl Stream {
         match self {
             Self::Plain(metered) => metered,
             Self::Tls(tls) => &mut tls.below,
+        }
+    }
+}
+
+impl Carrier for Stream {
+    fn refill(&mut self) {
+        self.below().meter = Meter::full();
+    }
+
+    fn starved(&mut self) -> bool {
+        self.below().meter.starved
+    }
+
+    /// Writes what TLS still holds of its own: handshake, alerts, key updates, and records that
+    /// the socket did not take. `WouldBlock` when the socket takes no more.
+    fn push(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => tls.push(),
         }
     }
 }
