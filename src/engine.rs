@@ -23,6 +23,7 @@ use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
 use crate::types::ids::{Coin, MarketId, Sample};
 use crate::types::market::{MarketSpec, Universe, UserFees};
+use crate::types::num::Szi;
 use crate::types::note::{LinkState, Note, Status};
 use crate::types::record::{CrossEnd, Decision, GapCause, GapRow, Gate, Mode, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
@@ -283,6 +284,12 @@ impl Engine {
     /// The markets watched, by [`MarketId`].
     pub fn markets(&self) -> &[Market] {
         &self.markets
+    }
+
+    /// What is held, as far as fills and answers have told it; flat markets are not listed.
+    pub fn holdings(&self) -> impl Iterator<Item = (Coin, Szi)> + '_ {
+        let held = self.trader.iter().flat_map(|trader| trader.holdings());
+        held.filter_map(|(id, szi)| Some((self.markets.get(id.index())?.spec.coin, szi)))
     }
 
     fn on_time(&mut self, now: Now, out: &mut Actions) {

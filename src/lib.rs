@@ -20,6 +20,7 @@ pub mod persistence;
 pub mod position;
 pub mod risk;
 pub mod runtime;
+pub mod simulation;
 pub mod telemetry;
 pub mod types;
 pub mod venue;

@@ -7,6 +7,7 @@ mod preflight;
 mod release;
 mod replay;
 mod run;
+mod simulate;
 mod summary;
 mod venue;
 
@@ -57,6 +58,7 @@ enum Command {
     Preflight(preflight::Preflight),
     Release(release::Release),
     Replay(replay::Replay),
+    Simulate(simulate::Simulate),
 }
 
 /// What every command that reads the config takes.
@@ -131,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Preflight(args) => args.run(),
         Command::Release(args) => args.run(),
         Command::Replay(args) => args.run(),
+        Command::Simulate(args) => args.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

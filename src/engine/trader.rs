@@ -291,6 +291,11 @@ impl Trader {
         self.positions.held(id).checked_add(self.orders.announced(id))
     }
 
+    /// What is held in each market that is not flat.
+    pub(super) fn holdings(&self) -> impl Iterator<Item = (MarketId, Szi)> + '_ {
+        self.positions.iter_open().map(|(id, position)| (id, position.szi))
+    }
+
     /// Value of what is held and of what may still fill in a market.
     fn exposure(&self, id: MarketId, markets: &[Market]) -> Option<Usd> {
         let mark = markets.get(id.index()).and_then(Market::mark);

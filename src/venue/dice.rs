@@ -6,14 +6,14 @@ use serde::{Deserialize, Deserializer, de};
 
 /// A seeded generator (xoshiro256**, seeded through SplitMix64).
 #[derive(Clone, Debug)]
-pub(super) struct Dice {
+pub struct Dice {
     state: [u64; 4],
 }
 
 impl Dice {
     /// The generator of one `stream` of `seed`. Streams are independent: what one draws changes
     /// nothing in another, so a market's path does not depend on who watches it.
-    pub(super) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut mix = seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95);
         let mut word = || {
             mix = mix.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -26,7 +26,7 @@ impl Dice {
     }
 
     /// 64 random bits.
-    pub(super) fn bits(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.state;
         let result = b.wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let shifted = *b << 17;
@@ -40,18 +40,18 @@ impl Dice {
     }
 
     /// A number in `0..n`; zero when `n` is zero.
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
     /// A number in `low..=high`.
-    pub(super) fn range(&mut self, low: i64, high: i64) -> i64 {
+    pub fn range(&mut self, low: i64, high: i64) -> i64 {
         let width = high.saturating_sub(low).max(0).unsigned_abs() + 1;
         low.saturating_add_unsigned(self.below(width))
     }
 
     /// A number in `low..high` whose order of magnitude is as likely small as large.
-    pub(super) fn spread(&mut self, low: u64, high: u64) -> u64 {
+    pub fn spread(&mut self, low: u64, high: u64) -> u64 {
         let (low, high) = (low.max(1), high.max(2));
         let doublings = (high / low).max(1).ilog2() + 1;
         let base = low << self.below(u64::from(doublings)).min(62);
@@ -59,12 +59,12 @@ impl Dice {
     }
 
     /// About normal with deviation one million: the sum of twelve uniform draws.
-    pub(super) fn bell(&mut self) -> i64 {
+    pub fn bell(&mut self) -> i64 {
         (0..12).map(|_| self.range(-500_000, 500_000)).sum()
     }
 
     /// Whether something of this probability happens. Draws nothing when it cannot.
-    pub(super) fn hit(&mut self, odds: Odds) -> bool {
+    pub fn hit(&mut self, odds: Odds) -> bool {
         odds != Odds::NEVER && self.bits() >> 32 < odds.0
     }
 }

@@ -4,6 +4,7 @@
 //! concerns, from a generator of its own, so that faults change nothing in the market's path.
 
 use std::fmt::Write;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -126,7 +127,7 @@ pub struct Scheduled {
     pub what: What,
     /// The market it happens to; without one it happens to all of the watched dex.
     pub coin: Option<String>,
-    /// Size decimals of [`What::SzDecimals`].
+    /// Size decimals of [`What::SzDecimals`], leverage of [`What::MaxLeverage`].
     pub value: Option<u8>,
     /// The account or agent it happens to; without one it happens to all.
     pub address: Option<String>,
@@ -150,6 +151,8 @@ pub enum What {
     GrowthOn,
     /// Size decimals change, and the tick with them.
     SzDecimals,
+    /// The largest leverage changes.
+    MaxLeverage,
     /// Open interest climbs to its cap within a few minutes.
     OpenInterestToCap,
     /// The oracle stands still.
@@ -160,6 +163,8 @@ pub enum What {
     OracleStop,
     /// The deployer sets it again.
     OracleStart,
+    /// The oracle jumps by 3 %, up or down; the mark follows by 1 % an update.
+    OracleJump,
     /// Makers keep their quotes whatever the oracle does.
     MakersFreeze,
     /// Makers follow again.
@@ -176,16 +181,257 @@ pub enum What {
     PostOnlyOff,
     /// An agent's approval ends.
     AgentExpire,
+    /// It is approved anew.
+    AgentRenew,
     /// An account's request budget is used up.
     BudgetEmpty,
+    /// It is as if no request had been made.
+    BudgetRefill,
+    /// Another program signs for the agent: every nonce of the next seconds is taken.
+    NoncesTaken,
     /// An account's positions are liquidated at the mark, whatever they are worth.
     Liquidate,
+}
+
+macro_rules! faults {
+    ($($name:ident = $text:literal,)*) => {
+        /// Everything that is counted when it is done on purpose: the faults of a frame, an answer or
+        /// a connection, and the events.
+        #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+        #[allow(missing_docs, reason = "described where a fault file names them")]
+        pub enum Fault {
+            $($name,)*
+        }
+
+        impl Fault {
+            /// All of them.
+            pub const ALL: &'static [Fault] = &[$(Fault::$name,)*];
+
+            /// As fault files name it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Fault::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    Greeting = "greeting",
+    Expire = "expire",
+    DropAfter = "drop_after",
+    Stall = "stall",
+    Drop = "drop",
+    Delay = "delay",
+    Duplicate = "duplicate",
+    Truncate = "truncate",
+    Garble = "garble",
+    Huge = "huge",
+    Binary = "binary",
+    UnknownChannel = "unknown_channel",
+    ShuffleKeys = "shuffle_keys",
+    UnknownKeys = "unknown_keys",
+    Numbers = "numbers",
+    NullSide = "null_side",
+    Crossed = "crossed",
+    TimeRegression = "time_regression",
+    CtxNulls = "ctx_nulls",
+    AckLost = "ack_lost",
+    AckLate = "ack_late",
+    InfoGarbage = "info_garbage",
+    InfoCut = "info_cut",
+    Info429 = "info_429",
+    Info500 = "info_500",
+    InfoSlow = "info_slow",
+    AnswerLost = "answer_lost",
+    AnswerLate = "answer_late",
+    AnswerTwice = "answer_twice",
+    AnswerFirst = "answer_first",
+    FillsFirst = "fills_first",
+    UpdatesLast = "updates_last",
+    UpdatesLost = "updates_lost",
+    UpdateUnknownWord = "update_unknown_word",
+    FillLost = "fill_lost",
+    FillTwice = "fill_twice",
+    FillSplit = "fill_split",
+    FillsDisordered = "fills_disordered",
+    AccountZero = "account_zero",
+    AccountStale = "account_stale",
+    Refuse = "refuse",
+    Halt = "event_halt",
+    Resume = "event_resume",
+    Delist = "event_delist",
+    Append = "event_append",
+    GrowthOff = "event_growth_off",
+    GrowthOn = "event_growth_on",
+    SzDecimals = "event_sz_decimals",
+    MaxLeverage = "event_max_leverage",
+    OpenInterestToCap = "event_open_interest_to_cap",
+    OracleFreeze = "event_oracle_freeze",
+    OracleThaw = "event_oracle_thaw",
+    OracleStop = "event_oracle_stop",
+    OracleStart = "event_oracle_start",
+    OracleJump = "event_oracle_jump",
+    MakersFreeze = "event_makers_freeze",
+    MakersThaw = "event_makers_thaw",
+    ClearBids = "event_clear_bids",
+    ClearAsks = "event_clear_asks",
+    DropConnections = "event_drop_connections",
+    PostOnlyOn = "event_post_only_on",
+    PostOnlyOff = "event_post_only_off",
+    AgentExpire = "event_agent_expire",
+    AgentRenew = "event_agent_renew",
+    BudgetEmpty = "event_budget_empty",
+    BudgetRefill = "event_budget_refill",
+    NoncesTaken = "event_nonces_taken",
+    Liquidate = "event_liquidate",
+}
+
+/// How often each fault happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Injected([u64; Fault::ALL.len()]);
+
+impl Default for Injected {
+    fn default() -> Self {
+        Self([0; Fault::ALL.len()])
+    }
+}
+
+impl Injected {
+    /// Once more.
+    pub(super) fn count(&mut self, fault: Fault) {
+        self.0[fault as usize] += 1;
+    }
+
+    /// How often.
+    pub fn of(&self, fault: Fault) -> u64 {
+        self.0[fault as usize]
+    }
+
+    /// Both together.
+    pub(super) fn plus(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, more)| *own += more);
+        self
+    }
+}
+
+/// Chance that counts what it brings about.
+#[derive(Clone, Debug)]
+pub(super) struct Chance {
+    dice: Dice,
+    pub(super) injected: Injected,
+}
+
+impl Chance {
+    /// As [`Dice::new`].
+    pub(super) fn new(seed: u64, stream: u64) -> Self {
+        Self { dice: Dice::new(seed, stream), injected: Injected::default() }
+    }
+
+    /// Whether `fault` happens this time.
+    pub(super) fn hit(&mut self, fault: Fault, odds: Odds) -> bool {
+        let hit = self.dice.hit(odds);
+        if hit {
+            self.injected.count(fault);
+        }
+        hit
+    }
+}
+
+impl Deref for Chance {
+    type Target = Dice;
+
+    fn deref(&self) -> &Dice {
+        &self.dice
+    }
+}
+
+impl DerefMut for Chance {
+    fn deref_mut(&mut self) -> &mut Dice {
+        &mut self.dice
+    }
+}
+
+/// How many faults can be turned off.
+const SWITCHES: usize = 41;
+
+/// One of them.
+enum Switch<'a> {
+    Flag(&'static str, &'a mut bool),
+    Seconds(&'static str, &'a mut Option<u64>),
+    Share(&'static str, &'a mut Odds),
+}
+
+impl Switch<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Switch::Flag(name, _) | Switch::Seconds(name, _) | Switch::Share(name, _) => name,
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        match self {
+            Switch::Flag(_, on) => **on,
+            Switch::Seconds(_, seconds) => seconds.is_some(),
+            Switch::Share(_, odds) => **odds != Odds::NEVER,
+        }
+    }
+
+    fn turn_off(self) {
+        match self {
+            Switch::Flag(_, on) => *on = false,
+            Switch::Seconds(_, seconds) => *seconds = None,
+            Switch::Share(_, odds) => *odds = Odds::NEVER,
+        }
+    }
 }
 
 /// A fault file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("fault file: {0}")]
 pub struct FaultsError(String);
+
+impl What {
+    /// As fault files name it.
+    pub fn name(self) -> &'static str {
+        let name = self.fault().name();
+        name.strip_prefix("event_").unwrap_or(name)
+    }
+
+    /// As it is counted.
+    pub(super) const fn fault(self) -> Fault {
+        match self {
+            What::Halt => Fault::Halt,
+            What::Resume => Fault::Resume,
+            What::Delist => Fault::Delist,
+            What::Append => Fault::Append,
+            What::GrowthOff => Fault::GrowthOff,
+            What::GrowthOn => Fault::GrowthOn,
+            What::SzDecimals => Fault::SzDecimals,
+            What::MaxLeverage => Fault::MaxLeverage,
+            What::OpenInterestToCap => Fault::OpenInterestToCap,
+            What::OracleFreeze => Fault::OracleFreeze,
+            What::OracleThaw => Fault::OracleThaw,
+            What::OracleStop => Fault::OracleStop,
+            What::OracleStart => Fault::OracleStart,
+            What::OracleJump => Fault::OracleJump,
+            What::MakersFreeze => Fault::MakersFreeze,
+            What::MakersThaw => Fault::MakersThaw,
+            What::ClearBids => Fault::ClearBids,
+            What::ClearAsks => Fault::ClearAsks,
+            What::DropConnections => Fault::DropConnections,
+            What::PostOnlyOn => Fault::PostOnlyOn,
+            What::PostOnlyOff => Fault::PostOnlyOff,
+            What::AgentExpire => Fault::AgentExpire,
+            What::AgentRenew => Fault::AgentRenew,
+            What::BudgetEmpty => Fault::BudgetEmpty,
+            What::BudgetRefill => Fault::BudgetRefill,
+            What::NoncesTaken => Fault::NoncesTaken,
+            What::Liquidate => Fault::Liquidate,
+        }
+    }
+}
 
 impl Faults {
     /// Reads a fault file. Errors name the key and the line.
@@ -198,6 +444,10 @@ impl Faults {
             let decimals = one.value.filter(|value| *value <= 6);
             if one.what == What::SzDecimals && decimals.is_none() {
                 let text = "event `sz_decimals`: expected `value`, size decimals in 0..=6";
+                return Err(FaultsError(text.to_owned()));
+            }
+            if one.what == What::MaxLeverage && one.value.is_none_or(|value| value == 0) {
+                let text = "event `max_leverage`: expected `value`, a leverage in 1..=255";
                 return Err(FaultsError(text.to_owned()));
             }
             let address = one.address.as_deref();
@@ -261,34 +511,100 @@ impl Faults {
         if self.huge == Odds::NEVER { 0 } else { self.huge_bytes.unwrap_or(4 << 20) as usize }
     }
 
+    /// Everything that can be turned off, each with whether it is on.
+    fn switches(&mut self) -> [Switch<'_>; SWITCHES] {
+        use Switch::{Flag, Seconds, Share};
+        [
+            Flag("greeting", &mut self.greeting),
+            Seconds("expire", &mut self.expire_after_s),
+            Seconds("drop_after", &mut self.drop_after_s),
+            Seconds("stall", &mut self.stall_after_s),
+            Share("drop", &mut self.drop),
+            Share("delay", &mut self.delay),
+            Share("duplicate", &mut self.duplicate),
+            Share("truncate", &mut self.truncate),
+            Share("garble", &mut self.garble),
+            Share("huge", &mut self.huge),
+            Share("binary", &mut self.binary),
+            Share("unknown_channel", &mut self.unknown_channel),
+            Share("shuffle_keys", &mut self.shuffle_keys),
+            Share("unknown_keys", &mut self.unknown_keys),
+            Share("numbers", &mut self.numbers),
+            Share("null_side", &mut self.null_side),
+            Share("crossed", &mut self.crossed),
+            Share("time_regression", &mut self.time_regression),
+            Share("ctx_nulls", &mut self.ctx_nulls),
+            Share("ack_lost", &mut self.ack_lost),
+            Share("ack_late", &mut self.ack_late),
+            Share("info_garbage", &mut self.info_garbage),
+            Share("info_cut", &mut self.info_cut),
+            Share("info_429", &mut self.info_429),
+            Share("info_500", &mut self.info_500),
+            Share("info_slow", &mut self.info_slow),
+            Share("answer_lost", &mut self.answer_lost),
+            Share("answer_late", &mut self.answer_late),
+            Share("answer_twice", &mut self.answer_twice),
+            Share("answer_first", &mut self.answer_first),
+            Share("fills_first", &mut self.fills_first),
+            Share("updates_last", &mut self.updates_last),
+            Share("updates_lost", &mut self.updates_lost),
+            Share("update_unknown_word", &mut self.update_unknown_word),
+            Share("fill_lost", &mut self.fill_lost),
+            Share("fill_twice", &mut self.fill_twice),
+            Share("fill_split", &mut self.fill_split),
+            Share("fills_disordered", &mut self.fills_disordered),
+            Share("account_zero", &mut self.account_zero),
+            Share("account_stale", &mut self.account_stale),
+            Share("refuse", &mut self.refuse),
+        ]
+    }
+
+    /// Turns off the fault of this name, events aside; `false` when there is none.
+    pub fn turn_off(&mut self, name: &str) -> bool {
+        let mut found = false;
+        for switch in self.switches() {
+            found |= switch.name() == name;
+            if switch.name() == name {
+                switch.turn_off();
+            }
+        }
+        found
+    }
+
+    /// Names of the faults that are on, events aside.
+    pub fn on(&self) -> Vec<&'static str> {
+        let mut own = self.clone();
+        own.switches().iter().filter(|switch| switch.is_on()).map(Switch::name).collect()
+    }
+
     /// Decides over one frame.
     pub(super) fn fate(
         &self,
         kind: FrameKind,
         text: &Arc<str>,
         huge: &Arc<str>,
-        dice: &mut Dice,
+        dice: &mut Chance,
     ) -> Fate {
-        if dice.hit(self.drop) {
+        if dice.hit(Fault::Drop, self.drop) {
             return Fate { drop: true, ..Fate::default() };
         }
         if kind == FrameKind::Ack {
-            if dice.hit(self.ack_lost) {
+            if dice.hit(Fault::AckLost, self.ack_lost) {
                 return Fate::default();
             }
-            if dice.hit(self.ack_late) {
+            if dice.hit(Fault::AckLate, self.ack_late) {
                 let late = Some(millis(self.ack_late_ms, 3_000));
                 return Fate { text: Some(text.clone()), late, ..Fate::default() };
             }
         }
         let text = self.reshape(kind, text, huge, dice).unwrap_or_else(|| text.clone());
         Fate {
-            binary: dice.hit(self.binary),
+            binary: dice.hit(Fault::Binary, self.binary),
             text: Some(text),
-            twice: dice.hit(self.duplicate),
-            torn: dice.hit(self.truncate),
+            twice: dice.hit(Fault::Duplicate, self.duplicate),
+            torn: dice.hit(Fault::Truncate, self.truncate),
             drop: false,
-            hold: dice.hit(self.delay).then(|| millis(self.delay_ms, 1_500)),
+            hold: dice.hit(Fault::Delay, self.delay).then(|| millis(self.delay_ms, 1_500)),
             late: None,
         }
     }
@@ -299,26 +615,26 @@ impl Faults {
         kind: FrameKind,
         text: &str,
         huge: &Arc<str>,
-        dice: &mut Dice,
+        dice: &mut Chance,
     ) -> Option<Arc<str>> {
-        if dice.hit(self.huge) {
+        if dice.hit(Fault::Huge, self.huge) {
             return Some(huge.clone());
         }
-        if dice.hit(self.unknown_channel) {
+        if dice.hit(Fault::UnknownChannel, self.unknown_channel) {
             return Some(r#"{"channel":"gossip","data":{"coin":"BTC","px":"1.0"}}"#.into());
         }
-        if dice.hit(self.garble) {
+        if dice.hit(Fault::Garble, self.garble) {
             return Some(garble(text, dice));
         }
-        let nulls = kind == FrameKind::Ctx && dice.hit(self.ctx_nulls);
-        let bbo = |odds: Odds, dice: &mut Dice| kind == FrameKind::Bbo && dice.hit(odds);
-        let null_side = bbo(self.null_side, dice);
-        let crossed = bbo(self.crossed, dice);
-        let regression = bbo(self.time_regression, dice);
+        let nulls = kind == FrameKind::Ctx && dice.hit(Fault::CtxNulls, self.ctx_nulls);
+        let bbo = kind == FrameKind::Bbo;
+        let null_side = bbo && dice.hit(Fault::NullSide, self.null_side);
+        let crossed = bbo && dice.hit(Fault::Crossed, self.crossed);
+        let regression = bbo && dice.hit(Fault::TimeRegression, self.time_regression);
         let style = Style {
-            shuffle: dice.hit(self.shuffle_keys),
-            unknown: dice.hit(self.unknown_keys),
-            numbers: kind != FrameKind::Ack && dice.hit(self.numbers),
+            shuffle: dice.hit(Fault::ShuffleKeys, self.shuffle_keys),
+            unknown: dice.hit(Fault::UnknownKeys, self.unknown_keys),
+            numbers: kind != FrameKind::Ack && dice.hit(Fault::Numbers, self.numbers),
         };
         if !(nulls || null_side || crossed || regression || style.changes()) {
             return None;
@@ -359,17 +675,17 @@ impl Faults {
         &self,
         status: u16,
         body: String,
-        dice: &mut Dice,
+        dice: &mut Chance,
     ) -> (u16, String, Nanos) {
         let wait =
-            if dice.hit(self.info_slow) { millis(self.info_slow_ms, 5_000) } else { Nanos::ZERO };
-        if dice.hit(self.info_429) {
+            if dice.hit(Fault::InfoSlow, self.info_slow) { millis(self.info_slow_ms, 5_000) } else { Nanos::ZERO };
+        if dice.hit(Fault::Info429, self.info_429) {
             (429, "null".to_owned(), wait)
-        } else if dice.hit(self.info_500) {
+        } else if dice.hit(Fault::Info500, self.info_500) {
             (500, "Internal Server Error".to_owned(), wait)
-        } else if dice.hit(self.info_garbage) {
+        } else if dice.hit(Fault::InfoGarbage, self.info_garbage) {
             (200, "<html><body>502 Bad Gateway</body></html>".to_owned(), wait)
-        } else if dice.hit(self.info_cut) {
+        } else if dice.hit(Fault::InfoCut, self.info_cut) {
             let half = (0..=body.len() / 2).rev().find(|at| body.is_char_boundary(*at));
             (status, body[..half.unwrap_or(0)].to_owned(), wait)
         } else {
@@ -467,14 +783,14 @@ mod tests {
     fn reshaped(toml: &str) -> Value {
         let faults = Faults::from_toml(toml).unwrap();
         let huge = faults.huge_frame();
-        let fate = faults.fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Dice::new(1, 1));
+        let fate = faults.fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Chance::new(1, 1));
         serde_json::from_str(&fate.text.unwrap()).unwrap()
     }
 
     #[test]
     fn without_faults_a_frame_stays_as_it_is() {
         let huge = Faults::default().huge_frame();
-        let fate = Faults::default().fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Dice::new(1, 1));
+        let fate = Faults::default().fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Chance::new(1, 1));
         assert_eq!(fate.text.as_deref(), Some(BBO));
         assert!(!(fate.binary || fate.twice || fate.torn || fate.drop));
         assert!(fate.hold.is_none() && fate.late.is_none());

@@ -206,6 +206,15 @@ impl Market {
         (self.oracle, self.mark, self.oracle_at) = (px, px, now);
     }
 
+    /// The oracle jumps by 3 %, up or down.
+    pub(super) fn jump(&mut self, now: Mono, lag: &Lag) {
+        let three_percent = self.oracle.units() / 100 * 3;
+        let up = self.dice.hit(Odds::one_in(2));
+        let fine = (tick(self.oracle, self.listing.sz_decimals) / 10).max(1);
+        let px = self.oracle.units() + if up { three_percent } else { -three_percent };
+        self.put_oracle(Px::from_units((px.div_euclid(fine) * fine).max(fine)), now, lag);
+    }
+
     /// What follows from a step of the oracle.
     fn step(&mut self, before: Px, now: Mono, lag: &Lag) {
         self.oracle_at = now;

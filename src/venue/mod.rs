@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::types::time::{Mono, Nanos, VenueMs};
 use crate::venue::account::{Accounts, Lens, View};
 use crate::venue::action::Action;
-use crate::venue::dice::Dice;
+use crate::venue::faults::Chance;
 use crate::venue::surface::desk::{Arrival, Recipient};
 use crate::venue::surface::news::REFUSALS;
 use crate::venue::surface::{Surface, info};
@@ -37,10 +37,10 @@ use crate::venue::world::{Moved, World};
 pub use account::books::Books;
 pub use action::Address;
 pub use clearing::AccountSettings;
-pub use dice::Odds;
-pub use faults::{Faults, FaultsError, Scheduled, What};
+pub use dice::{Dice, Odds};
+pub use faults::{Fault, Faults, FaultsError, Injected, Scheduled, What};
 pub use maker::Lag;
-pub use scenario::NotListed;
+pub use scenario::{Deal, NotListed};
 
 /// What a venue is made from.
 #[derive(Clone, Debug)]
@@ -233,7 +233,7 @@ pub struct Venue {
     accounts: Accounts,
     surface: Surface,
     /// Faults of `/info`.
-    info_dice: Dice,
+    info_dice: Chance,
     origin: Mono,
     /// Events of the faults, and how many of them have happened.
     happened: usize,
@@ -265,7 +265,7 @@ impl Venue {
             world,
             surface: Surface::new(&settings, faults),
             accounts: Accounts::new(settings.accounts, settings.seed),
-            info_dice: Dice::new(settings.seed, u64::MAX - 3),
+            info_dice: Chance::new(settings.seed, u64::MAX - 3),
             origin: now,
             happened: 0,
             moved: Vec::new(),
@@ -343,6 +343,20 @@ impl Venue {
         self.surface.desk.abandon(id);
     }
 
+    /// How often each fault happened so far.
+    pub fn injected(&self) -> Injected {
+        let Surface { dice, desk, .. } = &self.surface;
+        desk.dice.injected.clone().plus(&dice.injected).plus(&self.info_dice.injected)
+    }
+
+    /// From now on these faults happen; of events only those that are still to come.
+    pub fn set_faults(&mut self, now: Mono, mut faults: Faults) {
+        faults.event.sort_by_key(|event| event.at_ms);
+        let passed = now.since(self.origin).as_millis();
+        self.happened = faults.event.partition_point(|event| event.at_ms <= passed);
+        self.surface.set_faults(faults);
+    }
+
     /// When [`Venue::advance`] has something to do.
     pub fn next_deadline(&self) -> Mono {
         let arrival = self.surface.desk.next_arrival();
@@ -375,7 +389,7 @@ impl Venue {
     fn arrive(&mut self, arrival: Arrival) {
         let Arrival { at, ticket, asked } = arrival;
         let dice = &mut self.surface.desk.dice;
-        if matches!(asked.signed.action, Action::Order(_)) && dice.hit(self.surface.faults.refuse) {
+        if matches!(asked.signed.action, Action::Order(_)) && dice.hit(Fault::Refuse, self.surface.faults.refuse) {
             let most = REFUSALS.len() as u64 * 4 / 3;
             let drawn = usize::try_from(dice.below(most)).unwrap_or_default();
             match REFUSALS.get(drawn) {

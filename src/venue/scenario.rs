@@ -4,11 +4,12 @@
 //! and the lever says so.
 
 use crate::types::account::AccountMode;
-use crate::types::num::{Px, Side, Sz, Usd};
+use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::time::{Mono, VenueMs};
 use crate::venue::account::books::Books;
-use crate::venue::action::Address;
-use crate::venue::clearing::{Account, AccountSettings};
+use crate::types::order::Cloid;
+use crate::venue::action::{Address, Which};
+use crate::venue::clearing::{Account, AccountSettings, Position};
 use crate::venue::faults::What;
 use crate::venue::market::{Market, Status};
 use crate::venue::{Output, Venue};
@@ -17,6 +18,21 @@ use crate::venue::{Output, Venue};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("no market is named {0:?}")]
 pub struct NotListed(String);
+
+/// A deal of an account.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Deal {
+    /// The market.
+    pub coin: String,
+    /// The trade.
+    pub tid: u64,
+    /// The position before it, in units of 1e-8, above zero when long.
+    pub before: i64,
+    /// And after it.
+    pub after: i64,
+    /// Whether its order could only reduce.
+    pub reduce_only: bool,
+}
 
 impl Venue {
     fn market(&mut self, coin: &str) -> Result<&mut Market, NotListed> {
@@ -173,6 +189,23 @@ impl Venue {
         self.accounts.clearing.expire_agent(agent);
     }
 
+    /// Approves an agent anew that the venue once knew, for as long as the account lives.
+    pub fn renew_agent(&mut self, agent: Address) {
+        self.accounts.clearing.renew_agent(agent);
+    }
+
+    /// Uses up the nonces of the next seconds, as another program with the same key would.
+    pub fn take_nonces(&mut self, now: Mono, agent: Address) {
+        let from = self.world.time(now);
+        self.accounts.clearing.take_nonces(from, agent);
+    }
+
+    /// The oracle jumps by 3 %.
+    pub fn jump_oracle(&mut self, now: Mono, coin: &str) -> Result<(), NotListed> {
+        let lag = self.world.lag;
+        self.market(coin).map(|market| market.jump(now, &lag))
+    }
+
     /// Sets how many requests of its address budget an account has used (PROTOCOL.md §8.2).
     pub fn set_budget(&mut self, user: Address, used: u64) {
         self.accounts.clearing.set_budget(user, used);
@@ -206,6 +239,58 @@ impl Venue {
         Some(self.accounts.ledger().books(account))
     }
 
+    /// What an account holds: coin, size, and mean entry price, in the order of the markets.
+    pub fn stakes(&self, user: Address) -> Vec<(String, Szi, Px)> {
+        let Some(account) = self.accounts.clearing.account(user) else { return Vec::new() };
+        let one = |position: &Position| {
+            (position.coin.clone(), Szi::from_units(position.szi), position.entry_px())
+        };
+        account.positions.values().map(one).collect()
+    }
+
+    /// Whether a block has dealt with the order of this name.
+    pub fn knows_order(&self, user: Address, cloid: Cloid) -> bool {
+        let account = self.accounts.clearing.account(user);
+        account.is_some_and(|account| account.order(Which::Cloid(cloid)).is_some())
+    }
+
+    /// Deals of an account after the trade `last`, oldest first, as far as they are remembered.
+    pub fn deals_since(&self, user: Address, last: Option<u64>) -> Vec<Deal> {
+        let Some(account) = self.accounts.clearing.account(user) else { return Vec::new() };
+        let fresh = account.fills.iter().rev().take_while(|row| Some(row.tid) != last);
+        let mut deals: Vec<Deal> = fresh
+            .map(|row| Deal {
+                coin: row.coin.clone(),
+                tid: row.tid,
+                before: row.start_position,
+                after: row.start_position
+                    + if row.buy { row.sz.units() } else { -row.sz.units() },
+                reduce_only: account
+                    .order(Which::Oid(row.oid))
+                    .is_some_and(|order| order.row.reduce_only),
+            })
+            .collect();
+        deals.reverse();
+        deals
+    }
+
+    /// The address budget of an account: requests used, requests allowed.
+    pub fn budget(&self, user: Address) -> Option<(u64, u64)> {
+        let account = self.accounts.clearing.account(user)?;
+        Some((account.requests_used, account.requests_cap()))
+    }
+
+    /// Size decimals of a market, and whether it trades.
+    pub fn rules(&self, coin: &str) -> Option<(u8, bool)> {
+        let market = self.world.markets.get(self.world.find(coin)?)?;
+        Some((market.listing.sz_decimals, market.live()))
+    }
+
+    /// Whether only post-only orders are taken.
+    pub fn is_post_only(&self) -> bool {
+        self.accounts.clearing.is_post_only()
+    }
+
     /// Whether all books balance: what is wrong, in words, if they do not.
     pub fn audit(&self) -> Result<(), String> {
         self.accounts.clearing.audit(&self.world.markets)
@@ -213,7 +298,7 @@ impl Venue {
 
     /// All agents, or all accounts.
     fn concerned(&self, what: What) -> Vec<Address> {
-        let agents = what == What::AgentExpire;
+        let agents = matches!(what, What::AgentExpire | What::AgentRenew | What::NoncesTaken);
         let of = |one: &AccountSettings| match agents {
             true => one.agents.iter().map(|(_, address, _)| *address).collect(),
             false => vec![one.address],
@@ -225,6 +310,7 @@ impl Venue {
     pub(super) fn happen(&mut self, now: Mono, out: &mut Vec<Output>) {
         let Some(event) = self.surface.faults.event.get(self.happened).cloned() else { return };
         self.happened += 1;
+        self.surface.dice.injected.count(event.what.fault());
         match event.what {
             What::Append => drop(self.append_market(now)),
             What::OracleStop => self.run_oracle(false),
@@ -232,13 +318,21 @@ impl Venue {
             What::DropConnections => self.drop_connections(out),
             What::PostOnlyOn => self.set_post_only(true),
             What::PostOnlyOff => self.set_post_only(false),
-            What::AgentExpire | What::BudgetEmpty | What::Liquidate => {
+            What::AgentExpire
+            | What::AgentRenew
+            | What::BudgetEmpty
+            | What::BudgetRefill
+            | What::NoncesTaken
+            | What::Liquidate => {
                 // The file's addresses were checked when it was read.
                 let named = event.address.as_deref().and_then(Address::parse);
                 for address in named.map_or_else(|| self.concerned(event.what), |one| vec![one]) {
                     match event.what {
                         What::AgentExpire => self.expire_agent(address),
+                        What::AgentRenew => self.renew_agent(address),
+                        What::NoncesTaken => self.take_nonces(now, address),
                         What::Liquidate => self.liquidate(address),
+                        What::BudgetRefill => self.set_budget(address, 0),
                         _ => self.empty_budget(address),
                     }
                 }
@@ -250,13 +344,19 @@ impl Venue {
                 let coins: Vec<String> = event.coin.map_or_else(all, |coin| vec![coin]);
                 for coin in &coins {
                     // Names of events were checked at the start.
-                    let _ = self.happen_to(event.what, coin, event.value);
+                    let _ = self.happen_to(now, event.what, coin, event.value);
                 }
             }
         }
     }
 
-    fn happen_to(&mut self, what: What, coin: &str, value: Option<u8>) -> Result<(), NotListed> {
+    fn happen_to(
+        &mut self,
+        now: Mono,
+        what: What,
+        coin: &str,
+        value: Option<u8>,
+    ) -> Result<(), NotListed> {
         match what {
             What::Halt => self.halt(coin),
             What::Resume => self.resume(coin),
@@ -264,7 +364,9 @@ impl Venue {
             What::GrowthOff => self.set_growth(coin, false),
             What::GrowthOn => self.set_growth(coin, true),
             What::SzDecimals => self.set_sz_decimals(coin, value.unwrap_or_default()),
+            What::MaxLeverage => self.set_max_leverage(coin, value.unwrap_or(1).into()),
             What::OpenInterestToCap => self.climb_to_cap(coin),
+            What::OracleJump => self.jump_oracle(now, coin),
             What::OracleFreeze => self.freeze_oracle(coin, true),
             What::OracleThaw => self.freeze_oracle(coin, false),
             What::MakersFreeze => self.freeze_makers(coin, true),
@@ -278,7 +380,10 @@ impl Venue {
             | What::PostOnlyOn
             | What::PostOnlyOff
             | What::AgentExpire
+            | What::AgentRenew
             | What::BudgetEmpty
+            | What::BudgetRefill
+            | What::NoncesTaken
             | What::Liquidate => Ok(()),
         }
     }

@@ -16,8 +16,7 @@ use crate::types::time::{Mono, Nanos};
 use crate::venue::account::books::Ledger;
 use crate::venue::action::{Address, Signed};
 use crate::venue::clearing::{Account, AccountSettings, Clearing, FillRow, Outcome, Role, Ticket};
-use crate::venue::dice::Dice;
-use crate::venue::faults::Faults;
+use crate::venue::faults::{Chance, Fault, Faults};
 use crate::venue::wire::Asked;
 use crate::venue::world::World;
 
@@ -54,10 +53,10 @@ pub(super) enum Lens {
 
 impl Lens {
     /// Draws what the next answer is made from.
-    pub(super) fn drawn(faults: &Faults, dice: &mut Dice) -> Self {
-        if dice.hit(faults.account_zero) {
+    pub(super) fn drawn(faults: &Faults, dice: &mut Chance) -> Self {
+        if dice.hit(Fault::AccountZero, faults.account_zero) {
             Lens::Zero
-        } else if dice.hit(faults.account_stale) {
+        } else if dice.hit(Fault::AccountStale, faults.account_stale) {
             Lens::Earlier
         } else {
             Lens::Now

@@ -6,7 +6,7 @@
 use crate::types::num::Usd;
 use crate::types::time::VenueMs;
 use crate::venue::action::{Action, Address, Signed};
-use crate::venue::clearing::account::Account;
+use crate::venue::clearing::account::{Account, Agent};
 use crate::venue::clearing::block::Pending;
 use crate::venue::clearing::{Clearing, Outcome, Role, Ticket, answer};
 use crate::venue::market::Market;
@@ -161,9 +161,27 @@ impl Clearing {
     /// Ends an agent's approval.
     pub(in crate::venue) fn expire_agent(&mut self, agent: Address) {
         for account in self.accounts.values_mut() {
-            account.agents.retain(|one| one.address != agent);
+            let lapsed = account.agents.extract_if(.., |one| one.address == agent);
+            self.lapsed.extend(lapsed.map(|one| (account.address, one)));
         }
         self.nonces.remove(&agent);
+    }
+
+    /// Approves an agent anew whose approval was ended, without an end.
+    pub(in crate::venue) fn renew_agent(&mut self, agent: Address) {
+        for (user, one) in self.lapsed.extract_if(.., |(_, one)| one.address == agent) {
+            if let Some(account) = self.accounts.get_mut(&user) {
+                account.agents.push(Agent { valid_until: None, ..one });
+            }
+        }
+    }
+
+    /// Uses up as many nonces of the two seconds from now on as are remembered.
+    pub(in crate::venue) fn take_nonces(&mut self, from: VenueMs, agent: Address) {
+        let from = from.0.max(0).unsigned_abs() + 1_000;
+        for nonce in (from..).step_by(10).take(NONCES) {
+            self.burn_nonce(agent, nonce);
+        }
     }
 
     /// What an address is to the venue. An agent that has expired is none once a block has passed.

@@ -180,6 +180,8 @@ pub(in crate::venue) struct Clearing {
     accounts: BTreeMap<Address, Account>,
     /// The highest nonces of each signer.
     nonces: BTreeMap<Address, BTreeSet<u64>>,
+    /// Agents whose approval was ended by scenario, and whose they were.
+    lapsed: Vec<(Address, Agent)>,
     /// Actions that wait for their block, as proposed.
     pending: Vec<Pending>,
     news: News,
@@ -202,6 +204,7 @@ impl Clearing {
         Self {
             accounts: settings.iter().map(|one| (one.address, Account::new(one))).collect(),
             nonces: BTreeMap::new(),
+            lapsed: Vec::new(),
             pending: Vec::new(),
             news: News::default(),
             dice: Dice::new(seed, u64::MAX - 4),
@@ -222,6 +225,11 @@ impl Clearing {
     /// Whether only post-only orders are taken.
     pub(in crate::venue) fn set_post_only(&mut self, on: bool) {
         self.post_only = on;
+    }
+
+    /// Whether that is so.
+    pub(in crate::venue) fn is_post_only(&self) -> bool {
+        self.post_only
     }
 
     /// Refuses the next `n` orders with these words.

@@ -64,6 +64,8 @@ pub(super) struct Connection {
     pub(super) expire_at: Mono,
     /// From when on it is half-open.
     pub(super) stall_at: Mono,
+    /// Whether that was counted.
+    pub(super) stalled: bool,
     /// Until when its frames wait.
     pub(super) held_until: Mono,
     pub(super) held: VecDeque<Arc<str>>,

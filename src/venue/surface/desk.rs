@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::types::time::{Mono, Nanos};
 use crate::venue::action::Address;
 use crate::venue::clearing::Ticket;
-use crate::venue::dice::Dice;
+use crate::venue::faults::Chance;
 use crate::venue::surface::request::UserKind;
 use crate::venue::wire::Asked;
 use crate::venue::{ConnId, ExchangeId, Reply, Timing};
@@ -55,7 +55,7 @@ pub(in crate::venue) struct Desk {
     mail: BTreeMap<(Mono, u64), Mail>,
     replies: BTreeMap<ExchangeId, Reply>,
     /// How long things take, and the faults of accounts.
-    pub(in crate::venue) dice: Dice,
+    pub(in crate::venue) dice: Chance,
 }
 
 impl Desk {
@@ -68,7 +68,7 @@ impl Desk {
             waiting: BTreeMap::new(),
             mail: BTreeMap::new(),
             replies: BTreeMap::new(),
-            dice: Dice::new(seed, u64::MAX - 5),
+            dice: Chance::new(seed, u64::MAX - 5),
         }
     }
 

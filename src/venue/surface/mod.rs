@@ -15,8 +15,7 @@ use serde_json::Value;
 use crate::types::time::{Mono, Nanos};
 use crate::venue::account::{Lens, View};
 use crate::venue::action::Address;
-use crate::venue::dice::Dice;
-use crate::venue::faults::{Faults, FrameKind};
+use crate::venue::faults::{Chance, Fault, Faults, FrameKind};
 use crate::venue::market::Status;
 use crate::venue::surface::connection::{Cadence, Connection, Window};
 use crate::venue::surface::desk::{Desk, Recipient};
@@ -44,7 +43,7 @@ pub(super) struct Surface {
     /// What concerns accounts and is under way.
     pub(super) desk: Desk,
     /// Connection fates and frame faults.
-    dice: Dice,
+    pub(super) dice: Chance,
     next_ctx: Mono,
     ctx_at: usize,
     /// Whether anybody is subscribed to a context.
@@ -66,7 +65,7 @@ impl Surface {
             opened: Window::default(),
             messages: Window::default(),
             info_weight: Window::default(),
-            dice: Dice::new(seed, u64::MAX - 2),
+            dice: Chance::new(seed, u64::MAX - 2),
             next_ctx: Mono::MAX,
             ctx_at: 0,
             ctx_wanted: false,
@@ -104,15 +103,27 @@ impl Surface {
             drop_at,
             expire_at: expire.unwrap_or(Mono::MAX),
             stall_at,
+            stalled: false,
             held_until: Mono(0),
             held: VecDeque::new(),
             late: Vec::new(),
             clocks: [Mono::MAX; 6],
         });
         if self.faults.greeting {
+            self.dice.injected.count(Fault::Greeting);
             out.push(Output::Text(id, "Websocket connection established.".into()));
         }
         Ok(id)
+    }
+
+    /// From now on these faults happen; connections lose the ends that were drawn for them.
+    pub(super) fn set_faults(&mut self, faults: Faults) {
+        self.huge_frame = faults.huge_frame();
+        self.faults = faults;
+        for one in &mut self.connections {
+            (one.drop_at, one.expire_at) = (Mono::MAX, Mono::MAX);
+            one.stall_at = if one.stalled { one.stall_at } else { Mono::MAX };
+        }
     }
 
     pub(super) fn disconnect(&mut self, conn: ConnId) {
@@ -398,9 +409,11 @@ impl Surface {
     fn attend(&mut self, now: Mono, at: usize, view: View<'_>, out: &mut Vec<Output>) {
         let one = &mut self.connections[at];
         if one.drop_at <= now {
+            self.dice.injected.count(Fault::DropAfter);
             return self.end(at, out);
         }
         if one.expire_at <= now {
+            self.dice.injected.count(Fault::Expire);
             let conn = one.id;
             out.push(Output::Close { conn, code: 1000, reason: "Expired" });
             return self.disconnect(conn);
@@ -411,6 +424,9 @@ impl Surface {
         }
         if stalled {
             // Nothing is due on a dead socket but its fate.
+            if !std::mem::replace(&mut one.stalled, true) {
+                self.dice.injected.count(Fault::Stall);
+            }
             one.sent_at = now;
             one.clocks = [Mono::MAX; 6];
             one.held.clear();

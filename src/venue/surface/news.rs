@@ -9,7 +9,7 @@ use crate::venue::account::{Accounts, View, rows, state};
 use crate::venue::action::Address;
 use crate::venue::clearing::{FillRow, Outcome, Ticket, UpdateRow};
 use crate::venue::dice::Odds;
-use crate::venue::faults::FrameKind;
+use crate::venue::faults::{Fault, FrameKind};
 use crate::venue::surface::desk::{Mail, Permuted, Recipient};
 use crate::venue::surface::frames::{self, array};
 use crate::venue::surface::request::{Sub, UserKind};
@@ -84,36 +84,36 @@ impl Surface {
 
     fn permuted(&mut self) -> Permuted {
         let dice = &mut self.desk.dice;
-        if dice.hit(self.faults.answer_first) {
+        if dice.hit(Fault::AnswerFirst, self.faults.answer_first) {
             Permuted::AnswerFirst
-        } else if dice.hit(self.faults.fills_first) {
+        } else if dice.hit(Fault::FillsFirst, self.faults.fills_first) {
             Permuted::FillsFirst
-        } else if dice.hit(self.faults.updates_last) {
+        } else if dice.hit(Fault::UpdatesLast, self.faults.updates_last) {
             Permuted::UpdatesLast
         } else {
             Permuted::No
         }
     }
 
-    fn hit(&mut self, odds: Odds) -> bool {
-        self.desk.dice.hit(odds)
+    fn hit(&mut self, fault: Fault, odds: Odds) -> bool {
+        self.desk.dice.hit(fault, odds)
     }
 
     pub(super) fn answer(&mut self, at: Mono, ticket: Ticket, body: String) {
-        let copies = if self.hit(self.faults.answer_lost) {
+        let copies = if self.hit(Fault::AnswerLost, self.faults.answer_lost) {
             0
-        } else if self.hit(self.faults.answer_twice) {
+        } else if self.hit(Fault::AnswerTwice, self.faults.answer_twice) {
             2
         } else {
             1
         };
-        let late = self.hit(self.faults.answer_late);
+        let late = self.hit(Fault::AnswerLate, self.faults.answer_late);
         let late = if late { self.faults.answer_late() } else { Nanos::ZERO };
         self.desk.post(at.plus(late), Mail::Answer { ticket, body, copies });
     }
 
     fn updates(&mut self, at: Mono, user: Address, rows: &[UpdateRow]) {
-        if self.hit(self.faults.updates_lost) {
+        if self.hit(Fault::UpdatesLost, self.faults.updates_lost) {
             return;
         }
         let row = |row: &UpdateRow, unknown: bool| {
@@ -121,7 +121,7 @@ impl Surface {
         };
         let unknown = self.faults.update_unknown_word;
         let texts: Vec<String> =
-            rows.iter().map(|one| row(one, self.desk.dice.hit(unknown))).collect();
+            rows.iter().map(|one| row(one, self.desk.dice.hit(Fault::UpdateUnknownWord, unknown))).collect();
         let frame = frames::channel("orderUpdates", &array(texts.into_iter()));
         self.desk.post(at, Mail::News { kind: UserKind::OrderUpdates, user, frame });
     }
@@ -135,7 +135,7 @@ impl Surface {
         world: &World,
     ) {
         for row in rows {
-            if self.hit(self.faults.fill_split) {
+            if self.hit(Fault::FillSplit, self.faults.fill_split) {
                 let decimals = world.find(&row.coin).and_then(|at| world.markets.get(at));
                 let lot = decimals.and_then(|market| Sz::lot(market.listing.sz_decimals));
                 accounts.part(row, lot.unwrap_or(Sz::from_units(1)));
@@ -143,17 +143,17 @@ impl Surface {
         }
         accounts.book_fills(user, rows);
         let mut told: Vec<FillRow> = rows.iter().flat_map(|row| accounts.told(row)).collect();
-        if self.hit(self.faults.fills_disordered) {
+        if self.hit(Fault::FillsDisordered, self.faults.fills_disordered) {
             // At least two change places, if there are two.
             for at in (1..told.len()).rev() {
                 let other = self.desk.dice.below(at as u64);
                 told.swap(at, usize::try_from(other).unwrap_or_default());
             }
         }
-        if self.hit(self.faults.fill_lost) {
+        if self.hit(Fault::FillLost, self.faults.fill_lost) {
             return;
         }
-        let copies = if self.hit(self.faults.fill_twice) { 2 } else { 1 };
+        let copies = if self.hit(Fault::FillTwice, self.faults.fill_twice) { 2 } else { 1 };
         let rows = array(told.iter().map(|row| rows::fill(user, row)));
         let data = format!(r#"{{"user":"{user}","fills":{rows}}}"#);
         let fills = frames::channel("userFills", &data);

@@ -5,17 +5,17 @@
 //! a real clock.
 
 mod http;
-mod peer;
+pub mod peer;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::types::time::{Mono, Nanos};
@@ -178,7 +178,7 @@ struct Loop {
     poll: Poll,
     listener: TcpListener,
     /// The place is the token.
-    peers: Vec<Option<Peer>>,
+    peers: Vec<Option<Peer<TcpStream>>>,
     start: Instant,
     outputs: Vec<Output>,
     backlog_max: usize,
@@ -265,14 +265,16 @@ impl Loop {
         self.count_open();
     }
 
-    fn end(&mut self, mut peer: Peer) {
+    fn end(&mut self, mut peer: Peer<TcpStream>) {
         if let Some(conn) = peer.conn.take() {
             self.venue.disconnect(conn);
         }
         if let Some(id) = peer.waits() {
             self.venue.abandon(id);
         }
-        peer.close();
+        if let Some(stream) = peer.stream() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     fn count_open(&self) {
@@ -287,7 +289,7 @@ impl Loop {
                 Output::Text(conn, _) | Output::Binary(conn, _) | Output::Torn(conn, _) => *conn,
                 Output::Close { conn, .. } | Output::Drop(conn) => *conn,
             };
-            let of = |peer: &Option<Peer>| peer.as_ref().is_some_and(|p| p.conn == Some(conn));
+            let of = |peer: &Option<Peer<TcpStream>>| peer.as_ref().is_some_and(|p| p.conn == Some(conn));
             let Some(at) = self.peers.iter().position(of) else { continue };
             let Some(mut peer) = self.peers[at].take() else { continue };
             if let Output::Text(_, text) = &output {

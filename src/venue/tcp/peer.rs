@@ -1,9 +1,7 @@
 //! One TCP connection: HTTP until it upgrades, WebSocket afterwards.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 
-use mio::net::TcpStream;
 use tungstenite::error::Error as WsError;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
@@ -20,7 +18,7 @@ const FRAME_MAX: usize = 64 * 1024;
 
 /// Whether a connection goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Turn {
+pub enum Turn {
     Stays,
     /// More may have arrived: it wants another turn once what it caused has been sent.
     More,
@@ -29,28 +27,28 @@ pub(super) enum Turn {
 
 /// A client that does not read what it is sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TooSlow;
+pub struct TooSlow;
 
 /// One connection.
-pub(super) struct Peer {
-    stage: Stage,
+pub struct Peer<S> {
+    stage: Stage<S>,
     /// Its name at the venue, once upgraded and until the venue ends it.
-    pub(super) conn: Option<ConnId>,
+    pub conn: Option<ConnId>,
     /// HTTP requests so far.
     pub(super) requests: u64,
     /// When it ends for lack of anything happening.
     idle_at: Mono,
 }
 
-enum Stage {
-    Http(Http),
-    Socket(Box<WebSocket<TcpStream>>),
+enum Stage<S> {
+    Http(Http<S>),
+    Socket(Box<WebSocket<S>>),
     /// Between two stages only.
     Moving,
 }
 
-struct Http {
-    stream: TcpStream,
+struct Http<S> {
+    stream: S,
     input: Vec<u8>,
     output: Vec<u8>,
     /// An answer that takes its time.
@@ -63,8 +61,9 @@ struct Http {
     eof: bool,
 }
 
-impl Peer {
-    pub(super) fn new(stream: TcpStream, now: Mono) -> Self {
+impl<S: Read + Write> Peer<S> {
+    /// One that has just connected.
+    pub fn new(stream: S, now: Mono) -> Self {
         let http = Http {
             stream,
             input: Vec::new(),
@@ -78,7 +77,7 @@ impl Peer {
     }
 
     /// When it wants a turn though nothing arrives.
-    pub(super) fn next_deadline(&self) -> Mono {
+    pub fn next_deadline(&self) -> Mono {
         match &self.stage {
             Stage::Http(http) => self.idle_at.min(http.slow.as_ref().map_or(Mono::MAX, |s| s.0)),
             // A live socket's idleness is the venue's to judge.
@@ -96,7 +95,7 @@ impl Peer {
     }
 
     /// Reads what is there, answers, and writes what fits.
-    pub(super) fn turn(
+    pub fn turn(
         &mut self,
         now: Mono,
         venue: &mut Venue,
@@ -119,7 +118,7 @@ impl Peer {
 
     fn http(
         &mut self,
-        mut http: Http,
+        mut http: Http<S>,
         now: Mono,
         venue: &mut Venue,
         outputs: &mut Vec<Output>,
@@ -200,7 +199,7 @@ impl Peer {
     #[allow(clippy::too_many_arguments, reason = "one call site")]
     fn upgrade(
         &mut self,
-        mut http: Http,
+        mut http: Http<S>,
         conn: ConnId,
         accept: &[u8],
         now: Mono,
@@ -232,7 +231,7 @@ impl Peer {
 
     fn socket(
         &mut self,
-        socket: &mut WebSocket<TcpStream>,
+        socket: &mut WebSocket<S>,
         now: Mono,
         venue: &mut Venue,
         outputs: &mut Vec<Output>,
@@ -253,7 +252,7 @@ impl Peer {
     }
 
     /// Queues what the venue wants sent.
-    pub(super) fn send(&mut self, now: Mono, output: Output) -> Result<Turn, TooSlow> {
+    pub fn send(&mut self, now: Mono, output: Output) -> Result<Turn, TooSlow> {
         let Stage::Socket(socket) = &mut self.stage else { return Ok(Turn::Ends) };
         let written = match output {
             Output::Text(_, text) => socket.write(Message::text(&*text)),
@@ -285,7 +284,7 @@ impl Peer {
     }
 
     /// Writes what fits.
-    pub(super) fn flush(&mut self) -> Turn {
+    pub fn flush(&mut self) -> Turn {
         match &mut self.stage {
             Stage::Socket(socket) => flush(socket),
             Stage::Http(_) => Turn::Stays,
@@ -293,18 +292,17 @@ impl Peer {
         }
     }
 
-    /// Ends the TCP connection.
-    pub(super) fn close(self) {
-        let stream = match &self.stage {
-            Stage::Http(http) => &http.stream,
-            Stage::Socket(socket) => socket.get_ref(),
-            Stage::Moving => return,
-        };
-        let _ = stream.shutdown(Shutdown::Both);
+    /// What carries it.
+    pub fn stream(&mut self) -> Option<&mut S> {
+        match &mut self.stage {
+            Stage::Http(http) => Some(&mut http.stream),
+            Stage::Socket(socket) => Some(socket.get_mut()),
+            Stage::Moving => None,
+        }
     }
 }
 
-fn flush(socket: &mut WebSocket<TcpStream>) -> Turn {
+fn flush<S: Read + Write>(socket: &mut WebSocket<S>) -> Turn {
     match socket.flush() {
         Ok(()) => Turn::Stays,
         Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Turn::Stays,
@@ -313,7 +311,7 @@ fn flush(socket: &mut WebSocket<TcpStream>) -> Turn {
 }
 
 /// Writes the first half of a text frame.
-fn tear(socket: &mut WebSocket<TcpStream>, text: &str) {
+fn tear<S: Read + Write>(socket: &mut WebSocket<S>, text: &str) {
     let frame = Frame::message(text.as_bytes().to_vec(), OpCode::Data(Data::Text), true);
     let mut bytes = Vec::new();
     // If the backlog does not fit, half a frame of it is torn as well.
@@ -322,7 +320,7 @@ fn tear(socket: &mut WebSocket<TcpStream>, text: &str) {
     }
 }
 
-impl Http {
+impl<S: Read + Write> Http<S> {
     /// Reads what is there, up to one request's worth.
     fn fill(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];

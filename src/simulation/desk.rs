@@ -1,0 +1,186 @@
+//! The desk of the simulation: the real readings, question by question, over a REST interface that
+//! takes its time.
+
+use std::collections::VecDeque;
+
+use crate::account::reading::{AccountReading, Reading, UniverseReading};
+use crate::simulation::fault::{Chance, Fault, HostFaults};
+use crate::types::account::AccountState;
+use crate::types::event::Event;
+use crate::types::market::Universe;
+use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::venue::{Reply, Venue};
+
+/// An answer that takes longer is none.
+const TIMEOUT: Nanos = Nanos::from_secs(10);
+/// Requests that may wait, as on the ring of the real one.
+const WAITING: usize = 64;
+
+/// What the engine asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Request {
+    /// The venue.
+    Universe,
+    /// The account.
+    Account {
+        /// Fills from here on.
+        since: VenueMs,
+    },
+}
+
+/// A reading under way.
+#[derive(Debug)]
+enum Open {
+    Universe(UniverseReading),
+    Account(AccountReading),
+}
+
+/// What came of one.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Whole.
+    Universe(Universe),
+    /// Not.
+    UniverseFailed,
+    /// Whole.
+    Account(AccountState),
+    /// Not.
+    AccountFailed,
+}
+
+impl Answer {
+    /// As the engine hears it.
+    pub(super) fn event(&self) -> Event<'_> {
+        match self {
+            Answer::Universe(universe) => Event::Universe(universe),
+            Answer::UniverseFailed => Event::UniverseFailed,
+            Answer::Account(state) => Event::Account(state),
+            Answer::AccountFailed => Event::AccountFailed,
+        }
+    }
+}
+
+/// One thing at a time, in order.
+#[derive(Debug)]
+pub(super) struct Desk {
+    dexes: Vec<String>,
+    user: String,
+    waiting: VecDeque<Request>,
+    open: Option<Open>,
+    /// When the question that is asked reaches the venue, or, with an answer, when that arrives.
+    due: Mono,
+    reply: Option<Reply>,
+    asked_at: Mono,
+}
+
+impl Desk {
+    pub(super) fn new(dex: &str, user: &str) -> Self {
+        Self {
+            dexes: vec![dex.to_owned()],
+            user: user.to_owned(),
+            waiting: VecDeque::new(),
+            open: None,
+            due: Mono::MAX,
+            reply: None,
+            asked_at: Mono(0),
+        }
+    }
+
+    /// Takes a request, if there is room.
+    pub(super) fn ask(
+        &mut self,
+        now: Mono,
+        request: Request,
+        faults: &HostFaults,
+        dice: &mut Chance,
+    ) {
+        if self.waiting.len() < WAITING && !dice.hit(Fault::ReadingLost, faults.reading_lost) {
+            self.waiting.push_back(request);
+        }
+        self.begin(now, dice);
+    }
+
+    /// When something of it is due.
+    pub(super) fn next_due(&self) -> Mono {
+        self.due
+    }
+
+    fn begin(&mut self, now: Mono, dice: &mut Chance) {
+        if self.open.is_some() {
+            return;
+        }
+        self.open = self.waiting.pop_front().map(|request| match request {
+            Request::Universe => Open::Universe(UniverseReading::new(&self.dexes, Some(&self.user))),
+            Request::Account { since } => {
+                Open::Account(AccountReading::new(&self.dexes, &self.user, since, None))
+            }
+        });
+        self.due = match self.open {
+            Some(_) => self.set_out(now, dice),
+            None => Mono::MAX,
+        };
+    }
+
+    /// A question is on its way.
+    fn set_out(&mut self, now: Mono, dice: &mut Chance) -> Mono {
+        self.asked_at = now;
+        now.plus(Nanos::from_millis(2 + dice.below(40)))
+    }
+
+    /// Does what is due; a reading that has ended is returned.
+    pub(super) fn advance(
+        &mut self,
+        now: Mono,
+        venue: &mut Venue,
+        dice: &mut Chance,
+    ) -> Option<Answer> {
+        if now < self.due {
+            return None;
+        }
+        let open = self.open.as_mut()?;
+        let question = match open {
+            Open::Universe(reading) => reading.question(),
+            Open::Account(reading) => reading.question(),
+        };
+        let Some(reply) = self.reply.take() else {
+            // It reaches the venue.
+            let body = question.map(|question| question.body.to_string()).unwrap_or_default();
+            let reply = venue.info(now, body.as_bytes());
+            self.due = now.plus(reply.wait).plus(Nanos::from_millis(2 + dice.below(60)));
+            self.reply = Some(reply);
+            return None;
+        };
+        let kind = question.map_or("", |question| question.kind);
+        let late = now.since(self.asked_at) > TIMEOUT;
+        let taken = late_or_refused(&reply, kind, late).and_then(|()| {
+            let body = reply.body.as_bytes();
+            match open {
+                Open::Universe(reading) => reading.answer(body).ok(),
+                Open::Account(reading) => reading.answer(body).ok(),
+            }
+        });
+        let more = match open {
+            Open::Universe(reading) => reading.question().is_some(),
+            Open::Account(reading) => reading.question().is_some(),
+        };
+        if taken.is_some() && more {
+            self.due = self.set_out(now, dice);
+            return None;
+        }
+        let whole = taken.is_some();
+        let answer = self.open.take().map(|open| match open {
+            Open::Universe(reading) if whole => Answer::Universe(reading.whole()),
+            Open::Universe(_) => Answer::UniverseFailed,
+            Open::Account(reading) if whole => Answer::Account(reading.whole()),
+            Open::Account(_) => Answer::AccountFailed,
+        });
+        self.begin(now, dice);
+        answer
+    }
+}
+
+/// `None` for an answer that the reader would not take, as its `ask` judges it.
+fn late_or_refused(reply: &Reply, kind: &str, late: bool) -> Option<()> {
+    let unknown_dex = reply.status == 500 && kind == "meta" && reply.body == "null";
+    (!late && (reply.status == 200 || unknown_dex)).then_some(())
+}

@@ -1,0 +1,509 @@
+//! The invariants, judged after every event by what the engine asked for, what the venue knows, and
+//! the shadow of both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::simulation::shadow::books::{Orders, Sent};
+use crate::simulation::shadow::market::Heard;
+use crate::types::config::Config;
+use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::note::Note;
+use crate::types::num::{Side, Sz, Usd};
+use crate::types::order::Purpose;
+use crate::types::record::{Decision, Row, SignalRow};
+use crate::types::time::{Mono, Nanos};
+use crate::venue::{Address, Venue};
+
+macro_rules! invariants {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What always holds.
+        #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+        pub enum Invariant {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Invariant {
+            /// All of them.
+            pub const ALL: &'static [Invariant] = &[$(Invariant::$name,)*];
+
+            /// In a word.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Invariant::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+invariants! {
+    /// What is held and may still fill stays within `position.max_total_notional`.
+    TotalLimit = "total_limit",
+    /// The same in a market, within `position.max_notional_per_market`.
+    MarketLimit = "market_limit",
+    /// Positions, and markets that may become one, within `position.max_concurrent_positions`.
+    PositionsLimit = "positions_limit",
+    /// No entry where something is held or may still fill.
+    OneEntry = "one_entry",
+    /// No entry while HardStop holds.
+    NotStopped = "not_stopped",
+    /// No entry before link, channels, account and markets are known.
+    Ready = "ready",
+    /// No signal is approved that a gate forbids, or whose edge does not cover its cost.
+    Gated = "gated",
+    /// What is sent is what was approved, once.
+    SentAsApproved = "sent_as_approved",
+    /// Names and nonces are used once, orders are immediate or cancel, and expire.
+    Unique = "unique",
+    /// Prices and sizes are such as the venue takes.
+    Valid = "valid",
+    /// What may only reduce never grows a position.
+    ReduceOnly = "reduce_only",
+    /// No entry from the requests that are kept for exits.
+    Reserve = "reserve",
+    /// The key is in nothing that leaves.
+    Secret = "secret",
+    /// Time goes on: the engine wants no tick at once for ever.
+    Progress = "progress",
+    /// A position closes within TimeStop and a bound, while the venue can be traded with.
+    TimeStop = "time_stop",
+    /// Rows make sense: ids once, sums right, an order's row once.
+    Rows = "rows",
+    /// After a quiet time the engine holds what the venue holds.
+    Agrees = "agrees",
+    /// After a quiet time no order is open.
+    Settled = "settled",
+    /// An end in order comes, and leaves nothing open.
+    Ends = "ends",
+    /// Profit and fees of all round trips are the venue's, to the cent.
+    Money = "money",
+    /// Every signal is in the files once, with its follow-ups, its probes and its cross.
+    Recorded = "recorded",
+    /// When nothing was seen, a gap says so.
+    Gaps = "gaps",
+    /// The venue's own books balance.
+    Audit = "audit",
+}
+
+/// One that did not hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Broken {
+    /// Which.
+    pub invariant: Invariant,
+    /// How.
+    pub what: String,
+}
+
+/// How long a position may stay open beyond TimeStop while nothing is in its way.
+const EXIT_BOUND: Nanos = Nanos::from_secs(90);
+
+/// What one batch of actions asked for.
+#[derive(Default)]
+struct Batch {
+    sent: Vec<Sent>,
+    approved: Vec<(u128, Purpose, Side, i64, i64)>,
+}
+
+/// The judge of one run.
+pub(super) struct Judge {
+    config: Config,
+    user: Address,
+    coins: Vec<String>,
+    /// The key in hex, which must be nowhere.
+    secret: String,
+    pub(super) heard: Heard,
+    orders: Orders,
+    process: u64,
+    /// What READY needs of this link.
+    linked_at: Option<Mono>,
+    channels: [bool; 2],
+    /// A whole reading of the account that was asked for on this link.
+    account_read: bool,
+    stopped: BTreeSet<StopReason>,
+    /// Signals that were approved and not sent yet.
+    approved: BTreeMap<u64, SignalRow>,
+    batch: Batch,
+    /// Markets with a position: since when, and since when nothing is in the way of its exit.
+    held: BTreeMap<String, (Mono, Mono)>,
+    signals: BTreeSet<u64>,
+    ended: BTreeSet<u128>,
+    /// The budget was emptied behind the engine's back; until it has read the account anew.
+    pub(super) budget_moved: bool,
+    /// Sums over the rows of all round trips.
+    pub(super) gross: Usd,
+    pub(super) fees: Usd,
+    checked: [u64; Invariant::ALL.len()],
+    broken: Option<Broken>,
+    last_deal: Option<u64>,
+}
+
+impl Judge {
+    pub(super) fn new(config: &Config, user: Address, secret: String) -> Self {
+        Self {
+            config: config.clone(),
+            user,
+            coins: Vec::new(),
+            secret,
+            heard: Heard::new(config),
+            orders: Orders::default(),
+            process: 0,
+            linked_at: None,
+            channels: [false; 2],
+            account_read: false,
+            stopped: BTreeSet::new(),
+            approved: BTreeMap::new(),
+            batch: Batch::default(),
+            held: BTreeMap::new(),
+            signals: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            budget_moved: false,
+            gross: Usd::ZERO,
+            fees: Usd::ZERO,
+            checked: [0; Invariant::ALL.len()],
+            broken: None,
+            last_deal: None,
+        }
+    }
+
+    /// What was broken first.
+    pub(super) fn broken(&self) -> Option<&Broken> {
+        self.broken.as_ref()
+    }
+
+    /// How often each was checked.
+    pub(super) fn checked(&self) -> &[u64] {
+        &self.checked
+    }
+
+    /// Orders sent in all.
+    pub(super) fn orders_sent(&self) -> usize {
+        self.orders.count()
+    }
+
+    /// Says that it holds, or how not.
+    pub(super) fn hold(
+        &mut self,
+        invariant: Invariant,
+        holds: bool,
+        what: impl FnOnce() -> String,
+    ) {
+        self.checked[invariant as usize] += 1;
+        if !holds && self.broken.is_none() {
+            self.broken = Some(Broken { invariant, what: what() });
+        }
+    }
+
+    /// A process has begun, with what was kept of HardStop.
+    pub(super) fn born(&mut self, process: u64, kept: &HardStop) {
+        self.process = process;
+        self.heard = Heard::new(&self.config);
+        self.unlinked();
+        self.stopped = kept.reasons().map(|(reason, _)| reason).collect();
+        self.approved.clear();
+    }
+
+    /// The link is open.
+    pub(super) fn linked(&mut self, now: Mono) {
+        self.linked_at = Some(now);
+    }
+
+    /// It is gone.
+    pub(super) fn unlinked(&mut self) {
+        self.linked_at = None;
+        self.channels = [false; 2];
+        self.account_read = false;
+        self.heard.forget_link();
+    }
+
+    /// A whole reading of the account was heard.
+    pub(super) fn account(&mut self, asked_at: Mono) {
+        self.account_read |= self.linked_at.is_some_and(|at| asked_at >= at);
+        self.budget_moved = false;
+    }
+
+    /// The engine is about to hear a text.
+    pub(super) fn frame(&mut self, now: Mono, text: &str) {
+        self.heard.frame(now, text);
+        self.orders.heard(self.process, text);
+        if self.channels != [true; 2] {
+            let acknowledged = text.contains("subscriptionResponse");
+            let snapshot = text.contains(r#""channel":"userFills""#);
+            self.channels[0] |= acknowledged && text.contains("orderUpdates");
+            self.channels[1] |= (acknowledged || snapshot) && text.contains("userFills");
+        }
+    }
+
+    /// Markets as the venue lists them now.
+    pub(super) fn listed(&mut self, coins: Vec<String>) {
+        self.coins = coins;
+    }
+
+    /// The engine sends a text.
+    pub(super) fn send(&mut self, now: Mono, text: &str, venue: &Venue) {
+        let secret = text.contains(&self.secret);
+        self.hold(Invariant::Secret, !secret, || "the key is in a frame".to_owned());
+        let action = match self.orders.read(self.process, text) {
+            Ok(None) => return,
+            Ok(Some(action)) => action,
+            Err(why) => return self.hold(Invariant::Unique, false, || why),
+        };
+        self.hold(Invariant::Unique, true, String::new);
+        for order in &action.orders {
+            self.batch.sent.push(order.clone());
+            self.judge_numbers(order, venue);
+            if !order.reduce_only {
+                self.judge_entry(now, order, venue);
+            }
+        }
+        let entries = action.orders.iter().filter(|order| !order.reduce_only).count();
+        self.orders.sent(action);
+        if entries > 0 {
+            self.judge_limits(now, entries, venue);
+        }
+    }
+
+    fn judge_numbers(&mut self, order: &Sent, venue: &Venue) {
+        let coin = self.coin(order);
+        let Some((decimals, _)) = venue.rules(&coin) else {
+            return self.hold(Invariant::Valid, false, || format!("no market: {order:?}"));
+        };
+        // A change of decimals is known to the engine only with its next reading.
+        let Some(market) = self.heard.market(&coin) else { return };
+        if market.sz_decimals() != decimals {
+            return;
+        }
+        let lot = 10_i128.pow(8 - u32::from(decimals).min(8));
+        let finest = 10_i128.pow(2 + u32::from(decimals).min(6));
+        let mut figures = order.px;
+        while figures > 0 && figures % 10 == 0 {
+            figures /= 10;
+        }
+        let whole = order.px % 100_000_000 == 0;
+        let px = order.px > 0
+            && (whole || (figures < 100_000 && order.px % finest.min(100_000_000) == 0));
+        let sz = order.sz > 0 && order.sz % lot == 0;
+        // 10 USD in 1e-16.
+        let least = order.reduce_only || order.px * order.sz >= 100_000_000_000_000_000;
+        self.hold(Invariant::Valid, px && sz && least, || {
+            format!("{coin}: px {} sz {} with {decimals} decimals", order.px, order.sz)
+        });
+    }
+
+    fn coin(&self, order: &Sent) -> String {
+        let index = order.asset.checked_sub(110_000);
+        index.and_then(|at| self.coins.get(at)).cloned().unwrap_or_default()
+    }
+
+    fn judge_entry(&mut self, now: Mono, order: &Sent, venue: &Venue) {
+        let coin = self.coin(order);
+        let stopped = format!("{:?}", self.stopped);
+        self.hold(Invariant::NotStopped, self.stopped.is_empty(), || {
+            format!("an entry in {coin} while {stopped} holds")
+        });
+        let patience = self.config.venue.md_ready_timeout;
+        let complete = self
+            .linked_at
+            .is_some_and(|linked| self.heard.complete(now, linked, patience));
+        let (channels, read) = (self.channels, self.account_read);
+        self.hold(Invariant::Ready, complete && channels == [true; 2] && read, || {
+            format!("{coin}: markets {complete}, channels {channels:?}, account {read}")
+        });
+        let user = self.user;
+        let held = venue.stakes(user).into_iter().find(|(held, ..)| *held == coin);
+        let asset = order.asset;
+        let live = self.orders.live(now, venue, user).iter().find(|one| one.asset == asset).cloned();
+        self.hold(Invariant::OneEntry, held.is_none() && live.is_none(), || {
+            format!("an entry in {coin}, where the venue has {held:?} and may fill {live:?}")
+        });
+        if let (Some((used, cap)), false) = (venue.budget(user), self.budget_moved) {
+            let reserve = u64::from(self.config.executor.exit_budget_reserve);
+            self.hold(Invariant::Reserve, used + reserve < cap + 1, || {
+                format!("an entry in {coin} with {used} of {cap} requests used")
+            });
+        }
+    }
+
+    fn judge_limits(&mut self, now: Mono, entries: usize, venue: &Venue) {
+        let stake = self.orders.stake(now, venue, self.user, &self.coins);
+        let limits = &self.config.position;
+        let in_fine = |usd: Usd| i128::from(usd.units()) * 10_000_000_000;
+        let (total, most) = (stake.total(), in_fine(limits.max_total_notional));
+        let (per_market, open) =
+            (in_fine(limits.max_notional_per_market), limits.max_concurrent_positions as usize);
+        self.hold(Invariant::TotalLimit, total <= most, || {
+            format!("{total} of {most} (1e-16 USD) at stake: {stake:?}")
+        });
+        let worst = stake.by_coin.iter().max_by_key(|(_, value)| **value);
+        let worst = worst.map(|(coin, value)| (coin.clone(), *value)).unwrap_or_default();
+        self.hold(Invariant::MarketLimit, worst.1 <= per_market, || {
+            format!("{worst:?} of {per_market} (1e-16 USD) at stake in a market")
+        });
+        let count = stake.by_coin.len();
+        self.hold(Invariant::PositionsLimit, count <= open, || {
+            format!("{count} markets of {open} after {entries} entries: {stake:?}")
+        });
+    }
+
+    /// The engine records a row.
+    pub(super) fn row(&mut self, now: Mono, row: &Row) {
+        match row {
+            Row::Signal(signal) => self.judge_signal(now, signal),
+            Row::Order(row) => {
+                let first = self.ended.insert(row.cloid.0);
+                let sane = row.filled <= row.sz;
+                self.hold(Invariant::Rows, first && sane, || format!("{row:?}"));
+                if let Purpose::Entry(signal) = row.purpose {
+                    self.approved.remove(&signal.0);
+                }
+            }
+            Row::Trade(row) => {
+                self.gross = self.gross.saturating_add(row.gross);
+                self.fees = self.fees.saturating_add(row.fees);
+                let sum = row.net == row.gross.saturating_sub(row.fees);
+                self.hold(Invariant::Rows, sum, || format!("{row:?}"));
+            }
+            Row::Gap(row) => {
+                let sane = row.started_at <= row.ended_at;
+                self.hold(Invariant::Rows, sane, || format!("{row:?}"));
+            }
+            Row::FollowUp(_) | Row::Entry(_) | Row::Cross(_) => {}
+        }
+    }
+
+    fn judge_signal(&mut self, now: Mono, signal: &SignalRow) {
+        let new = self.signals.insert(signal.id.0);
+        let consistent = signal.blocked_by.is_some() == (signal.gate_mask != 0);
+        let blocked = matches!(signal.decision, Decision::Blocked(_));
+        let sane = new && consistent && (blocked == signal.blocked_by.is_some());
+        self.hold(Invariant::Rows, sane, || format!("{signal:?}"));
+        let coin = signal.coin.as_str();
+        // What the gates let pass must pass a second reading of what was heard.
+        if signal.blocked_by.is_none() {
+            let forbids = self.heard.forbids(now, coin);
+            self.hold(Invariant::Gated, forbids.is_none(), || {
+                format!("{coin} passed, but {}: {signal:?}", forbids.unwrap_or_default())
+            });
+            let detector = &self.config.detector;
+            let least = i128::from(detector.slippage.to_bits())
+                + i128::from(detector.min_edge.to_bits());
+            let cost = i128::from(signal.cost.to_bits());
+            let edge = self.heard.edge(coin, signal.side).unwrap_or(i128::MIN);
+            self.hold(Invariant::Gated, cost > least && edge >= cost - 1, || {
+                format!("{coin}: edge {edge}, cost {cost}, least {least} (2^-32 bps): {signal:?}")
+            });
+        }
+        if signal.decision == Decision::Sent {
+            self.approved.insert(signal.id.0, *signal);
+        }
+    }
+
+    /// The engine tells something.
+    pub(super) fn note(&mut self, note: &Note) {
+        match note {
+            Note::HardStopSet { reason } => _ = self.stopped.insert(*reason),
+            Note::HardStopReleased { reason } => _ = self.stopped.remove(reason),
+            Note::OrderSent { side, px, sz, purpose, cloid, .. } => {
+                let told = (cloid.0, *purpose, *side, px.units(), sz.units());
+                self.batch.approved.push(told);
+            }
+            _ => {}
+        }
+    }
+
+    /// All actions of an event were done: what was sent must be what was said to be.
+    pub(super) fn end_of_event(&mut self) {
+        if self.batch.sent.is_empty() && self.batch.approved.is_empty() {
+            return;
+        }
+        let Batch { sent, approved } = std::mem::take(&mut self.batch);
+        let same = sent.len() == approved.len()
+            && sent.iter().zip(&approved).all(|(order, (cloid, purpose, side, px, sz))| {
+                order.cloid.0 == *cloid
+                    && order.buy == (*side == Side::Buy)
+                    && (order.px, order.sz) == (i128::from(*px), i128::from(*sz))
+                    && order.reduce_only == matches!(purpose, Purpose::Exit(_))
+            });
+        self.hold(Invariant::SentAsApproved, same, || format!("{sent:?} is not {approved:?}"));
+        let most = self.config.detector.max_notional;
+        for order in sent.iter().filter(|order| !order.reduce_only) {
+            let signal = approved.iter().find_map(|(cloid, purpose, ..)| match purpose {
+                Purpose::Entry(id) if *cloid == order.cloid.0 => self.approved.remove(&id.0),
+                _ => None,
+            });
+            let Some(signal) = signal else {
+                return self.hold(Invariant::SentAsApproved, false, || {
+                    format!("no approved signal stands behind {order:?}")
+                });
+            };
+            let coin = self.coin(order);
+            let size = order.sz <= i128::from(signal.suggested_sz.units());
+            let value = order.px * order.sz <= i128::from(most.units()) * 10_000_000_000;
+            let touched = match signal.side {
+                Side::Buy => signal.ask.map(|level| i128::from(level.px.units()) >= order.px),
+                Side::Sell => signal.bid.map(|level| i128::from(level.px.units()) <= order.px),
+            };
+            // With the slippage that the config grants, if any, a limit may reach further.
+            let touched = touched == Some(true) || self.config.executor.entry_slippage.to_bits() > 0;
+            let side = order.buy == (signal.side == Side::Buy);
+            let own = signal.coin.as_str() == coin;
+            self.hold(Invariant::SentAsApproved, own && side && size && value && touched, || {
+                format!("{order:?} in {coin} is not what {signal:?} asked for")
+            });
+        }
+    }
+
+    /// What holds every second. `free` says that nothing is in the way of exits just now.
+    pub(super) fn beat(&mut self, now: Mono, venue: &Venue, free: impl Fn(&str) -> bool) {
+        let stakes = venue.stakes(self.user);
+        self.held.retain(|coin, _| stakes.iter().any(|(held, ..)| held == coin));
+        let patience = Nanos(self.config.time_stop.threshold.0 + EXIT_BOUND.0);
+        for (coin, szi, _) in stakes {
+            let (since, free_since) = self.held.entry(coin.clone()).or_insert((now, now));
+            if !free(&coin) {
+                *free_since = now;
+            }
+            let (since, free_since) = (*since, *free_since);
+            let held = now.since(since.max(free_since));
+            self.hold(Invariant::TimeStop, held <= patience, || {
+                let seconds = now.since(since).as_millis() / 1000;
+                format!("{coin} {szi:?} is held for {seconds} s, and nothing is in the way")
+            });
+        }
+        // Deals by orders that only reduce shrank what was held.
+        for deal in venue.deals_since(self.user, self.last_deal) {
+            self.last_deal = Some(deal.tid);
+            if deal.reduce_only {
+                let (before, after) = (deal.before, deal.after);
+                let shrank = after.abs() < before.abs() && after.signum() * before.signum() >= 0;
+                self.hold(Invariant::ReduceOnly, shrank, || {
+                    format!("{}: {before} became {after} by an order that only reduces", deal.coin)
+                });
+            }
+        }
+        let audit = venue.audit();
+        self.hold(Invariant::Audit, audit.is_ok(), || audit.err().unwrap_or_default());
+    }
+
+    /// After a quiet time.
+    pub(super) fn quiet(
+        &mut self,
+        held: &BTreeMap<String, i64>,
+        pending: u32,
+        venue: &Venue,
+    ) {
+        let theirs: BTreeMap<String, i64> =
+            venue.stakes(self.user).into_iter().map(|(coin, szi, _)| (coin, szi.units())).collect();
+        self.hold(Invariant::Agrees, *held == theirs, || {
+            format!("the engine holds {held:?}, the venue {theirs:?}")
+        });
+        let _ = Sz::ZERO;
+        // One may be under way even now: what counts is that all older ones are over.
+        self.hold(Invariant::Settled, pending as usize <= self.config_most_pending(), || {
+            format!("{pending} orders are pending after a quiet time")
+        });
+    }
+
+    fn config_most_pending(&self) -> usize {
+        self.config.position.max_concurrent_positions as usize * 2
+    }
+}

@@ -1,0 +1,223 @@
+//! What was seen at least once: a run over many seeds that misses something proves less than it
+//! says.
+
+use std::collections::BTreeMap;
+
+use crate::types::hard_stop::StopReason;
+use crate::types::note::{Note, Status};
+use crate::types::order::{Purpose, RefusalClass};
+use crate::types::record::{
+    Capture, Check, CrossEnd, Decision, ExitReason, GapCause, Gate, Outcome, Row,
+};
+
+/// How often each thing was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Reach(BTreeMap<String, u64>);
+
+impl Reach {
+    /// Once more.
+    pub(super) fn see(&mut self, what: &str) {
+        match self.0.get_mut(what) {
+            Some(count) => *count += 1,
+            None => _ = self.0.insert(what.to_owned(), 1),
+        }
+    }
+
+    fn add(&mut self, what: String, count: u64) {
+        if count > 0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
+    /// Takes another one in.
+    pub fn join(&mut self, other: &Reach) {
+        for (what, count) in &other.0 {
+            *self.0.entry(what.clone()).or_default() += count;
+        }
+    }
+
+    /// All that was seen, with how often.
+    pub fn seen(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(what, count)| (what.as_str(), *count))
+    }
+
+    /// Of everything that must be seen, what was not.
+    pub fn missing(&self) -> Vec<String> {
+        wanted().into_iter().filter(|what| !self.0.contains_key(what)).collect()
+    }
+
+    pub(super) fn row(&mut self, row: &Row) {
+        match row {
+            Row::Signal(row) => match row.decision {
+                Decision::Sent => self.see("decision:sent"),
+                Decision::BelowMinimum => self.see("decision:BelowMinimum"),
+                other => self.see(&format!("decision:{other}")),
+            },
+            Row::FollowUp(row) => self.see(capture(row.status)),
+            Row::Entry(row) => self.see(capture(row.status)),
+            Row::Cross(row) => self.see(&format!("cross_end:{}", row.end.name())),
+            Row::Gap(row) => self.see(&format!("gap:{}", row.cause.name())),
+            Row::Order(row) => {
+                let kind = if row.reduce_only { "exit" } else { "entry" };
+                self.see(&format!("{kind}:{}", row.outcome.name()));
+                if let Some(refusal) = row.refusal {
+                    self.see(&format!("refusal:{}", refusal.name()));
+                }
+                if let Purpose::Exit(reason) = row.purpose {
+                    self.see(&format!("exit_for:{}", reason.name()));
+                }
+            }
+            Row::Trade(row) => {
+                self.see(&format!("trade:{}", row.exit.name()));
+                if row.adopted {
+                    self.see("trade:adopted");
+                }
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, note: &Note) {
+        match note {
+            Note::HardStopSet { reason } => self.see(&format!("stop:{}", reason.name())),
+            Note::HardStopReleased { reason } => self.see(&format!("released:{}", reason.name())),
+            Note::LinkDown { cause, .. } => self.see(&format!("link_down:{}", cause.name())),
+            Note::Gate { gate: Some(gate), .. } => self.see(&format!("gate:{}", gate.name())),
+            Note::OrderInDoubt { .. } => self.see("order:in_doubt"),
+            Note::ExitAtCollar { .. } => self.see("exit:at_collar"),
+            Note::ExitMissed { .. } => self.see("exit:missed"),
+            Note::PositionAdopted { .. } => self.see("position:adopted"),
+            Note::PositionDiffers { .. } => self.see("position:differs"),
+            Note::ForeignFill { .. } => self.see("fill:foreign"),
+            Note::Suspended { .. } => self.see("suspended"),
+            Note::BudgetLow { .. } => self.see("budget:low"),
+            Note::LeverageRefused { .. } => self.see("leverage:refused"),
+            Note::SetAside { .. } => self.see("market:set_aside"),
+            Note::Joined { .. } => self.see("market:joined"),
+            Note::Listed { .. } => self.see("market:listed"),
+            Note::Halted { .. } => self.see("market:halted"),
+            Note::Resumed { .. } => self.see("market:resumed"),
+            Note::ParamChanged { .. } => self.see("market:param_changed"),
+            Note::UniverseFailed { .. } => self.see("universe:failed"),
+            Note::AccountFailed { .. } => self.see("account:failed"),
+            Note::RowsLost { .. } => self.see("rows:lost"),
+            Note::OiNearCap { .. } => self.see("oi:near_cap"),
+            _ => {}
+        }
+    }
+
+    /// Counters of a process at its end.
+    pub(super) fn status(&mut self, status: &Status) {
+        for (name, count) in metrics(status) {
+            self.add(format!("metric:{name}"), count);
+        }
+    }
+}
+
+fn capture(status: Capture) -> &'static str {
+    match status {
+        Capture::Captured => "look:captured",
+        Capture::Stale => "look:stale",
+        Capture::Disconnected => "look:disconnected",
+        Capture::Shutdown => "look:shutdown",
+    }
+}
+
+/// The engine's counters, by name.
+fn metrics(status: &Status) -> Vec<(&'static str, u64)> {
+    let trading = &status.trading;
+    let mut all = vec![
+        ("frames", status.frames),
+        ("bytes", status.bytes),
+        ("bbo", status.bbo),
+        ("ctx", status.ctx),
+        ("ignored", status.ignored),
+        ("unknown", status.unknown),
+        ("malformed", status.malformed),
+        ("fallback", status.fallback),
+        ("venue_errors", status.venue_errors),
+        ("connects", status.connects),
+        ("disconnects", status.disconnects),
+        ("crosses", status.crosses),
+        ("signals", status.signals),
+        ("signals_blocked", status.signals_blocked),
+        ("followups", status.followups),
+        ("entries", status.entries),
+        ("gaps", status.gaps),
+        ("rows_lost", status.rows_lost),
+        ("approved", trading.approved),
+        ("below_minimum", trading.below_minimum),
+        ("entries_sent", trading.entries_sent),
+        ("fills", trading.fills),
+        ("fills_repeated", trading.fills_repeated),
+        ("wins", trading.wins),
+        ("lookups", trading.lookups),
+        ("account_reads", trading.account_reads.0),
+        ("account_reads_failed", trading.account_reads.1),
+        ("signatures", trading.presigned.1),
+    ];
+    let sums = [
+        ("refusals", trading.refusals.iter().sum()),
+        ("exits_sent", trading.exits_sent.iter().sum()),
+        ("trades", trading.trades.iter().sum()),
+    ];
+    all.extend(sums);
+    all
+}
+
+/// Everything that must be seen over the seeds of a full run, by name.
+pub fn wanted() -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut want = |kind: &str, names: &mut dyn Iterator<Item = &'static str>| {
+        all.extend(names.map(|name| format!("{kind}:{name}")));
+    };
+    want("gate", &mut Gate::ALL.iter().map(|gate| gate.name()));
+    let blocked = Gate::ALL.iter().map(|gate| gate.name());
+    want("decision:blocked", &mut blocked.into_iter());
+    let rejected = Check::ALL.iter().filter(|check| check.rejects()).map(|check| check.name());
+    want("decision:rejected", &mut rejected.into_iter());
+    let skipped = Check::ALL.iter().filter(|check| !check.rejects()).map(|check| check.name());
+    want("decision:skipped", &mut skipped.into_iter());
+    want("decision", &mut ["sent", "BelowMinimum"].into_iter());
+    want("look", &mut ["captured", "stale", "disconnected", "shutdown"].into_iter());
+    let ends = [
+        CrossEnd::Quote,
+        CrossEnd::Oracle,
+        CrossEnd::NoQuote,
+        CrossEnd::Stale,
+        CrossEnd::Disconnected,
+        CrossEnd::Shutdown,
+    ];
+    want("cross_end", &mut ends.iter().map(|end| end.name()));
+    let causes = [GapCause::Start, GapCause::LinkDown, GapCause::RingOverflow];
+    want("gap", &mut causes.iter().map(|cause| cause.name()));
+    want("entry", &mut Outcome::ALL.iter().map(|outcome| outcome.name()));
+    want("exit", &mut Outcome::ALL.iter().map(|outcome| outcome.name()));
+    want("exit", &mut ["missed", "at_collar"].into_iter());
+    let exits = ExitReason::ALL.iter().filter(|reason| **reason != ExitReason::Foreign);
+    want("exit_for", &mut exits.map(|reason| reason.name()));
+    want("trade", &mut ExitReason::ALL.iter().map(|reason| reason.name()));
+    want("trade", &mut ["adopted"].into_iter());
+    // A file that cannot be read is a matter of the real file.
+    let reasons = StopReason::ALL.iter().filter(|reason| **reason != StopReason::StateUnreadable);
+    want("stop", &mut reasons.clone().map(|reason| reason.name()));
+    want("released", &mut reasons.map(|reason| reason.name()));
+    let downs = ["unreachable", "dropped", "closed", "silent", "protocol", "stopped"];
+    want("link_down", &mut downs.into_iter().filter(|name| *name != "stopped"));
+    want(
+        "market",
+        &mut ["set_aside", "joined", "listed", "halted", "resumed", "param_changed"].into_iter(),
+    );
+    want("metric", &mut metrics(&Status::default()).into_iter().map(|(name, _)| name));
+    want("refusal", &mut MUST_REFUSE.into_iter());
+    let _ = RefusalClass::ALL;
+    let single = [
+        "order:in_doubt", "position:adopted", "position:differs", "fill:foreign", "suspended",
+        "budget:low", "leverage:refused", "universe:failed", "account:failed", "rows:lost",
+        "oi:near_cap", "start_failed",
+    ];
+    all.extend(single.into_iter().map(str::to_owned));
+    all
+}
+
+/// Refusals of orders that must be met.
+const MUST_REFUSE: [&str; 0] = [];

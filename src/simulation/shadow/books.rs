@@ -1,0 +1,172 @@
+//! The orders that the engine has sent, by whichever process, and what they could come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::simulation::shadow::units;
+use crate::types::order::Cloid;
+use crate::types::time::Mono;
+use crate::venue::{Address, Venue};
+
+/// An order as the engine sent it; numbers in units of 1e-8.
+#[derive(Clone, Debug)]
+pub(in crate::simulation) struct Sent {
+    pub(in crate::simulation) cloid: Cloid,
+    pub(in crate::simulation) asset: usize,
+    pub(in crate::simulation) buy: bool,
+    pub(in crate::simulation) px: i128,
+    pub(in crate::simulation) sz: i128,
+    pub(in crate::simulation) reduce_only: bool,
+    /// Process and post that carried it.
+    post: (u64, u64),
+    /// After this the venue takes it no more, milliseconds of its time.
+    expires: i64,
+}
+
+impl Sent {
+    /// Its value at its limit, in 1e-16 USD.
+    fn value(&self) -> i128 {
+        self.px * self.sz
+    }
+}
+
+/// What an action was.
+#[derive(Clone, Debug)]
+pub(in crate::simulation) struct Action {
+    pub(in crate::simulation) orders: Vec<Sent>,
+}
+
+/// What is held and may be, in 1e-16 USD.
+#[derive(Clone, Debug, Default)]
+pub(in crate::simulation) struct Stake {
+    /// By coin.
+    pub(in crate::simulation) by_coin: BTreeMap<String, i128>,
+}
+
+impl Stake {
+    /// In all.
+    pub(in crate::simulation) fn total(&self) -> i128 {
+        self.by_coin.values().sum()
+    }
+}
+
+/// Everything sent.
+#[derive(Clone, Debug, Default)]
+pub(in crate::simulation) struct Orders {
+    names: BTreeSet<Cloid>,
+    nonces: BTreeSet<u64>,
+    /// What may still fill.
+    live: Vec<Sent>,
+}
+
+impl Orders {
+    /// Reads a frame that the engine sends. `Ok(None)` for one that asks for no orders.
+    pub(in crate::simulation) fn read(
+        &mut self,
+        process: u64,
+        text: &str,
+    ) -> Result<Option<Action>, String> {
+        if !text.contains(r#""method":"post""#) {
+            return Ok(None);
+        }
+        let frame: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+        let (post, request) = (&frame["id"], &frame["request"]);
+        if request["type"] != "action" {
+            return Ok(None);
+        }
+        let payload = &request["payload"];
+        let post = post.as_u64().ok_or("a post without an id")?;
+        let nonce = payload["nonce"].as_u64().ok_or("an action without a nonce")?;
+        if !self.nonces.insert(nonce) {
+            return Err(format!("nonce {nonce} was used before"));
+        }
+        let action = &payload["action"];
+        if action["type"] != "order" {
+            return Ok(None);
+        }
+        let expires = payload["expiresAfter"].as_i64().ok_or("orders that never expire")?;
+        let list = action["orders"].as_array().ok_or("an action without orders")?;
+        let mut orders = Vec::new();
+        for one in list {
+            let order = order(one, (process, post), expires)
+                .ok_or_else(|| format!("an order that cannot be read: {one}"))?;
+            if one["t"]["limit"]["tif"] != "Ioc" {
+                return Err(format!("not immediate or cancel: {one}"));
+            }
+            if !self.names.insert(order.cloid) {
+                return Err(format!("cloid {} was used before", order.cloid));
+            }
+            orders.push(order);
+        }
+        Ok(Some(Action { orders }))
+    }
+
+    /// Orders left.
+    pub(in crate::simulation) fn sent(&mut self, action: Action) {
+        self.live.extend(action.orders);
+    }
+
+    /// A frame was heard: the answer to a post says that its orders are done with.
+    pub(in crate::simulation) fn heard(&mut self, process: u64, text: &str) {
+        if self.live.is_empty() || !text.contains(r#""channel":"post""#) {
+            return;
+        }
+        let Ok(frame) = serde_json::from_str::<Value>(text) else { return };
+        if let Some(post) = frame["data"]["id"].as_u64()
+            && frame["data"]["response"]["type"] == "action"
+        {
+            self.live.retain(|order| order.post != (process, post));
+        }
+    }
+
+    /// What may still fill, after asking the venue.
+    pub(in crate::simulation) fn live(
+        &mut self,
+        now: Mono,
+        venue: &Venue,
+        user: Address,
+    ) -> &[Sent] {
+        let time = venue.time(now).0;
+        self.live.retain(|order| time <= order.expires && !venue.knows_order(user, order.cloid));
+        &self.live
+    }
+
+    /// What is at stake: positions at their entry price, orders that could open at their limit.
+    pub(in crate::simulation) fn stake(
+        &mut self,
+        now: Mono,
+        venue: &Venue,
+        user: Address,
+        coins: &[String],
+    ) -> Stake {
+        let mut stake = Stake::default();
+        for (coin, szi, px) in venue.stakes(user) {
+            let value = i128::from(szi.units()).abs() * i128::from(px.units());
+            *stake.by_coin.entry(coin).or_default() += value;
+        }
+        for order in self.live(now, venue, user).iter().filter(|order| !order.reduce_only) {
+            let coin = coins.get(order.asset % 10_000).cloned().unwrap_or_default();
+            *stake.by_coin.entry(coin).or_default() += order.value();
+        }
+        stake
+    }
+
+    /// Orders sent in all.
+    pub(in crate::simulation) fn count(&self) -> usize {
+        self.names.len()
+    }
+}
+
+fn order(one: &Value, post: (u64, u64), expires: i64) -> Option<Sent> {
+    Some(Sent {
+        cloid: Cloid::parse(one["c"].as_str()?)?,
+        asset: usize::try_from(one["a"].as_u64()?).ok()?,
+        buy: one["b"].as_bool()?,
+        px: units(one["p"].as_str()?)?,
+        sz: units(one["s"].as_str()?)?,
+        reduce_only: one["r"].as_bool()?,
+        post,
+        expires,
+    })
+}
