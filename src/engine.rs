@@ -23,8 +23,8 @@ use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
 use crate::types::ids::{Coin, MarketId, Sample};
 use crate::types::market::{MarketSpec, Universe, UserFees};
-use crate::types::num::Szi;
 use crate::types::note::{LinkState, Note, Status};
+use crate::types::num::Szi;
 use crate::types::record::{CrossEnd, Decision, GapCause, GapRow, Gate, Mode, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 

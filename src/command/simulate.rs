@@ -132,13 +132,22 @@ impl Simulate {
         }
         let must_reach = self.reach || (self.faults == "all" && report.runs() >= 100);
         let missing = if must_reach { report.reach.missing() } else { Vec::new() };
-        let missing: Vec<String> = missing.into_iter().chain(match must_reach {
-            true => report.faults_missing(&profiles),
-            false => Vec::new(),
-        }).collect();
-        print(&if self.json { report.as_json(&missing) } else { report.as_text(&missing, must_reach) })?;
+        let missing: Vec<String> = missing
+            .into_iter()
+            .chain(match must_reach {
+                true => report.faults_missing(&profiles),
+                false => Vec::new(),
+            })
+            .collect();
+        print(&if self.json {
+            report.as_json(&missing)
+        } else {
+            report.as_text(&missing, must_reach)
+        })?;
         match (&report.failure, &missing[..]) {
-            (Some(failure), _) => Err(Failure::runtime(format!("an invariant did not hold: {failure}"))),
+            (Some(failure), _) => {
+                Err(Failure::runtime(format!("an invariant did not hold: {failure}")))
+            }
             (None, []) => Ok(()),
             (None, missing) => {
                 Err(Failure::runtime(format!("{} things were never seen", missing.len())))
@@ -238,7 +247,10 @@ impl Simulate {
         let mut without: BTreeSet<String> = self.without.iter().cloned().collect();
         let again = play(&plan, Trace::last(None)).map_err(Failure::runtime)?;
         let Some(broken) = again.broken.clone() else {
-            return Ok(format!("seed {seed} of {} does not fail again: it is not determined", profile.name));
+            return Ok(format!(
+                "seed {seed} of {} does not fail again: it is not determined",
+                profile.name
+            ));
         };
         let mut shown = again;
         if self.shrink {
@@ -451,7 +463,8 @@ impl Report {
     fn faults_missing(&self, profiles: &[Profile]) -> Vec<String> {
         let mut missing = Vec::new();
         for (profile, sum) in profiles.iter().zip(&self.sums) {
-            let never = profile.faults().into_iter().filter(|f| !sum.injected.contains_key(f.as_str()));
+            let never =
+                profile.faults().into_iter().filter(|f| !sum.injected.contains_key(f.as_str()));
             missing.extend(never.map(|fault| format!("fault:{fault} in {}", profile.name)));
         }
         missing
@@ -469,8 +482,17 @@ impl Report {
         let _ = writeln!(
             text,
             "{:<10}{:>6}{:>8}{:>12}{:>10}{:>9}{:>8}{:>7}{:>9}{:>13}  {:<16}",
-            "profile", "seeds", "hours", "frames", "signals", "orders", "fills", "deaths", "faults",
-            "checks", "hash"
+            "profile",
+            "seeds",
+            "hours",
+            "frames",
+            "signals",
+            "orders",
+            "fills",
+            "deaths",
+            "faults",
+            "checks",
+            "hash"
         );
         for (name, sum) in self.names.iter().zip(&self.sums).filter(|(_, sum)| sum.runs > 0) {
             let faults: u64 = sum.injected.values().sum();

@@ -23,8 +23,10 @@ mod parquet;
 mod recover;
 mod run;
 mod store;
+mod table;
 
 pub use disk::{Disk, OsDisk};
 pub use recover::Recovery;
 pub use run::RunInfo;
 pub use store::{FlushReport, Health, Limits, Store, StoreError, Summary};
+pub use table::{Table, Value, read_days};

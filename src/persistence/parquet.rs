@@ -9,10 +9,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use arrow2::array::{Array, BooleanArray, PrimitiveArray, Utf8Array};
 use arrow2::chunk::Chunk;
 use arrow2::datatypes::{DataType, Field as ArrowField, Schema, TimeUnit};
+use arrow2::io::parquet::read;
 use arrow2::io::parquet::write::{
     CompressionOptions, Encoding, FileWriter, RowGroupIterator, ThriftFileMetaData, Version,
     WriteOptions,
@@ -22,6 +24,7 @@ use parquet_format_safe::thrift::protocol::{TCompactInputProtocol, TCompactOutpu
 use parquet_format_safe::{ColumnMetaData, KeyValue, RowGroup};
 
 use crate::persistence::columns::{self, Cell, Field, Type};
+use crate::persistence::table::{Table, Value};
 use crate::types::record::{Row, RowKind};
 
 /// How a Parquet file begins and ends.
@@ -246,6 +249,63 @@ pub(super) fn read_footer(file: &File, kind: RowKind) -> Result<Footer, ReadErro
             .map(|entry| (entry.key, entry.value))
             .collect(),
     })
+}
+
+/// Reads the columns of these names; names that the file does not have are left out.
+pub(super) fn read_columns(path: &Path, names: &[&str]) -> Result<Table, ReadError> {
+    let damaged = |error: arrow2::error::Error| match error {
+        arrow2::error::Error::Io(error) => ReadError::Io(error),
+        other => ReadError::Damaged(other.to_string()),
+    };
+    let mut file = File::open(path)?;
+    let footer = read::read_metadata(&mut file).map_err(damaged)?;
+    let schema = read::infer_schema(&footer).map_err(damaged)?;
+    let schema = schema.filter(|_, field| names.contains(&field.name.as_str()));
+    let fields: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
+    let mut table = Table::default();
+    for chunk in read::FileReader::new(file, footer.row_groups, schema, None, None, None) {
+        let chunk = chunk.map_err(damaged)?;
+        table.rows += chunk.len();
+        for (array, name) in chunk.arrays().iter().zip(&fields) {
+            take_column(table.columns.entry(name.clone()).or_default(), array.as_ref())?;
+        }
+    }
+    Ok(table)
+}
+
+/// Appends the values of `array`.
+fn take_column(column: &mut Vec<Value>, array: &dyn Array) -> Result<(), ReadError> {
+    fn numbers<T: NativeType>(
+        column: &mut Vec<Value>,
+        array: &dyn Array,
+        value: impl Fn(T) -> Value,
+    ) -> Option<()> {
+        let array = array.as_any().downcast_ref::<PrimitiveArray<T>>()?;
+        column.extend(array.iter().map(|one| one.map_or(Value::Null, |one| value(*one))));
+        Some(())
+    }
+    let taken = match array.data_type() {
+        DataType::UInt8 => numbers::<u8>(column, array, |v| Value::Int(v.into())),
+        DataType::UInt32 => numbers::<u32>(column, array, |v| Value::Int(v.into())),
+        DataType::UInt64 => numbers::<u64>(column, array, |v| Value::Int(v.into())),
+        DataType::Int32 => numbers::<i32>(column, array, |v| Value::Int(v.into())),
+        DataType::Int64 | DataType::Timestamp(..) => {
+            numbers::<i64>(column, array, |v| Value::Int(v.into()))
+        }
+        DataType::Decimal(..) => numbers::<i128>(column, array, Value::Int),
+        DataType::Float64 => numbers::<f64>(column, array, Value::Float),
+        DataType::Boolean => array.as_any().downcast_ref::<BooleanArray>().map(|array| {
+            let one = |one: Option<bool>| one.map_or(Value::Null, |one| Value::Int(one.into()));
+            column.extend(array.iter().map(one));
+        }),
+        DataType::Utf8 => array.as_any().downcast_ref::<Utf8Array<i32>>().map(|array| {
+            let one = |one: Option<&str>| one.map_or(Value::Null, |one| Value::Text(one.into()));
+            column.extend(array.iter().map(one));
+        }),
+        _ => None,
+    };
+    let what = || format!("a column of type {:?}", array.data_type());
+    taken.ok_or_else(|| ReadError::Damaged(what()))
 }
 
 /// The footer of a file of `kind` without rows.

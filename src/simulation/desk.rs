@@ -110,7 +110,9 @@ impl Desk {
             return;
         }
         self.open = self.waiting.pop_front().map(|request| match request {
-            Request::Universe => Open::Universe(UniverseReading::new(&self.dexes, Some(&self.user))),
+            Request::Universe => {
+                Open::Universe(UniverseReading::new(&self.dexes, Some(&self.user)))
+            }
             Request::Account { since } => {
                 Open::Account(AccountReading::new(&self.dexes, &self.user, since, None))
             }

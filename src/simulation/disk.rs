@@ -25,7 +25,6 @@ pub(super) enum Mood {
 pub(super) struct Spindle {
     mood: Arc<AtomicU8>,
     operations: Arc<AtomicU64>,
-    refused: Arc<AtomicU64>,
 }
 
 impl Spindle {
@@ -43,11 +42,6 @@ impl Spindle {
         }
     }
 
-    /// Operations that it refused.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-
     fn refusal(&self, writes: bool) -> Option<io::Error> {
         let count = self.operations.fetch_add(1, Ordering::Relaxed);
         let kind = match self.mood.load(Ordering::Relaxed) {
@@ -57,7 +51,6 @@ impl Spindle {
             }
             _ => return None,
         };
-        self.refused.fetch_add(1, Ordering::Relaxed);
         Some(kind.into())
     }
 }

@@ -8,7 +8,7 @@ use crate::simulation::shadow::market::Heard;
 use crate::types::config::Config;
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::note::Note;
-use crate::types::num::{Side, Sz, Usd};
+use crate::types::num::{Side, Usd};
 use crate::types::order::Purpose;
 use crate::types::record::{Decision, Row, SignalRow};
 use crate::types::time::{Mono, Nanos};
@@ -97,6 +97,9 @@ pub struct Broken {
 /// How long a position may stay open beyond TimeStop while nothing is in its way.
 const EXIT_BOUND: Nanos = Nanos::from_secs(90);
 
+/// Answers about the account are no older than this.
+const OLDEST_ANSWER: Nanos = Nanos::from_secs(15);
+
 /// What one batch of actions asked for.
 #[derive(Default)]
 struct Batch {
@@ -126,9 +129,12 @@ pub(super) struct Judge {
     /// Markets with a position: since when, and since when nothing is in the way of its exit.
     held: BTreeMap<String, (Mono, Mono)>,
     signals: BTreeSet<u64>,
+    /// Orders that this process sent, and for which it has not recorded an end.
+    open: BTreeMap<u128, Mono>,
     ended: BTreeSet<u128>,
-    /// The budget was emptied behind the engine's back; until it has read the account anew.
-    pub(super) budget_moved: bool,
+    /// When the budget changes behind the engine's back, and since when it has read the account.
+    budget_moves: Vec<Mono>,
+    account_asked: Mono,
     /// Sums over the rows of all round trips.
     pub(super) gross: Usd,
     pub(super) fees: Usd,
@@ -155,8 +161,10 @@ impl Judge {
             batch: Batch::default(),
             held: BTreeMap::new(),
             signals: BTreeSet::new(),
+            open: BTreeMap::new(),
             ended: BTreeSet::new(),
-            budget_moved: false,
+            budget_moves: Vec::new(),
+            account_asked: Mono(0),
             gross: Usd::ZERO,
             fees: Usd::ZERO,
             checked: [0; Invariant::ALL.len()],
@@ -194,12 +202,13 @@ impl Judge {
     }
 
     /// A process has begun, with what was kept of HardStop.
-    pub(super) fn born(&mut self, process: u64, kept: &HardStop) {
+    pub(super) fn born(&mut self, now: Mono, process: u64, kept: &HardStop) {
         self.process = process;
         self.heard = Heard::new(&self.config);
-        self.unlinked();
+        self.unlinked(now);
         self.stopped = kept.reasons().map(|(reason, _)| reason).collect();
         self.approved.clear();
+        self.open.clear();
     }
 
     /// The link is open.
@@ -208,17 +217,23 @@ impl Judge {
     }
 
     /// It is gone.
-    pub(super) fn unlinked(&mut self) {
-        self.linked_at = None;
+    pub(super) fn unlinked(&mut self, now: Mono) {
+        let waited = self.linked_at.take().map_or(Nanos::ZERO, |at| now.since(at));
+        let patient = waited >= self.config.venue.md_ready_timeout;
         self.channels = [false; 2];
         self.account_read = false;
-        self.heard.forget_link();
+        self.heard.forget_link(patient);
     }
 
     /// A whole reading of the account was heard.
     pub(super) fn account(&mut self, asked_at: Mono) {
         self.account_read |= self.linked_at.is_some_and(|at| asked_at >= at);
-        self.budget_moved = false;
+        self.account_asked = asked_at;
+    }
+
+    /// The budget will change behind the engine's back at these moments.
+    pub(super) fn budget_moves(&mut self, at: Vec<Mono>) {
+        self.budget_moves = at;
     }
 
     /// The engine is about to hear a text.
@@ -226,7 +241,9 @@ impl Judge {
         self.heard.frame(now, text);
         self.orders.heard(self.process, text);
         if self.channels != [true; 2] {
-            let acknowledged = text.contains("subscriptionResponse");
+            // To ask twice is refused with words that say the same.
+            let acknowledged =
+                text.contains("subscriptionResponse") || text.contains("Already subscribed");
             let snapshot = text.contains(r#""channel":"userFills""#);
             self.channels[0] |= acknowledged && text.contains("orderUpdates");
             self.channels[1] |= (acknowledged || snapshot) && text.contains("userFills");
@@ -301,9 +318,8 @@ impl Judge {
             format!("an entry in {coin} while {stopped} holds")
         });
         let patience = self.config.venue.md_ready_timeout;
-        let complete = self
-            .linked_at
-            .is_some_and(|linked| self.heard.complete(now, linked, patience));
+        let complete =
+            self.linked_at.is_some_and(|linked| self.heard.complete(now, linked, patience));
         let (channels, read) = (self.channels, self.account_read);
         self.hold(Invariant::Ready, complete && channels == [true; 2] && read, || {
             format!("{coin}: markets {complete}, channels {channels:?}, account {read}")
@@ -311,11 +327,16 @@ impl Judge {
         let user = self.user;
         let held = venue.stakes(user).into_iter().find(|(held, ..)| *held == coin);
         let asset = order.asset;
-        let live = self.orders.live(now, venue, user).iter().find(|one| one.asset == asset).cloned();
+        let live =
+            self.orders.live(now, venue, user).iter().find(|one| one.asset == asset).cloned();
         self.hold(Invariant::OneEntry, held.is_none() && live.is_none(), || {
             format!("an entry in {coin}, where the venue has {held:?} and may fill {live:?}")
         });
-        if let (Some((used, cap)), false) = (venue.budget(user), self.budget_moved) {
+        // What the engine has not read since, an older answer included, it cannot know.
+        let asked = self.account_asked;
+        let unknown = |at: &Mono| *at <= now && asked < at.plus(OLDEST_ANSWER);
+        let moved = self.budget_moves.iter().any(unknown);
+        if let (Some((used, cap)), false) = (venue.budget(user), moved) {
             let reserve = u64::from(self.config.executor.exit_budget_reserve);
             self.hold(Invariant::Reserve, used + reserve < cap + 1, || {
                 format!("an entry in {coin} with {used} of {cap} requests used")
@@ -350,6 +371,7 @@ impl Judge {
             Row::Signal(signal) => self.judge_signal(now, signal),
             Row::Order(row) => {
                 let first = self.ended.insert(row.cloid.0);
+                self.open.remove(&row.cloid.0);
                 let sane = row.filled <= row.sz;
                 self.hold(Invariant::Rows, first && sane, || format!("{row:?}"));
                 if let Purpose::Entry(signal) = row.purpose {
@@ -384,8 +406,8 @@ impl Judge {
                 format!("{coin} passed, but {}: {signal:?}", forbids.unwrap_or_default())
             });
             let detector = &self.config.detector;
-            let least = i128::from(detector.slippage.to_bits())
-                + i128::from(detector.min_edge.to_bits());
+            let least =
+                i128::from(detector.slippage.to_bits()) + i128::from(detector.min_edge.to_bits());
             let cost = i128::from(signal.cost.to_bits());
             let edge = self.heard.edge(coin, signal.side).unwrap_or(i128::MIN);
             self.hold(Invariant::Gated, cost > least && edge >= cost - 1, || {
@@ -398,13 +420,14 @@ impl Judge {
     }
 
     /// The engine tells something.
-    pub(super) fn note(&mut self, note: &Note) {
+    pub(super) fn note(&mut self, now: Mono, note: &Note) {
         match note {
             Note::HardStopSet { reason } => _ = self.stopped.insert(*reason),
             Note::HardStopReleased { reason } => _ = self.stopped.remove(reason),
             Note::OrderSent { side, px, sz, purpose, cloid, .. } => {
                 let told = (cloid.0, *purpose, *side, px.units(), sz.units());
                 self.batch.approved.push(told);
+                self.open.insert(cloid.0, now);
             }
             _ => {}
         }
@@ -443,7 +466,8 @@ impl Judge {
                 Side::Sell => signal.bid.map(|level| i128::from(level.px.units()) <= order.px),
             };
             // With the slippage that the config grants, if any, a limit may reach further.
-            let touched = touched == Some(true) || self.config.executor.entry_slippage.to_bits() > 0;
+            let touched =
+                touched == Some(true) || self.config.executor.entry_slippage.to_bits() > 0;
             let side = order.buy == (signal.side == Side::Buy);
             let own = signal.coin.as_str() == coin;
             self.hold(Invariant::SentAsApproved, own && side && size && value && touched, || {
@@ -454,6 +478,20 @@ impl Judge {
 
     /// What holds every second. `free` says that nothing is in the way of exits just now.
     pub(super) fn beat(&mut self, now: Mono, venue: &Venue, free: impl Fn(&str) -> bool) {
+        // Deals by orders that only reduce shrank what was held.
+        for deal in venue.deals_since(self.user, self.last_deal) {
+            self.last_deal = Some(deal.tid);
+            if deal.after == 0 {
+                self.held.remove(&deal.coin);
+            }
+            if deal.reduce_only {
+                let (before, after) = (deal.before, deal.after);
+                let shrank = after.abs() < before.abs() && after.signum() * before.signum() >= 0;
+                self.hold(Invariant::ReduceOnly, shrank, || {
+                    format!("{}: {before} became {after} by an order that only reduces", deal.coin)
+                });
+            }
+        }
         let stakes = venue.stakes(self.user);
         self.held.retain(|coin, _| stakes.iter().any(|(held, ..)| held == coin));
         let patience = Nanos(self.config.time_stop.threshold.0 + EXIT_BOUND.0);
@@ -469,41 +507,14 @@ impl Judge {
                 format!("{coin} {szi:?} is held for {seconds} s, and nothing is in the way")
             });
         }
-        // Deals by orders that only reduce shrank what was held.
-        for deal in venue.deals_since(self.user, self.last_deal) {
-            self.last_deal = Some(deal.tid);
-            if deal.reduce_only {
-                let (before, after) = (deal.before, deal.after);
-                let shrank = after.abs() < before.abs() && after.signum() * before.signum() >= 0;
-                self.hold(Invariant::ReduceOnly, shrank, || {
-                    format!("{}: {before} became {after} by an order that only reduces", deal.coin)
-                });
-            }
-        }
         let audit = venue.audit();
         self.hold(Invariant::Audit, audit.is_ok(), || audit.err().unwrap_or_default());
     }
 
-    /// After a quiet time.
-    pub(super) fn quiet(
-        &mut self,
-        held: &BTreeMap<String, i64>,
-        pending: u32,
-        venue: &Venue,
-    ) {
-        let theirs: BTreeMap<String, i64> =
-            venue.stakes(self.user).into_iter().map(|(coin, szi, _)| (coin, szi.units())).collect();
-        self.hold(Invariant::Agrees, *held == theirs, || {
-            format!("the engine holds {held:?}, the venue {theirs:?}")
-        });
-        let _ = Sz::ZERO;
-        // One may be under way even now: what counts is that all older ones are over.
-        self.hold(Invariant::Settled, pending as usize <= self.config_most_pending(), || {
-            format!("{pending} orders are pending after a quiet time")
-        });
-    }
-
-    fn config_most_pending(&self) -> usize {
-        self.config.position.max_concurrent_positions as usize * 2
+    /// How long the engine has known of an order without knowing its end: from its name first said
+    /// to now.
+    pub(super) fn oldest_open(&self, now: Mono) -> Nanos {
+        let oldest = self.open.values().min().copied().unwrap_or(now);
+        now.since(oldest)
     }
 }

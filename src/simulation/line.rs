@@ -306,13 +306,7 @@ impl Line {
     }
 
     /// The venue lets go of its end.
-    fn hang_up(
-        &mut self,
-        now: Mono,
-        venue: &mut Venue,
-        faults: &HostFaults,
-        dice: &mut Chance,
-    ) {
+    fn hang_up(&mut self, now: Mono, venue: &mut Venue, faults: &HostFaults, dice: &mut Chance) {
         self.leave_venue(now, faults, dice);
         if let Some(conn) = self.peer.take().and_then(|peer| peer.conn) {
             venue.disconnect(conn);

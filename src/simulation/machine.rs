@@ -170,11 +170,6 @@ impl Recorder {
         }
         self.store.close(wall).map(|_| ())
     }
-
-    /// Rows that were dropped since too many waited for the disk.
-    pub(super) fn dropped(&self) -> u64 {
-        self.store.health().rows_dropped
-    }
 }
 
 /// What outlives a process.

@@ -17,6 +17,7 @@ mod line;
 mod machine;
 pub mod profile;
 pub mod reach;
+mod records;
 mod shadow;
 mod trace;
 mod world;

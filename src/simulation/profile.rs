@@ -79,7 +79,9 @@ impl Profile {
     pub fn from_toml(name: &str, text: &str) -> Result<Self, ProfileError> {
         let failed = |why: String| ProfileError { name: name.to_owned(), why };
         let text: Text = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
-        if let Some(what) = text.events.iter().find(|what| ENDS.iter().all(|(begin, _)| begin != *what)) {
+        if let Some(what) =
+            text.events.iter().find(|what| ENDS.iter().all(|(begin, _)| begin != *what))
+        {
             return Err(failed(format!("events: {what:?} is not drawn: only its beginning is")));
         }
         let config = config::load(None, &text.set).map_err(|error| failed(error.to_string()))?;
@@ -100,9 +102,8 @@ impl Profile {
             let event = name.strip_prefix("event_");
             let before = self.events.len();
             self.events.retain(|what| event != Some(what.name()));
-            let known = self.host.turn_off(name)
-                || self.events.len() < before
-                || self.venue.turn_off(name);
+            let known =
+                self.host.turn_off(name) || self.events.len() < before || self.venue.turn_off(name);
             if !known {
                 let why = format!("{name:?}: expected the name of a fault that it has");
                 return Err(ProfileError { name: self.name.clone(), why });

@@ -211,9 +211,18 @@ pub fn wanted() -> Vec<String> {
     want("refusal", &mut MUST_REFUSE.into_iter());
     let _ = RefusalClass::ALL;
     let single = [
-        "order:in_doubt", "position:adopted", "position:differs", "fill:foreign", "suspended",
-        "budget:low", "leverage:refused", "universe:failed", "account:failed", "rows:lost",
-        "oi:near_cap", "start_failed",
+        "order:in_doubt",
+        "position:adopted",
+        "position:differs",
+        "fill:foreign",
+        "suspended",
+        "budget:low",
+        "leverage:refused",
+        "universe:failed",
+        "account:failed",
+        "rows:lost",
+        "oi:near_cap",
+        "start_failed",
     ];
     all.extend(single.into_iter().map(str::to_owned));
     all

@@ -18,6 +18,7 @@ use crate::simulation::line::{Latency, Line, hear};
 use crate::simulation::machine::{Machine, ORIGIN, Recorder, START};
 use crate::simulation::profile::{ENDS, Profile};
 use crate::simulation::reach::Reach;
+use crate::simulation::records::Recorded;
 use crate::simulation::trace::Trace;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
@@ -30,6 +31,8 @@ use crate::venue::{
 
 /// Faults cease so long before the end, and then everything has to come to rest.
 pub(super) const QUIET: Nanos = Nanos::from_secs(300);
+/// What is under way is over after this.
+const SETTLING: Nanos = Nanos::from_secs(60);
 /// An end in order takes no longer.
 const ENDING: Nanos = Nanos::from_secs(180);
 /// What the account holds at first.
@@ -95,10 +98,13 @@ pub(super) struct World {
     pub(super) digest: Digest,
     pub(super) counts: Counts,
     pub(super) reach: Reach,
+    records: Recorded,
     trace: Trace,
     turns: u32,
     /// When something last stood in the way of exits.
     trouble_at: Mono,
+    /// Whether the venue does what it says: else an exit takes as long as chance wants.
+    fair: bool,
 }
 
 /// The key of a run: nobody's, made of its seed so that signatures repeat.
@@ -150,8 +156,11 @@ impl World {
             timing: Timing::default(),
             ..Settings::default()
         };
-        let coins = Venue::new(settings.clone(), ORIGIN).map_err(|error| error.to_string())?.coins();
+        let coins =
+            Venue::new(settings.clone(), ORIGIN).map_err(|error| error.to_string())?.coins();
         venue_faults.event.extend(drawn_events(profile, span, &coins, &mut dice));
+        let moves = venue_faults.event.iter().filter(|event| event.what == What::BudgetEmpty);
+        let moves = moves.map(|event| ORIGIN.plus(Nanos::from_millis(event.at_ms))).collect();
         let settings = Settings { faults: venue_faults, ..settings };
         let venue = Venue::new(settings, ORIGIN).map_err(|error| error.to_string())?;
         let latency = Latency {
@@ -160,6 +169,8 @@ impl World {
         };
         let mut judge = Judge::new(&config, USER, hex_of_key(seed));
         judge.listed(coins);
+        judge.budget_moves(moves);
+        let fair = profile.venue.on().is_empty();
         let profile = Profile { config, ..profile.clone() };
         Ok(Self {
             seed,
@@ -185,9 +196,11 @@ impl World {
             digest: Digest::default(),
             counts: Counts::default(),
             reach: Reach::default(),
+            records: Recorded::default(),
             trace,
             turns: 0,
             trouble_at: ORIGIN,
+            fair,
         })
     }
 
@@ -216,6 +229,8 @@ impl World {
     /// Nothing goes wrong any more.
     fn calm_down(&mut self) {
         self.quiet = true;
+        self.fair = true;
+        self.trouble_at = self.now;
         self.faults = HostFaults::default();
         self.venue.set_faults(self.now, Faults::default());
         self.machine.repair();
@@ -377,10 +392,10 @@ impl World {
         if trouble {
             self.trouble_at = self.now;
         }
-        let Self { judge, venue, now, trouble_at, faults, profile, .. } = self;
+        let Self { judge, venue, now, trouble_at, fair, .. } = self;
         let clear = *trouble_at < *now;
         // What is lost or refused on the way makes an exit take as long as chance wants.
-        let fair = profile.venue.on().is_empty() || *faults_off(faults);
+        let fair = *fair;
         judge.beat(*now, venue, |coin| clear && fair && can_leave(venue, coin));
     }
 
@@ -414,7 +429,8 @@ impl World {
         let encoder = Encoder::new(Signer::new(key, None), SigningNetwork::Testnet, None);
         let wallet = Wallet { encoder, user: USER.to_string() };
         let engine = Engine::trading(self.config(), first, seed, wallet, self.machine.kept);
-        self.judge.born(number, &self.machine.kept);
+        self.judge.born(self.now, number, &self.machine.kept);
+        self.records.born(now.wall);
         self.last_frames.clear();
         self.process = Some(Process {
             number,
@@ -437,6 +453,7 @@ impl World {
         self.trace.say(self.now, || format!("process {} dies", process.number));
         self.reach.status(&process.engine.status(self.now));
         self.counts.deaths += 1;
+        self.records.gone(self.at().wall, false);
         self.leave();
         // Most come back within seconds, some at once.
         let wait = Nanos::from_millis(self.dice.spread(50, 30_000));
@@ -450,7 +467,7 @@ impl World {
         }
         self.desk = Desk::new("xyz", &USER.to_string());
         self.machine.forget_owed();
-        self.judge.unlinked();
+        self.judge.unlinked(self.now);
     }
 
     /// One turn of the hot loop.
@@ -503,6 +520,7 @@ impl World {
         self.trace.say(self.now, || format!("process {number} has ended in order"));
         let closed = process.recorder.close(wall);
         let well = self.machine.disk_is_well();
+        self.records.gone(wall, closed.is_ok());
         self.judge.hold(Invariant::Ends, closed.is_ok() || !well, || {
             format!("the records could not be closed: {:?}", closed.err())
         });
@@ -558,7 +576,7 @@ impl World {
                 Some(LinkEvent::Binary) => false,
                 Some(LinkEvent::Closed(down)) => {
                     line.let_go(self.now, &mut self.dice);
-                    self.judge.unlinked();
+                    self.judge.unlinked(self.now);
                     self.tell(Event::Disconnected(down));
                     self.ghost();
                     return;
@@ -653,10 +671,13 @@ impl World {
                     self.counts.signals += u64::from(matches!(row, Row::Signal(_)));
                     self.judge.row(self.now, &row);
                     self.reach.row(&row);
-                    process.recorder.record(now.wall, row);
+                    if process.recorder.record(now.wall, row) {
+                        self.records.row(&row);
+                    }
                 }
                 Action::Note(note) => {
-                    self.judge.note(&note);
+                    self.judge.note(self.now, &note);
+                    self.records.note(now.wall, &note);
                     self.reach.note(&note);
                 }
                 Action::Send(span) => {
@@ -687,7 +708,7 @@ impl World {
                         line.leave_engine(self.now, &self.faults, &mut self.dice);
                         line.let_go(self.now, &mut self.dice);
                     }
-                    self.judge.unlinked();
+                    self.judge.unlinked(self.now);
                 }
                 Action::ReadUniverse => {
                     self.desk.ask(self.now, Request::Universe, &self.faults, &mut self.dice);
@@ -716,29 +737,41 @@ impl World {
             if let Some(line) = self.lines.last_mut() {
                 line.let_go(self.now, &mut self.dice);
             }
-            self.judge.unlinked();
+            self.judge.unlinked(self.now);
             self.tell(Event::Disconnected(cause));
         }
     }
 
-    /// After the quiet time, before the end.
+    /// After the quiet time, before the end: whatever is under way just now, within some seconds
+    /// there is a moment at which engine and venue hold the same.
     fn rest(&mut self) {
-        let Some(process) = &self.process else {
-            return self.judge.hold(Invariant::Agrees, false, || {
-                "no process lives at the end of a quiet time".to_owned()
-            });
-        };
-        let held: BTreeMap<String, i64> = process
+        let until = self.now.plus(SETTLING);
+        let mut differs = self.differs();
+        while differs.is_some() && self.judge.broken().is_none() && self.step(until) {
+            differs = self.differs();
+        }
+        self.judge.hold(Invariant::Agrees, differs.is_none(), || differs.unwrap_or_default());
+        let old = self.judge.oldest_open(self.now);
+        self.judge.hold(Invariant::Settled, old <= SETTLING, || {
+            format!("an order is open for {} s", old.as_millis() / 1000)
+        });
+    }
+
+    /// How engine and venue differ, if they do.
+    fn differs(&self) -> Option<String> {
+        let Some(process) = &self.process else { return Some("no process lives".to_owned()) };
+        let ready = process.engine.status(self.now).trading.ready;
+        if !ready.but_for_hard_stop() {
+            return Some(format!("not READY after a quiet time: {ready:?}"));
+        }
+        let ours: BTreeMap<String, i64> = process
             .engine
             .holdings()
             .map(|(coin, szi)| (coin.as_str().to_owned(), szi.units()))
             .collect();
-        let status = process.engine.status(self.now);
-        let ready = status.trading.ready;
-        self.judge.hold(Invariant::Agrees, ready.but_for_hard_stop(), || {
-            format!("not READY after a quiet time: {ready:?}")
-        });
-        self.judge.quiet(&held, status.trading.pending, &self.venue);
+        let theirs: BTreeMap<String, i64> =
+            self.venue.stakes(USER).into_iter().map(|(coin, szi, _)| (coin, szi.units())).collect();
+        (ours != theirs).then(|| format!("the engine holds {ours:?}, the venue {theirs:?}"))
     }
 
     /// Ends in order, and compares what is left.
@@ -754,14 +787,17 @@ impl World {
         {}
         let ended = self.process.is_none();
         self.judge.hold(Invariant::Ends, ended, || "an end in order does not come".to_owned());
+        self.compare_records();
         let open = self.venue.stakes(USER);
         let live = open.iter().any(|(coin, ..)| can_leave(&self.venue, coin));
         self.judge.hold(Invariant::Ends, !live, || format!("left open at the end: {open:?}"));
         if let Some(books) = self.venue.books(USER) {
             self.counts.fills = books.fills;
-            let settled = self.profile.events.iter().any(|what| {
-                matches!(what, What::Halt | What::Delist | What::Liquidate)
-            });
+            let settled = self
+                .profile
+                .events
+                .iter()
+                .any(|what| matches!(what, What::Halt | What::Delist | What::Liquidate));
             if self.counts.deaths == 0 && !settled && open.is_empty() {
                 let (gross, fees) = (self.judge.gross, self.judge.fees);
                 self.judge.hold(
@@ -775,6 +811,20 @@ impl World {
                     },
                 );
             }
+        }
+    }
+
+    fn compare_records(&mut self) {
+        let latencies = &self.profile.config.detector.entry_latencies_ms;
+        let clock = [Fault::ClockStep, Fault::ClockDrift];
+        let times = !clock.iter().any(|fault| self.profile.host.is_on(*fault));
+        let compared = self.records.compare(&self.machine.dir, latencies, times);
+        let gaps = matches!(compared, Err((true, _)));
+        let what = compared.err().map(|(_, what)| what);
+        self.judge
+            .hold(Invariant::Recorded, gaps || what.is_none(), || what.clone().unwrap_or_default());
+        if times {
+            self.judge.hold(Invariant::Gaps, !gaps, || what.unwrap_or_default());
         }
     }
 
@@ -799,12 +849,6 @@ impl World {
         }
         all
     }
-}
-
-/// Whether nothing of the host goes wrong.
-fn faults_off(faults: &HostFaults) -> &'static bool {
-    let on = Fault::ALL.iter().any(|fault| faults.is_on(*fault));
-    if on { &false } else { &true }
 }
 
 /// Whether a position there can be closed: the market trades, and something stands on both sides,

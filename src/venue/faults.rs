@@ -677,8 +677,11 @@ impl Faults {
         body: String,
         dice: &mut Chance,
     ) -> (u16, String, Nanos) {
-        let wait =
-            if dice.hit(Fault::InfoSlow, self.info_slow) { millis(self.info_slow_ms, 5_000) } else { Nanos::ZERO };
+        let wait = if dice.hit(Fault::InfoSlow, self.info_slow) {
+            millis(self.info_slow_ms, 5_000)
+        } else {
+            Nanos::ZERO
+        };
         if dice.hit(Fault::Info429, self.info_429) {
             (429, "null".to_owned(), wait)
         } else if dice.hit(Fault::Info500, self.info_500) {
@@ -790,7 +793,8 @@ mod tests {
     #[test]
     fn without_faults_a_frame_stays_as_it_is() {
         let huge = Faults::default().huge_frame();
-        let fate = Faults::default().fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Chance::new(1, 1));
+        let fate =
+            Faults::default().fate(FrameKind::Bbo, &BBO.into(), &huge, &mut Chance::new(1, 1));
         assert_eq!(fate.text.as_deref(), Some(BBO));
         assert!(!(fate.binary || fate.twice || fate.torn || fate.drop));
         assert!(fate.hold.is_none() && fate.late.is_none());

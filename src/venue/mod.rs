@@ -389,7 +389,9 @@ impl Venue {
     fn arrive(&mut self, arrival: Arrival) {
         let Arrival { at, ticket, asked } = arrival;
         let dice = &mut self.surface.desk.dice;
-        if matches!(asked.signed.action, Action::Order(_)) && dice.hit(Fault::Refuse, self.surface.faults.refuse) {
+        if matches!(asked.signed.action, Action::Order(_))
+            && dice.hit(Fault::Refuse, self.surface.faults.refuse)
+        {
             let most = REFUSALS.len() as u64 * 4 / 3;
             let drawn = usize::try_from(dice.below(most)).unwrap_or_default();
             match REFUSALS.get(drawn) {

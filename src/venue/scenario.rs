@@ -5,9 +5,9 @@
 
 use crate::types::account::AccountMode;
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
+use crate::types::order::Cloid;
 use crate::types::time::{Mono, VenueMs};
 use crate::venue::account::books::Books;
-use crate::types::order::Cloid;
 use crate::venue::action::{Address, Which};
 use crate::venue::clearing::{Account, AccountSettings, Position};
 use crate::venue::faults::What;
@@ -263,8 +263,7 @@ impl Venue {
                 coin: row.coin.clone(),
                 tid: row.tid,
                 before: row.start_position,
-                after: row.start_position
-                    + if row.buy { row.sz.units() } else { -row.sz.units() },
+                after: row.start_position + if row.buy { row.sz.units() } else { -row.sz.units() },
                 reduce_only: account
                     .order(Which::Oid(row.oid))
                     .is_some_and(|order| order.row.reduce_only),

@@ -70,7 +70,8 @@ impl Orders {
         if !text.contains(r#""method":"post""#) {
             return Ok(None);
         }
-        let frame: Value = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+        let frame: Value =
+            serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
         let (post, request) = (&frame["id"], &frame["request"]);
         if request["type"] != "action" {
             return Ok(None);

@@ -63,6 +63,8 @@ pub(in crate::simulation) struct Market {
     highest: i64,
     average: i128,
     samples: u32,
+    /// It holds up nobody until it has data: it came later, halted, or had nothing to say.
+    aside: bool,
 }
 
 impl Market {
@@ -77,7 +79,12 @@ impl Market {
             highest: i64::MIN,
             average: 0,
             samples: 0,
+            aside: false,
         }
+    }
+
+    fn settled(&self) -> bool {
+        self.spec.delisted || !self.listed || self.context.is_some_and(|context| context.settled)
     }
 
     /// Size decimals, as last read.
@@ -160,31 +167,35 @@ pub(in crate::simulation) struct Heard {
 
 impl Heard {
     pub(in crate::simulation) fn new(config: &Config) -> Self {
-        Self {
-            risk: config.risk.clone(),
-            markets: BTreeMap::new(),
-            before: (String::new(), 0, 0),
-        }
+        Self { risk: config.risk.clone(), markets: BTreeMap::new(), before: (String::new(), 0, 0) }
     }
 
     /// A reading of the venue.
     pub(in crate::simulation) fn universe(&mut self, universe: &Universe) {
         for market in self.markets.values_mut() {
-            let same =
-                |spec: &&MarketSpec| spec.coin == market.spec.coin && spec.asset == market.spec.asset;
+            let same = |spec: &&MarketSpec| {
+                spec.coin == market.spec.coin && spec.asset == market.spec.asset
+            };
             let found = universe.markets.iter().find(same);
             market.listed = found.is_some();
             market.spec = found.copied().unwrap_or(market.spec);
         }
+        let first = self.markets.is_empty();
         for spec in universe.markets.iter().filter(|spec| !spec.delisted) {
             let name = spec.coin.as_str().to_owned();
-            self.markets.entry(name).or_insert_with(|| Market::new(*spec));
+            let one = || Market { aside: !first, ..Market::new(*spec) };
+            self.markets.entry(name).or_insert_with(one);
         }
     }
 
-    /// The link is gone: only averages stay.
-    pub(in crate::simulation) fn forget_link(&mut self) {
+    /// The link is gone: only averages stay. `patient` says that it lasted long enough for markets
+    /// without data to be set aside.
+    pub(in crate::simulation) fn forget_link(&mut self, patient: bool) {
         for market in self.markets.values_mut() {
+            market.aside = match market.has_data() {
+                true => market.settled(),
+                false => market.aside || patient || market.settled(),
+            };
             (market.quote, market.context) = (None, None);
             (market.regressed, market.highest) = (false, i64::MIN);
         }
@@ -212,8 +223,9 @@ impl Heard {
     }
 
     fn plain_quote(&mut self, now: Mono, rest: &str) -> Option<()> {
-        let (coin, rest) = rest.split_once(r#"","time":"#)?;
-        let (time, rest) = rest.split_once(r#","bbo":["#)?;
+        let (coin, rest) = quoted(rest)?;
+        let (time, rest) = rest.strip_prefix(r#","time":"#)?.split_once(',')?;
+        let rest = rest.strip_prefix(r#""bbo":["#)?;
         let rest = rest.strip_suffix("]}}")?;
         let (bid, rest) = plain_level(rest)?;
         let (ask, rest) = plain_level(rest.strip_prefix(',')?)?;
@@ -226,28 +238,40 @@ impl Heard {
     }
 
     fn plain_context(&mut self, now: Mono, rest: &str) -> Option<()> {
-        let (coin, rest) = rest.split_once(r#"","ctx":{"#)?;
-        let rest = rest.strip_suffix("}}}")?;
-        let after = |key: &str| rest.split_once(key).map(|(_, after)| after);
-        let text = |key: &str| {
-            let value = after(key)?;
-            match value.strip_prefix('"') {
-                Some(quoted) => Some(Some(quoted.split_once('"')?.0)),
-                None if value.starts_with("null") => Some(None),
-                None => None,
+        let (coin, rest) = quoted(rest)?;
+        let rest = rest.strip_prefix(r#","ctx":{"#)?;
+        // The keys as the venue orders them.
+        let (_, rest) = text_of(rest, r#""funding":"#)?;
+        let (interest, rest) = text_of(rest, r#","openInterest":"#)?;
+        let (_, rest) = text_of(rest, r#","prevDayPx":"#)?;
+        let (_, rest) = text_of(rest, r#","dayNtlVlm":"#)?;
+        let (premium, rest) = text_of(rest, r#","premium":"#)?;
+        let (oracle, rest) = text_of(rest, r#","oraclePx":"#)?;
+        let (mark, rest) = text_of(rest, r#","markPx":"#)?;
+        let (mid, rest) = text_of(rest, r#","midPx":"#)?;
+        let impact = rest.strip_prefix(r#","impactPxs":"#)?;
+        let rest = match impact.strip_prefix(r#"[""#) {
+            Some(pair) => {
+                let (_, rest) = quoted(pair)?;
+                quoted(rest.strip_prefix(r#",""#)?)?.1.strip_prefix(']')?
             }
+            None => impact.strip_prefix("null")?,
         };
+        let (_, rest) = text_of(rest, r#","dayBaseVlm":"#)?;
+        if rest != "}}}" {
+            return None;
+        }
         let px = |text: Option<&str>| text.map_or(Some(None), |text| units(text).map(Some));
-        let interest = text(r#""openInterest":"#)?;
+        let interest = interest.and_then(coarse);
         let context = Context {
-            oracle: px(text(r#""oraclePx":"#)?)?,
-            mark: px(text(r#""markPx":"#)?)?,
-            mid: px(text(r#""midPx":"#)?)?,
-            interest: interest.and_then(coarse),
-            settled: text(r#""midPx":"#)?.is_none()
-                && text(r#""premium":"#)?.is_none()
-                && rest.contains(r#""impactPxs":null"#)
-                && interest.and_then(coarse) == Some(0),
+            oracle: px(oracle)?,
+            mark: px(mark)?,
+            mid: px(mid)?,
+            interest,
+            settled: mid.is_none()
+                && premium.is_none()
+                && impact.starts_with("null")
+                && interest == Some(0),
             at: now,
         };
         self.take_context(coin, context);
@@ -355,7 +379,22 @@ impl Heard {
 
     /// Whether every market that was heard of has data, or a while has passed since `since`.
     pub(in crate::simulation) fn complete(&self, now: Mono, since: Mono, patience: Nanos) -> bool {
-        now.since(since) >= patience || self.markets.values().all(Market::has_data)
+        now.since(since) >= patience
+            || self.markets.values().all(|market| market.aside || market.has_data())
+    }
+}
+
+/// A text up to its closing quote, and what follows.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    text.split_once('"')
+}
+
+/// The text behind `key`, or `null`, and what follows.
+fn text_of<'a>(rest: &'a str, key: &str) -> Option<(Option<&'a str>, &'a str)> {
+    let value = rest.strip_prefix(key)?;
+    match value.strip_prefix('"') {
+        Some(text) => quoted(text).map(|(text, rest)| (Some(text), rest)),
+        None => value.strip_prefix("null").map(|rest| (None, rest)),
     }
 }
 
@@ -365,9 +404,9 @@ fn plain_level(text: &str) -> Option<(Option<(i128, i128)>, &str)> {
     if let Some(rest) = text.strip_prefix("null") {
         return Some((None, rest));
     }
-    let (px, rest) = text.strip_prefix(r#"{"px":""#)?.split_once(r#"","sz":""#)?;
-    let (sz, rest) = rest.split_once(r#"","n":"#)?;
-    let (n, rest) = rest.split_once('}')?;
+    let (px, rest) = quoted(text.strip_prefix(r#"{"px":""#)?)?;
+    let (sz, rest) = quoted(rest.strip_prefix(r#","sz":""#)?)?;
+    let (n, rest) = rest.strip_prefix(r#","n":"#)?.split_once('}')?;
     n.parse::<u32>().ok()?;
     Some((Some((units(px)?, units(sz)?)), rest))
 }

@@ -42,24 +42,59 @@ impl From<Szi> for Dec {
 
 impl fmt::Display for Dec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scale = 10_u128.pow(self.places);
-        let magnitude = self.units.unsigned_abs();
-        let (whole, mut fraction) = (magnitude / scale, magnitude % scale);
-        let sign = if self.units < 0 { "-" } else { "" };
-        let mut width = self.places as usize;
-        while width > 1 && fraction.is_multiple_of(10) {
-            fraction /= 10;
-            width -= 1;
+        // Digits from the right, into a buffer: most of what a venue says is decimals.
+        let mut buffer = [b'0'; 48];
+        let mut at = buffer.len();
+        let mut rest = self.units.unsigned_abs();
+        let mut put = |digit: u8| {
+            at -= 1;
+            buffer[at] = digit;
+        };
+        let mut zeros = true;
+        for place in 0..self.places {
+            let (digit, _) = next_digit(&mut rest);
+            // Zeros at the end are cut, but one place stays.
+            if !zeros || digit != b'0' || place + 1 == self.places {
+                put(digit);
+                zeros = false;
+            }
         }
-        write!(f, "{sign}{whole}.{fraction:0width$}")
+        put(b'.');
+        loop {
+            let (digit, more) = next_digit(&mut rest);
+            put(digit);
+            if !more {
+                break;
+            }
+        }
+        if self.units < 0 {
+            put(b'-');
+        }
+        f.write_str(str::from_utf8(&buffer[at..]).unwrap_or_default())
     }
+}
+
+/// The last digit of `rest`, which loses it, and whether more follow.
+fn next_digit(rest: &mut u128) -> (u8, bool) {
+    // Almost everything fits into 64 bits, where division is quick.
+    let digit = match u64::try_from(*rest) {
+        Ok(small) => {
+            *rest = u128::from(small / 10);
+            (small % 10) as u8
+        }
+        Err(_) => {
+            let digit = (*rest % 10) as u8;
+            *rest /= 10;
+            digit
+        }
+    };
+    (b'0' + digit, *rest > 0)
 }
 
 /// A sum with the venue's binary noise: up to ten decimals of a float.
 pub(in crate::venue) fn noisy(value: f64) -> String {
-    let text = format!("{value:.10}");
-    let cut = text.trim_end_matches('0');
-    if cut.ends_with('.') { format!("{cut}0") } else { cut.to_owned() }
+    // Its own rounding adds to the noise.
+    Dec { units: (value * 1e10) as i128, places: 10 }.to_string()
 }
 
 /// A JSON string literal.

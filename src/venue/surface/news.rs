@@ -120,8 +120,10 @@ impl Surface {
             rows::update(row, if unknown { UNKNOWN_WORD } else { row.status })
         };
         let unknown = self.faults.update_unknown_word;
-        let texts: Vec<String> =
-            rows.iter().map(|one| row(one, self.desk.dice.hit(Fault::UpdateUnknownWord, unknown))).collect();
+        let texts: Vec<String> = rows
+            .iter()
+            .map(|one| row(one, self.desk.dice.hit(Fault::UpdateUnknownWord, unknown)))
+            .collect();
         let frame = frames::channel("orderUpdates", &array(texts.into_iter()));
         self.desk.post(at, Mail::News { kind: UserKind::OrderUpdates, user, frame });
     }

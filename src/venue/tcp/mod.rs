@@ -289,7 +289,9 @@ impl Loop {
                 Output::Text(conn, _) | Output::Binary(conn, _) | Output::Torn(conn, _) => *conn,
                 Output::Close { conn, .. } | Output::Drop(conn) => *conn,
             };
-            let of = |peer: &Option<Peer<TcpStream>>| peer.as_ref().is_some_and(|p| p.conn == Some(conn));
+            let of = |peer: &Option<Peer<TcpStream>>| {
+                peer.as_ref().is_some_and(|p| p.conn == Some(conn))
+            };
             let Some(at) = self.peers.iter().position(of) else { continue };
             let Some(mut peer) = self.peers[at].take() else { continue };
             if let Output::Text(_, text) = &output {
