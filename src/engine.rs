@@ -13,6 +13,7 @@ mod trader;
 
 use crate::detector::cross::{self, Detector, News, World};
 use crate::detector::{Judged, cost};
+use crate::executor::orders::Ways;
 use crate::feed::Subscription;
 use crate::feed::market::{Market, changed_rule};
 use crate::feed::message::{Decoder, Message};
@@ -284,6 +285,16 @@ impl Engine {
     /// The markets watched, by [`MarketId`].
     pub fn markets(&self) -> &[Market] {
         &self.markets
+    }
+
+    /// What the orders that are over went through: from which state to which.
+    pub fn order_ways(&self) -> Ways {
+        self.trader.as_ref().map(|trader| trader.orders.ways()).unwrap_or_default()
+    }
+
+    /// Since when not everything is seen, while a gap is open.
+    pub fn blind_since(&self) -> Option<Wall> {
+        self.gap.map(|gap| gap.since.wall)
     }
 
     /// What is held, as far as fills and answers have told it; flat markets are not listed.

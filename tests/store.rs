@@ -160,6 +160,29 @@ const TRADES: Golden = &[
 ];
 
 #[test]
+fn a_gap_that_was_open_at_a_death_begins_where_it_began() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let gap_of = |run, from, at| {
+        let (store, recovery) = open(dir.path(), run, at);
+        drop(store);
+        let gap = recovery.gap.expect("a gap");
+        assert_eq!((gap.started_at, gap.ended_at), (from, at), "{run}");
+    };
+    let (mut store, _) = open(dir.path(), "r1", NOON);
+    store.alive(secs(NOON, 1), 3, Some(NOON));
+    drop(store);
+    // It died before it had seen everything once, and so did the next.
+    gap_of("r2", NOON, secs(NOON, 10));
+    gap_of("r3", secs(NOON, 10), secs(NOON, 20));
+    let (mut store, _) = open(dir.path(), "r4", secs(NOON, 30));
+    store.alive(secs(NOON, 31), 3, None);
+    store.alive(secs(NOON, 40), 3, Some(secs(NOON, 38)));
+    store.alive(secs(NOON, 45), 3, Some(secs(NOON, 38)));
+    drop(store);
+    gap_of("r5", secs(NOON, 38), secs(NOON, 60));
+}
+
+#[test]
 fn columns_and_values_are_those_of_the_contract() {
     let dir = tempfile::tempdir().expect("a directory");
     let (mut store, _) = open(dir.path(), "r1", NOON);
@@ -440,7 +463,7 @@ fn a_killed_run_leaves_no_row_out_and_the_next_one_says_what_is_missing() {
     store.append(&entry(20, 50, NOON));
     store.flush(NOON);
     store.append(&follow_up(20, 1000, NOON));
-    store.alive(secs(NOON, 2), 42);
+    store.alive(secs(NOON, 2), 42, None);
     drop(store);
 
     let (store, recovery) = open(dir.path(), "r2", secs(NOON, 60));

@@ -73,6 +73,9 @@ pub(super) struct Alive {
     pub(super) at: Wall,
     /// How many markets were watched.
     pub(super) markets: u32,
+    /// Since when not everything was seen, if a gap was open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) blind_since: Option<Wall>,
 }
 
 /// A row and its number, which grows over all kinds, days and runs.

@@ -60,7 +60,8 @@ pub(super) fn open(
 
     let inherited = read_journal(&*disk, dir, now, &mut recovery.warnings)
         .map_err(failed("read its journal"))?;
-    let alive = Alive { at: now, markets: 0 };
+    // A run begins blind.
+    let alive = Alive { at: now, markets: 0, blind_since: Some(now) };
     let (journal, opening, records, fresh) = match inherited {
         Some((opening, records, readable)) => {
             let journal = Journal::resume(&*disk, dir, readable);
@@ -130,6 +131,9 @@ impl Store {
                 Record::Row(row) => {
                     self.recover(row, recovery);
                     self.alive.at = self.alive.at.max(told_at(&row.row));
+                    if ends_blindness(&row.row) {
+                        self.alive.blind_since = None;
+                    }
                 }
                 Record::Alive(alive) => self.alive = alive,
                 Record::Closed(alive) => {
@@ -159,7 +163,8 @@ impl Store {
         let mut rows = self.debts.settle(last.at, CrossEnd::Killed);
         recovery.rows_settled = rows.len() as u64;
         let gap = GapRow {
-            started_at: last.at,
+            // A gap that was open has no row of its own.
+            started_at: last.blind_since.map_or(last.at, |since| since.min(last.at)),
             // A clock that was set back makes an empty gap, not a negative one.
             ended_at: now.max(last.at),
             cause: if closed { GapCause::Stopped } else { GapCause::Killed },
@@ -175,7 +180,7 @@ impl Store {
             self.file(row.day(), row.kind(), &mut recovery.warnings);
         }
         let rows: Vec<_> = rows.into_iter().map(|row| self.number(row)).collect();
-        let alive = Alive { at: now, markets: 0 };
+        let alive = Alive { at: now, markets: 0, blind_since: Some(now) };
         self.journal.push(&Record::Start { run, alive, rows: rows.clone() })?;
         self.journal.commit(&*self.disk)?;
         self.journal.sync(&*self.disk)?;
@@ -199,6 +204,11 @@ impl Store {
             Err(e) => warnings.push(e.to_string()),
         }
     }
+}
+
+/// Whether the row is the end of a gap that was open.
+fn ends_blindness(row: &Row) -> bool {
+    matches!(row, Row::Gap(gap) if matches!(gap.cause, GapCause::Start | GapCause::LinkDown))
 }
 
 /// The latest moment a row tells of: its run was alive then.

@@ -204,10 +204,15 @@ impl Store {
         self.commit_journal(due);
     }
 
-    /// As [`Store::commit`], and tells how many markets are watched, for the row of the gap that
-    /// follows if this run dies.
-    pub fn alive(&mut self, now: Wall, markets: u32) {
+    /// As [`Store::commit`], and tells how many markets are watched and since when not all of them
+    /// are seen, for the row of the gap that follows if this run dies.
+    pub fn alive(&mut self, now: Wall, markets: u32, blind_since: Option<Wall>) {
         self.alive.markets = markets;
+        if blind_since != self.alive.blind_since {
+            self.alive.blind_since = blind_since;
+            self.alive.at = now;
+            self.push(&Record::Alive(self.alive));
+        }
         self.commit(now);
     }
 
@@ -277,7 +282,7 @@ impl Store {
             // The gap row that tells of rows dropped before.
             report = self.flush_files(now, true);
         }
-        self.alive.at = now;
+        self.alive = Alive { at: now, blind_since: None, ..self.alive };
         self.push(&Record::Closed(self.alive));
         self.commit_journal(true);
         if self.health.failing || self.health.waiting_rows > 0 || !report.errors.is_empty() {

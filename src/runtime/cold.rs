@@ -2,7 +2,7 @@
 //! feeds the files. Each ends when its ring is closed and empty.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
@@ -100,6 +100,39 @@ pub fn desk(
     }
 }
 
+/// What the hot thread sees of the venue, for whoever cannot ask the engine.
+#[derive(Debug, Default)]
+pub struct Watched {
+    markets: AtomicU32,
+    /// Nanoseconds since 1970, zero for never.
+    blind_since: AtomicI64,
+}
+
+impl Watched {
+    /// So many markets are watched.
+    pub fn set_markets(&self, markets: u32) {
+        self.markets.store(markets, Ordering::Relaxed);
+    }
+
+    /// Since then not all of them are seen.
+    pub fn set_blind_since(&self, since: Option<Wall>) {
+        self.blind_since.store(since.map_or(0, |since| since.0), Ordering::Relaxed);
+    }
+
+    /// Markets that are watched.
+    pub fn markets(&self) -> u32 {
+        self.markets.load(Ordering::Relaxed)
+    }
+
+    /// Since when not all of them are seen, if that is so.
+    pub fn blind_since(&self) -> Option<Wall> {
+        match self.blind_since.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(Wall(since)),
+        }
+    }
+}
+
 /// The wall clock of the cold threads.
 pub fn wall_now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -114,7 +147,7 @@ pub fn recorder(
     mut store: Store,
     mut rows: Consumer<Row>,
     flush_interval: Nanos,
-    markets: &AtomicU32,
+    watched: &Watched,
     ended: &AtomicBool,
     mut each: impl FnMut(&Row),
 ) -> Result<Option<Summary>, StoreError> {
@@ -133,7 +166,7 @@ pub fn recorder(
             each(&row);
             taken += 1;
         }
-        store.alive(wall_now(), markets.load(Ordering::Relaxed));
+        store.alive(wall_now(), watched.markets(), watched.blind_since());
         if taken > 0 {
             oldest.get_or_insert_with(Instant::now);
         }

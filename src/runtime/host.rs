@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
-use crate::runtime::cold::{desk, recorder};
+use crate::runtime::cold::{Watched, desk, recorder};
 use crate::runtime::hot::{self, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config};
@@ -175,7 +175,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
 
     // The hot thread pins itself first, so that the cold ones can keep away from its core. It says
     // where it runs before it begins to.
-    let markets = Arc::new(AtomicU32::new(0));
+    let watched = Arc::new(Watched::default());
     let ended = Arc::new(AtomicBool::new(false));
     let (engine, presigning, _lock) = match armed {
         Some(armed) => {
@@ -198,7 +198,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         tls,
         busy_poll: config.runtime.busy_poll,
         duration: options.duration,
-        markets: Arc::clone(&markets),
+        watched: Arc::clone(&watched),
         ended: Arc::clone(&ended),
     };
     let hot_core = config.runtime.hot_core;
@@ -257,7 +257,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         .name("hip3-recorder".to_owned())
         .spawn(move || {
             let mut tally = Tally::default();
-            recorder(store, to_recorder, flush_interval, &markets, &ended, |row| tally.count(row))
+            recorder(store, to_recorder, flush_interval, &watched, &ended, |row| tally.count(row))
                 .map(|summary| (summary, tally))
         })
         .map_err(system("start the recorder thread"))?;

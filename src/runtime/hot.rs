@@ -4,14 +4,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
 use crate::engine::Engine;
 use crate::runtime::capture::Tap;
-use crate::runtime::cold::{Reply, Request};
+use crate::runtime::cold::{Reply, Request, Watched};
 use crate::runtime::link::{Endpoint, Link, LinkEvent};
 use crate::runtime::os::Clock;
 use crate::runtime::ring::{Consumer, Producer};
@@ -68,8 +68,8 @@ pub struct Settings {
     pub busy_poll: bool,
     /// Stop by itself after this.
     pub duration: Option<Nanos>,
-    /// Markets watched now, for whoever cannot ask the engine.
-    pub markets: Arc<AtomicU32>,
+    /// What is seen of the venue, for whoever cannot ask the engine.
+    pub watched: Arc<Watched>,
     /// Set once the loop has ended in order.
     pub ended: Arc<AtomicBool>,
 }
@@ -215,6 +215,8 @@ impl Hot {
         }
         self.hand_over_latch();
         self.report_lost(now);
+        // Should this process die, the records say since when it had not seen everything.
+        self.settings.watched.set_blind_since(self.engine.blind_since());
     }
 
     /// Reads what has arrived, until the link would block or its turn is over.
@@ -441,7 +443,7 @@ impl Hot {
 
     fn show(&mut self, now: Now) {
         let status = self.status(now);
-        self.settings.markets.store(status.markets, Ordering::Relaxed);
+        self.settings.watched.set_markets(status.markets);
         let _ = self.rings.statuses.push(status); // The next one tells more.
     }
 

@@ -9,7 +9,7 @@ use crate::types::config::Config;
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::note::Note;
 use crate::types::num::{Side, Usd};
-use crate::types::order::Purpose;
+use crate::types::order::{Purpose, RefusalClass};
 use crate::types::record::{Decision, Row, SignalRow};
 use crate::types::time::{Mono, Nanos};
 use crate::venue::{Address, Venue};
@@ -132,6 +132,8 @@ pub(super) struct Judge {
     /// Orders that this process sent, and for which it has not recorded an end.
     open: BTreeMap<u128, Mono>,
     ended: BTreeSet<u128>,
+    /// Refusals come without a reason, or for what is done behind the engine's back.
+    refused_at_random: bool,
     /// When the budget changes behind the engine's back, and since when it has read the account.
     budget_moves: Vec<Mono>,
     account_asked: Mono,
@@ -163,6 +165,7 @@ impl Judge {
             signals: BTreeSet::new(),
             open: BTreeMap::new(),
             ended: BTreeSet::new(),
+            refused_at_random: false,
             budget_moves: Vec::new(),
             account_asked: Mono(0),
             gross: Usd::ZERO,
@@ -229,6 +232,11 @@ impl Judge {
     pub(super) fn account(&mut self, asked_at: Mono) {
         self.account_read |= self.linked_at.is_some_and(|at| asked_at >= at);
         self.account_asked = asked_at;
+    }
+
+    /// Refusals say nothing of the engine in this run.
+    pub(super) fn refused_at_random(&mut self) {
+        self.refused_at_random = true;
     }
 
     /// The budget will change behind the engine's back at these moments.
@@ -374,6 +382,11 @@ impl Judge {
                 self.open.remove(&row.cloid.0);
                 let sane = row.filled <= row.sz;
                 self.hold(Invariant::Rows, first && sane, || format!("{row:?}"));
+                if let (Some(refusal), false) = (row.refusal, self.refused_at_random) {
+                    // What the venue says of our own mistakes it must never have to say.
+                    let ours = refusal.class() == RefusalClass::OurFault;
+                    self.hold(Invariant::Valid, !ours, || format!("the venue refused: {row:?}"));
+                }
                 if let Purpose::Entry(signal) = row.purpose {
                     self.approved.remove(&signal.0);
                 }

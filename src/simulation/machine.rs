@@ -89,8 +89,10 @@ pub(super) struct Recorder {
     pub(super) stalled_until: Mono,
     /// Rows that the ring did not take, and since when.
     pub(super) lost: Option<(u64, Wall)>,
-    /// Whether it was told to since the last look.
+    /// Whether there is something new.
     fresh: bool,
+    blind_since: Option<Wall>,
+    beat_at: Mono,
 }
 
 impl Recorder {
@@ -124,6 +126,8 @@ impl Recorder {
             stalled_until: Mono(0),
             lost: None,
             fresh: false,
+            blind_since: Some(wall),
+            beat_at: now,
         };
         Ok((recorder, recovery))
     }
@@ -140,23 +144,37 @@ impl Recorder {
         taken
     }
 
+    /// Something is to be told beside rows.
+    pub(super) fn wake(&mut self, blind_since: Option<Wall>) {
+        self.fresh |= blind_since != self.blind_since;
+        self.blind_since = blind_since;
+    }
+
     /// When it does something.
     pub(super) fn next_due(&self) -> Mono {
-        let due = if self.fresh { self.due.min(self.flush_at) } else { self.flush_at };
+        let due = self.flush_at.min(self.beat_at);
+        let due = if self.fresh { self.due.min(due) } else { due };
         due.max(self.stalled_until)
     }
 
     /// Takes what waits, as the real one does in its loop.
-    pub(super) fn advance(&mut self, now: Mono, wall: Wall, markets: u32) {
+    pub(super) fn advance(
+        &mut self,
+        now: Mono,
+        wall: Wall,
+        markets: u32,
+        blind_since: Option<Wall>,
+    ) {
         if now < self.next_due() {
             return;
         }
         while let Some(row) = self.taken.pop() {
             self.store.append(&row);
         }
-        self.store.alive(wall, markets);
+        self.store.alive(wall, markets, blind_since);
         self.fresh = false;
         self.due = now.plus(RECORDER_IDLE);
+        self.beat_at = now.plus(Nanos::from_secs(1));
         if now >= self.flush_at {
             self.store.flush(wall);
             self.flush_at = now.plus(self.flush_interval);

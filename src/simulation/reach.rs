@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::executor::orders::Ways;
 use crate::types::hard_stop::StopReason;
 use crate::types::note::{Note, Status};
 use crate::types::order::{Purpose, RefusalClass};
@@ -62,6 +63,7 @@ impl Reach {
                 self.see(&format!("{kind}:{}", row.outcome.name()));
                 if let Some(refusal) = row.refusal {
                     self.see(&format!("refusal:{}", refusal.name()));
+                    self.see(&format!("refusal_class:{}", refusal.class().name()));
                 }
                 if let Purpose::Exit(reason) = row.purpose {
                     self.see(&format!("exit_for:{}", reason.name()));
@@ -105,8 +107,11 @@ impl Reach {
         }
     }
 
-    /// Counters of a process at its end.
-    pub(super) fn status(&mut self, status: &Status) {
+    /// Counters of a process at its end, and what its orders went through.
+    pub(super) fn process(&mut self, status: &Status, ways: Ways) {
+        for (from, to) in ways.iter() {
+            self.see(&format!("order:{}→{}", from.name(), to.name()));
+        }
         for (name, count) in metrics(status) {
             self.add(format!("metric:{name}"), count);
         }
@@ -209,7 +214,8 @@ pub fn wanted() -> Vec<String> {
     );
     want("metric", &mut metrics(&Status::default()).into_iter().map(|(name, _)| name));
     want("refusal", &mut MUST_REFUSE.into_iter());
-    let _ = RefusalClass::ALL;
+    want("refusal_class", &mut RefusalClass::ALL.iter().map(|class| class.name()));
+    want("order", &mut ORDER_WAYS.into_iter());
     let single = [
         "order:in_doubt",
         "position:adopted",
@@ -228,5 +234,49 @@ pub fn wanted() -> Vec<String> {
     all
 }
 
+/// What orders must go through: a fill that overrules an end among it.
+const ORDER_WAYS: [&str; 9] = [
+    "pending→submitted",
+    "submitted→filled",
+    "submitted→partially_filled",
+    "submitted→rejected",
+    "submitted→expired",
+    "partially_filled→filled",
+    "expired→filled",
+    "expired→partially_filled",
+    "expired→rejected",
+];
+
 /// Refusals of orders that must be met.
-const MUST_REFUSE: [&str; 0] = [];
+const MUST_REFUSE: [&str; 30] = [
+    "no_match",
+    "no_liquidity",
+    "too_late",
+    "reduce_only",
+    "tick",
+    "min_notional",
+    "post_only_crossed",
+    "trigger_px",
+    "far_from_oracle",
+    "far_from_reference",
+    "value_too_large",
+    "zero_size",
+    "invalid_px",
+    "invalid_sz",
+    "over_weight",
+    "unknown_signer",
+    "duplicate_nonce",
+    "nonce_range",
+    "unreadable",
+    "unlisted",
+    "margin",
+    "spot_balance",
+    "margin_tier",
+    "priority_balance",
+    "must_deposit",
+    "too_many_open_orders",
+    "open_interest_cap",
+    "open_interest_speed",
+    "post_only_mode",
+    "halted",
+];

@@ -9,9 +9,9 @@ use crate::types::event::{Action, Actions, Event};
 use crate::types::time::Mono;
 
 /// Lines that are kept in memory.
-const KEPT: usize = 60;
+const KEPT: usize = 30;
 /// A text is cut off behind this many bytes.
-const LONGEST: usize = 360;
+const LONGEST: usize = 240;
 
 /// Where events go.
 #[derive(Debug, Default)]
@@ -73,8 +73,8 @@ impl Trace {
             Action::Send(span) => format!("→ send {}", cut(actions.text(*span))),
             other => {
                 let mut text = format!("→ {other:?}");
-                if text.len() > 3 * LONGEST {
-                    let end = (0..=3 * LONGEST).rev().find(|at| text.is_char_boundary(*at));
+                if text.len() > 2 * LONGEST {
+                    let end = (0..=2 * LONGEST).rev().find(|at| text.is_char_boundary(*at));
                     text.truncate(end.unwrap_or(0));
                 }
                 text

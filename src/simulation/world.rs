@@ -26,7 +26,7 @@ use crate::types::num::{Rate, Side, Usd};
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::{
-    AccountSettings, Address, Faults, Lag, Output, Scheduled, Settings, Timing, Venue, What,
+    AccountSettings, Address, Faults, Lag, Odds, Output, Scheduled, Settings, Timing, Venue, What,
 };
 
 /// Faults cease so long before the end, and then everything has to come to rest.
@@ -170,6 +170,14 @@ impl World {
         let mut judge = Judge::new(&config, USER, hex_of_key(seed));
         judge.listed(coins);
         judge.budget_moves(moves);
+        let behind = [What::SzDecimals, What::AgentExpire, What::NoncesTaken, What::OracleJump];
+        let clock = [Fault::ClockStep, Fault::ClockDrift].map(|fault| profile.host.is_on(fault));
+        if profile.venue.refuse != Odds::NEVER
+            || profile.events.iter().any(|what| behind.contains(what))
+            || clock.contains(&true)
+        {
+            judge.refused_at_random();
+        }
         let fair = profile.venue.on().is_empty();
         let profile = Profile { config, ..profile.clone() };
         Ok(Self {
@@ -293,7 +301,9 @@ impl World {
         let wall = self.at().wall;
         if let Some(process) = &mut self.process {
             let markets = process.engine.markets().len() as u32;
-            process.recorder.advance(self.now, wall, markets);
+            let blind_since = process.engine.blind_since();
+            process.recorder.wake(blind_since);
+            process.recorder.advance(self.now, wall, markets, blind_since);
         }
         true
     }
@@ -451,7 +461,7 @@ impl World {
     fn die(&mut self) {
         let Some(process) = self.process.take() else { return };
         self.trace.say(self.now, || format!("process {} dies", process.number));
-        self.reach.status(&process.engine.status(self.now));
+        self.reach.process(&process.engine.status(self.now), process.engine.order_ways());
         self.counts.deaths += 1;
         self.records.gone(self.at().wall, false);
         self.leave();
@@ -516,7 +526,7 @@ impl World {
     fn end_in_order(&mut self) {
         let Some(process) = self.process.take() else { return };
         let (wall, number) = (self.at().wall, process.number);
-        self.reach.status(&process.engine.status(self.now));
+        self.reach.process(&process.engine.status(self.now), process.engine.order_ways());
         self.trace.say(self.now, || format!("process {number} has ended in order"));
         let closed = process.recorder.close(wall);
         let well = self.machine.disk_is_well();
@@ -623,11 +633,11 @@ impl World {
 
     /// A frame is told of a link that is gone.
     fn ghost(&mut self) {
-        if self.last_frames.is_empty() || self.faults.ghost == crate::venue::Odds::NEVER {
+        if self.last_frames.is_empty() || self.faults.ghost == Odds::NEVER {
             return;
         }
         let at = self.dice.below(self.last_frames.len() as u64) as usize;
-        self.dice.hit(Fault::Ghost, crate::venue::Odds::ALWAYS);
+        self.dice.hit(Fault::Ghost, Odds::ALWAYS);
         // The engine forgets what a dead link says, and so must the judge.
         let frame = self.last_frames[at].clone();
         self.tell(Event::Frame(&frame));

@@ -29,7 +29,7 @@ use crate::venue::account::{Accounts, Lens, View};
 use crate::venue::action::Action;
 use crate::venue::faults::Chance;
 use crate::venue::surface::desk::{Arrival, Recipient};
-use crate::venue::surface::news::REFUSALS;
+use crate::venue::surface::news::{REFUSALS, WHOLE_REFUSALS};
 use crate::venue::surface::{Surface, info};
 
 use crate::venue::world::{Moved, World};
@@ -392,15 +392,15 @@ impl Venue {
         if matches!(asked.signed.action, Action::Order(_))
             && dice.hit(Fault::Refuse, self.surface.faults.refuse)
         {
-            let most = REFUSALS.len() as u64 * 4 / 3;
-            let drawn = usize::try_from(dice.below(most)).unwrap_or_default();
-            match REFUSALS.get(drawn) {
-                Some(text) => self.accounts.clearing.refuse_next(1, text),
-                // A quarter of them at the top.
-                None => self
-                    .accounts
-                    .clearing
-                    .refuse_next_whole(1, "Insufficient margin to place order."),
+            let drawn = |dice: &mut Chance, from: &[&'static str]| {
+                let at = usize::try_from(dice.below(from.len() as u64)).unwrap_or_default();
+                from.get(at).copied().unwrap_or_default()
+            };
+            let clearing = &mut self.accounts.clearing;
+            if dice.below(4) > 0 {
+                clearing.refuse_next(1, drawn(dice, &REFUSALS));
+            } else {
+                clearing.refuse_next_whole(1, drawn(dice, &WHOLE_REFUSALS));
             }
         }
         let outcomes = self.accounts.submit(ticket, asked, at, &self.world);

@@ -48,10 +48,64 @@ pub struct IllegalTransition {
     pub event: OrderEvent,
 }
 
+impl OrderState {
+    /// All of them.
+    pub const ALL: [OrderState; 6] = [
+        OrderState::Pending,
+        OrderState::Submitted,
+        OrderState::PartiallyFilled,
+        OrderState::Filled,
+        OrderState::Rejected,
+        OrderState::Expired,
+    ];
+
+    /// As logs write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OrderState::Pending => "pending",
+            OrderState::Submitted => "submitted",
+            OrderState::PartiallyFilled => "partially_filled",
+            OrderState::Filled => "filled",
+            OrderState::Rejected => "rejected",
+            OrderState::Expired => "expired",
+        }
+    }
+}
+
+/// Ways from one state to another that were gone.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Ways(u64);
+
+impl Ways {
+    const fn bit(from: OrderState, to: OrderState) -> u64 {
+        1 << (from as u64 * OrderState::ALL.len() as u64 + to as u64)
+    }
+
+    fn go(&mut self, from: OrderState, to: OrderState) {
+        if from != to {
+            self.0 |= Self::bit(from, to);
+        }
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub const fn with(self, other: Ways) -> Ways {
+        Ways(self.0 | other.0)
+    }
+
+    /// From where to where.
+    pub fn iter(self) -> impl Iterator<Item = (OrderState, OrderState)> {
+        let all = OrderState::ALL;
+        let pairs = all.into_iter().flat_map(move |from| all.into_iter().map(move |to| (from, to)));
+        pairs.filter(move |(from, to)| self.0 & Self::bit(*from, *to) != 0)
+    }
+}
+
 /// The life of one order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Life {
     state: OrderState,
+    ways: Ways,
     size: Sz,
     filled: Sz,
     refusal: Option<Refusal>,
@@ -62,7 +116,7 @@ impl Life {
     /// Of an order of this size, not sent yet.
     pub const fn new(size: Sz) -> Self {
         let (state, filled) = (OrderState::Pending, Sz::ZERO);
-        Self { state, size, filled, refusal: None, closed: false }
+        Self { state, ways: Ways(0), size, filled, refusal: None, closed: false }
     }
 
     /// Applies one event and returns the size that is news. An `Err` leaves the order unchanged.
@@ -71,7 +125,7 @@ impl Life {
     /// way (PROTOCOL.md §9.5).
     pub fn apply(&mut self, event: OrderEvent) -> Result<Sz, IllegalTransition> {
         use {OrderEvent as E, OrderState as S};
-        let before = self.filled;
+        let (before, from) = (self.filled, self.state);
         self.state = match (self.state, event) {
             (S::Pending, E::Sent) => S::Submitted,
             (S::Submitted | S::Rejected | S::Expired, E::Refused(refusal)) => {
@@ -109,6 +163,7 @@ impl Life {
             (from, event) => return Err(IllegalTransition { from, event }),
         };
         debug_assert!(self.filled <= self.size, "never filled beyond its size");
+        self.ways.go(from, self.state);
         Ok(Sz::from_units(self.filled.units() - before.units()))
     }
 
@@ -123,6 +178,11 @@ impl Life {
     /// Where it is.
     pub const fn state(&self) -> OrderState {
         self.state
+    }
+
+    /// What it went through.
+    pub const fn ways(&self) -> Ways {
+        self.ways
     }
 
     /// How much of it is known to have filled.

@@ -9,7 +9,7 @@ mod recent;
 mod table;
 mod tracked;
 
-pub use life::{IllegalTransition, Life, OrderEvent, OrderState};
+pub use life::{IllegalTransition, Life, OrderEvent, OrderState, Ways};
 pub use table::Orders;
 pub use tracked::Tracked;
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::life::Ways;
 use super::recent::{Past, Recent};
 use super::tracked::{Sent, Tracked};
 use super::{Answered, Ended, OrderId, OrdersFull, Owner, RowsMissing, SLOTS};
@@ -42,6 +43,7 @@ pub struct Orders {
     link_open: bool,
     /// Of orders that are gone.
     contradicted: u64,
+    ways: Ways,
 }
 
 impl Orders {
@@ -56,6 +58,7 @@ impl Orders {
             recent: Recent::new(),
             link_open: false,
             contradicted: 0,
+            ways: Ways::default(),
         }
     }
 
@@ -222,6 +225,7 @@ impl Orders {
         self.free.push(at);
         let tracked = self.slots.get_mut(usize::from(at))?.tracked.take()?;
         self.contradicted += u64::from(tracked.contradicted);
+        self.ways = self.ways.with(tracked.ways());
         self.recent.add(Past {
             id: tracked.id,
             cloid: tracked.order().cloid,
@@ -256,6 +260,11 @@ impl Orders {
     pub fn get(&self, id: OrderId) -> Option<&Tracked> {
         let tracked = self.slots.get(usize::from(id.slot()))?.tracked.as_ref()?;
         (tracked.id == id).then_some(tracked)
+    }
+
+    /// What the orders that are over went through.
+    pub fn ways(&self) -> Ways {
+        self.ways
     }
 
     /// The orders that are not over, the oldest first.

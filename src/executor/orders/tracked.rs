@@ -1,6 +1,6 @@
 //! One order in the table: its life, what each stream told of it, and its row at the end.
 
-use super::life::{Life, OrderEvent, OrderState};
+use super::life::{Life, OrderEvent, OrderState, Ways};
 use super::{
     ANSWER_GRACE, EXIT_GIVE_UP, EXPIRY_MARGIN, Ended, LOOK_UP_PACE, LOOK_UP_SLOW_PACE, LOOK_UPS,
     OrderId, ROWS_DEADLINE, ROWS_GRACE,
@@ -473,6 +473,11 @@ impl Tracked {
     pub(super) fn take_missing(&mut self) -> bool {
         self.done.is_none()
             && self.missing.as_mut().is_some_and(|m| !std::mem::replace(&mut m.told, true))
+    }
+
+    /// What it went through.
+    pub(super) fn ways(&self) -> Ways {
+        self.life.ways()
     }
 
     fn timeout(&self, order_timeout: Nanos) -> Option<Mono> {

@@ -19,14 +19,46 @@ use crate::venue::world::World;
 /// A status that no document knows (`update_unknown_word`).
 const UNKNOWN_WORD: &str = "suspendedPendingReview";
 
-/// Refusals that come at random (`refuse`), of single orders (PROTOCOL.md §3.6).
-pub(in crate::venue) const REFUSALS: [&str; 6] = [
+/// Refusals that come at random (`refuse`), of single orders (PROTOCOL.md §3.6). The last three are
+/// words that no document has.
+pub(in crate::venue) const REFUSALS: [&str; 24] = [
+    "Price must be divisible by tick size.",
+    "Order must have minimum value of $10.",
     "Insufficient margin to place order.",
+    "Reduce only order would increase position.",
+    "Post only order would have immediately matched, bbo was 1.0@1.1.",
     "Order could not immediately match against any resting orders.",
+    "Invalid TP/SL price.",
+    "No liquidity available for market order.",
     "Order would increase open interest while open interest is capped",
+    "Order rejected due to price more aggressive than oracle while at open interest cap",
     "Order would increase open interest too quickly",
-    "Only post-only orders allowed immediately after a network upgrade",
+    "Order has insufficient spot balance to trade",
     "Order price too far from oracle",
+    "Order would cause position to exceed margin tier limit at current leverage",
+    "Order price cannot be more than 95% away from the reference price",
+    "Order value too large.",
+    "Order has zero size.",
+    "Order has invalid price.",
+    "Order has invalid size.",
+    "Only post-only orders allowed immediately after a network upgrade",
+    "Insufficient delegatable balance for priority order",
+    "Too many open orders for this user.",
+    "Trading is halted for this asset.",
+    "The moon is in the wrong quarter.",
+];
+
+/// The same of whole actions; the last are of the post itself.
+pub(in crate::venue) const WHOLE_REFUSALS: [&str; 8] = [
+    "Insufficient margin to place order.",
+    "Must deposit before performing actions. User: 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "Invalid nonce: duplicate nonce 1741107452532",
+    "Too many cumulative requests sent (10023 > 10000) for cumulative volume traded $12.34. Place \
+     taker orders to free up 1 request per USDC traded.",
+    "Signed action over weight limit of 200",
+    "too many pending post requests id=12",
+    "429 Too Many Requests",
+    "422 Failed to deserialize the JSON body into the target type",
 ];
 
 impl Surface {
