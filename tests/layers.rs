@@ -13,7 +13,7 @@ use std::path::Path as FilePath;
 use layers::source::{Path, Token, paths, tokens};
 
 /// What a room may see of the others, beside itself.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("types", &[]),
     // The stages, in the data's way. `risk`, `detector` and `position` are siblings and do not see
     // each other.
@@ -30,6 +30,8 @@ const ROOMS: [(&str, &[&str]); 14] = [
     // The other side of the wire shares nothing with ours but the words.
     ("venue", &["types"]),
     ("runtime", &["types", "feed", "executor", "engine", "account", "persistence", "telemetry"]),
+    // The one room that drives both sides of the wire.
+    ("simulation", &["types", "executor", "engine", "account", "persistence", "venue", "runtime"]),
     (
         "command",
         &[
@@ -45,6 +47,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "telemetry",
             "venue",
             "runtime",
+            "simulation",
         ],
     ),
     ("main", &["command"]),
@@ -79,7 +82,8 @@ const CRATES: [(&str, &[&str]); 21] = [
 ];
 
 /// Rooms without clock, thread, socket or file: what they know comes in as an argument.
-const PURE: [&str; 7] = ["types", "feed", "risk", "detector", "position", "executor", "engine"];
+const PURE: [&str; 8] =
+    ["types", "feed", "risk", "detector", "position", "executor", "engine", "simulation"];
 
 /// Rooms that decide: no floating point, and no order that chance decides over.
 const DECIDING: [&str; 6] = ["feed", "risk", "detector", "position", "executor", "engine"];
@@ -95,7 +99,7 @@ struct Exception {
     why: &'static str,
 }
 
-const EXCEPTIONS: [Exception; 3] = [
+const EXCEPTIONS: [Exception; 11] = [
     Exception {
         rule: "pure",
         place: "types/config/read",
@@ -109,6 +113,44 @@ const EXCEPTIONS: [Exception; 3] = [
         what: "std::net",
         why: "addresses as values: nothing is opened",
     },
+    Exception {
+        rule: "pure",
+        place: "simulation",
+        what: "std::fs",
+        why: "it makes and removes the directory of a run",
+    },
+    Exception { rule: "pure", place: "simulation", what: "std::io", why: "how that fails" },
+    Exception {
+        rule: "pure",
+        place: "simulation/disk",
+        what: "std::fs",
+        why: "the store's disk hands out real files",
+    },
+    Exception {
+        rule: "pure",
+        place: "simulation/disk",
+        what: "std::io",
+        why: "how the simulated disk refuses",
+    },
+    Exception {
+        rule: "pure",
+        place: "simulation/line",
+        what: "std::io",
+        why: "a pipe is read and written like a socket",
+    },
+    Exception {
+        rule: "pure",
+        place: "simulation/digest",
+        what: "std::io",
+        why: "rows are written into it as JSON",
+    },
+    Exception {
+        rule: "pure",
+        place: "simulation/trace",
+        what: "std::fs",
+        why: "the trace is a file",
+    },
+    Exception { rule: "pure", place: "simulation/trace", what: "std::io", why: "and written" },
 ];
 
 impl Exception {

@@ -34,7 +34,7 @@ pub(super) struct Reading {
     failures: u32,
     /// After a failure nobody's wish goes before its pause.
     not_before: Mono,
-    /// Whether the answer that is awaited was asked for on a link that is gone.
+    /// Whether the answer that is awaited was asked for before this link.
     void: bool,
     /// Fills up to here are known.
     known_until: Option<VenueMs>,
@@ -62,8 +62,9 @@ impl Reading {
         self.at = self.at.min(soonest);
     }
 
-    /// The link is gone: an answer that is under way tells of the time before the next one.
-    pub(super) fn on_disconnected(&mut self) {
+    /// A link is open: an answer that is under way tells of the time before it, when orders of the
+    /// last one may still have filled.
+    pub(super) fn on_connected(&mut self) {
         self.void = self.asked.is_some();
     }
 

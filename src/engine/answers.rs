@@ -226,6 +226,9 @@ impl Trader {
         if whole {
             self.last_refused = row.nonce;
         }
+        if let (Some(Refusal::NonceRange), Some(nonce)) = (row.refusal, row.nonce) {
+            self.raise_nonces(now, nonce);
+        }
         let verdict = match (row.refusal, row.outcome) {
             (Some(_), _) if again => None,
             (Some(refusal), _) => self.monitor.on_result(now.mono, Err(refusal)),
@@ -245,17 +248,15 @@ impl Trader {
     fn on_exit_ended(&mut self, now: Now, ended: &Ended, out: &mut Actions) {
         let row = ended.row;
         let Some(exit) = self.positions.exit_mut(ended.order.market) else { return };
+        let before = exit.failures();
         exit.ended(now.mono, row.filled, row.refusal, row.outcome != Outcome::Dropped);
-        let misses = exit.misses();
-        // What the venue cannot take now is nobody's failure, and nor is what was never sent.
-        let excused = row.outcome == Outcome::Dropped
-            || row.refusal.is_some_and(|refusal| {
-                matches!(refusal.class(), RefusalClass::VenueState | RefusalClass::RateLimit)
-            });
+        let failures = exit.failures();
         if row.refusal == Some(Refusal::ReduceOnly) {
             self.reading.wanted(now.mono); // The venue thinks that we are flat.
         }
-        if !excused && let Some(reason) = self.monitor.on_exit_ended(misses) {
+        if failures > before
+            && let Some(reason) = self.monitor.on_exit_failed(failures)
+        {
             self.stop_for(now, reason, out);
         }
     }

@@ -27,7 +27,7 @@ pub(super) enum Leverage {
     /// Nothing; not before then.
     Unknown { not_before: Mono },
     /// Asked for, in this post.
-    Asked { post: u64, at: Mono },
+    Asked { post: u64, nonce: u64, at: Mono },
     /// As wanted.
     Set,
 }
@@ -84,9 +84,9 @@ impl Trader {
             let leverage = self.settings.position.leverage.min(market.spec.max_leverage).max(1);
             let asset = market.spec.asset;
             let action = encode::Action::UpdateLeverage { asset, is_cross: false, leverage };
-            if let Some((post, _)) = self.post(now, &action, None, out) {
+            if let Some((post, nonce)) = self.post(now, &action, None, out) {
                 self.budget.spend(now.mono, Kind::Leverage, 1, post);
-                self.bars[at].leverage = Leverage::Asked { post, at: now.mono };
+                self.bars[at].leverage = Leverage::Asked { post, nonce, at: now.mono };
             }
             return;
         }
@@ -101,9 +101,13 @@ impl Trader {
         answer: &PostAnswer<'_>,
         out: &mut Actions,
     ) -> bool {
-        let asked =
-            |bar: &Bar| matches!(bar.leverage, Leverage::Asked { post: own, .. } if own == post);
-        let Some(at) = self.bars.iter().position(asked) else { return false };
+        let asked = |bar: &Bar| match bar.leverage {
+            Leverage::Asked { post: own, nonce, .. } => (own == post).then_some(nonce),
+            _ => None,
+        };
+        let mut each = self.bars.iter().enumerate();
+        let found = each.find_map(|(at, bar)| Some((at, asked(bar)?)));
+        let Some((at, nonce)) = found else { return false };
         let words = match answer {
             PostAnswer::Default => {
                 self.bars[at].leverage = Leverage::Set;
@@ -121,6 +125,9 @@ impl Trader {
             self.on_refused_whole(now, words, out);
             // The first thing that is signed: a signer that is not known shows here.
             let refusal = refusal(words.as_bytes());
+            if refusal == Refusal::NonceRange {
+                self.raise_nonces(now, nonce);
+            }
             let ours = matches!(refusal, Refusal::UnknownSigner | Refusal::NonceRange);
             if ours && let Some(reason) = self.monitor.on_result(now.mono, Err(refusal)) {
                 self.stop_for(now, reason, out);

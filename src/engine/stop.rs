@@ -69,13 +69,13 @@ impl Trader {
         self.orders.on_disconnected(now);
         self.budget.on_disconnected();
         self.forget_leverage_posts();
-        self.reading.on_disconnected();
         self.monitor.on_link_down();
         self.stop_for(now, StopReason::Reconnecting, out);
     }
 
     pub(super) fn on_connected(&mut self, now: Now) {
         self.reconciler.on_reconnect(now.mono);
+        self.reading.on_connected();
         self.reading.wanted(now.mono);
     }
 

@@ -83,6 +83,10 @@ pub(super) struct Trader {
     pub(super) next_cloid: u64,
     pub(super) cloid_tag: u64,
     pub(super) last_nonce: u64,
+    /// How far ahead of the clock nonces were last raised, milliseconds.
+    pub(super) nonce_lead: u64,
+    /// Where they have been from then on.
+    pub(super) raised_nonce: u64,
     /// Nonce of the action that was last refused whole.
     pub(super) last_refused: Option<u64>,
     pub(super) next_post: u64,
@@ -149,6 +153,8 @@ impl Trader {
             next_cloid: first_id,
             cloid_tag: seed,
             last_nonce: 0,
+            nonce_lead: 0,
+            raised_nonce: 0,
             last_refused: None,
             next_post: 1,
             leverage_at: Mono::MAX,

@@ -150,6 +150,8 @@ pub struct ExitState {
     in_flight: Option<Mono>,
     /// Exits in a row that met the book and filled nothing: how far the next one reaches.
     misses: u32,
+    /// Exits in a row that filled nothing, the venue's own troubles aside.
+    failures: u32,
     /// Exits in a row that filled nothing, whatever kept them: how long the next one waits.
     pauses: u32,
     /// Since when nothing stands on the touched side.
@@ -169,9 +171,9 @@ impl ExitState {
         self.reason
     }
 
-    /// Exits in a row that filled nothing.
-    pub const fn misses(&self) -> u32 {
-        self.misses
+    /// Exits in a row that were sent and filled nothing, but for what the venue could not take.
+    pub const fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// Whether an exit is under way.
@@ -236,24 +238,25 @@ impl ExitState {
     }
 
     /// An exit is over for good: filled, refused, cancelled, dropped before it was sent, or proven
-    /// dead. Any fill is progress, and begins the pauses and the reach anew. One that was not `sent`,
-    /// or that the venue could not take at all, waits longer and reaches no further: it says
-    /// nothing about the book.
+    /// dead. Any fill is progress, and begins the pauses and the reach anew. One that never met the
+    /// book, since it was not `sent`, or the venue could not or would not take it, waits longer and
+    /// reaches no further: a better price would not have helped it.
     pub fn ended(&mut self, now: Mono, filled: Sz, refusal: Option<Refusal>, sent: bool) {
         self.in_flight = None;
         if refusal == Some(Refusal::MinNotional) {
             self.too_small = self.too_small.saturating_add(1);
         }
         if filled.is_positive() {
-            (self.misses, self.pauses) = (0, 0);
+            (self.misses, self.failures, self.pauses) = (0, 0, 0);
             self.next_try = now.plus(FIRST_RETRY);
             return;
         }
-        let untried = !sent
-            || refusal.is_some_and(|refusal| {
-                matches!(refusal.class(), RefusalClass::VenueState | RefusalClass::RateLimit)
-            });
-        self.misses = self.misses.saturating_add(u32::from(!untried));
+        let class = refusal.map(Refusal::class);
+        let met_the_book = sent && class.is_none_or(|class| class == RefusalClass::Miss);
+        // What the venue cannot take now is nobody's failure, and nor is what was never sent.
+        let excused = matches!(class, Some(RefusalClass::VenueState | RefusalClass::RateLimit));
+        self.misses = self.misses.saturating_add(u32::from(met_the_book));
+        self.failures = self.failures.saturating_add(u32::from(sent && !excused));
         self.pauses = self.pauses.saturating_add(1);
         let doublings = (self.pauses - 1).min(16);
         let pause = Nanos(FIRST_RETRY.0 << doublings).min(LAST_RETRY);

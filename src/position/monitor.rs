@@ -105,10 +105,10 @@ impl RiskMonitor {
         self.losses.net(now)
     }
 
-    /// An exit ended, and so many of its position in a row have filled nothing by now, whatever the
-    /// cause ([`ExitState::misses`](super::ExitState::misses)). Exits go on.
-    pub fn on_exit_ended(&mut self, misses: u32) -> Option<StopReason> {
-        (misses >= self.max_flatten_failures.max(1)).then_some(StopReason::FlattenFailures)
+    /// An exit failed, and so many of its position in a row have by now
+    /// ([`ExitState::failures`](super::ExitState::failures)). Exits go on.
+    pub fn on_exit_failed(&mut self, failures: u32) -> Option<StopReason> {
+        (failures >= self.max_flatten_failures.max(1)).then_some(StopReason::FlattenFailures)
     }
 
     /// Our position and the venue's have differed for too long.

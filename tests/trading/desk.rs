@@ -172,6 +172,11 @@ impl Desk {
 
     /// Posts since the last call: id and action, or the info's payload.
     pub(crate) fn new_posts(&mut self) -> Vec<(u64, Value)> {
+        self.new_signed_posts().into_iter().map(|(id, _, what)| (id, what)).collect()
+    }
+
+    /// The same with the nonces of what is signed, zero of questions.
+    pub(crate) fn new_signed_posts(&mut self) -> Vec<(u64, u64, Value)> {
         let texts: Vec<String> = self.sent[self.seen..].to_vec();
         self.seen = self.sent.len();
         texts
@@ -181,7 +186,8 @@ impl Desk {
             .map(|frame| {
                 let payload = &frame["request"]["payload"];
                 let what = payload.get("action").unwrap_or(payload).clone();
-                (frame["id"].as_u64().expect("an id"), what)
+                let nonce = payload["nonce"].as_u64().unwrap_or_default();
+                (frame["id"].as_u64().expect("an id"), nonce, what)
             })
             .collect()
     }

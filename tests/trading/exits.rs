@@ -182,3 +182,36 @@ fn a_liquidation_is_a_trade_that_somebody_else_closed() {
     let [trade] = desk.trades()[..] else { panic!("{:?}", desk.trades()) };
     assert_eq!((trade.exit, trade.gross), (ExitReason::Foreign, usd("-4.8")));
 }
+
+#[test]
+fn nonces_that_the_venue_calls_too_low_are_raised_until_an_exit_comes_through() {
+    let mut desk = Desk::ready(&patient());
+    desk.enter(ONE);
+    desk.event(Event::Operator(Wish::Flatten));
+    // Before this start the clock ran ahead, by so much: the venue remembers those nonces.
+    let highest = desk.venue_ms() as u64 + 3_000_000;
+    let (mut refused, mut limits) = (0, Vec::new());
+    for _ in 0..40 {
+        desk.bbo(ONE, "99.55", "99.6");
+        desk.ctx(ONE, "100");
+        for (id, nonce, action) in desk.new_signed_posts() {
+            let order = action["orders"][0].clone();
+            limits.push(text(&order, "p"));
+            if nonce > highest {
+                assert!(nonce < desk.venue_ms() as u64 + 86_400_000, "a day ahead at most");
+                desk.fill_whole(id, &order, "0.0044");
+                assert_eq!(desk.trades().len(), 1, "it is closed");
+                assert!((3..12).contains(&refused), "{refused}");
+                // What never met the book says nothing about it.
+                assert!(limits.iter().all(|px| *px == limits[0]), "{limits:?}");
+                assert!(desk.stopped_for(StopReason::NonceRefused), "and entries wait");
+                return;
+            }
+            refused += 1;
+            let words = "Nonce error: nonce value is lower than the next valid nonce";
+            desk.answer_refused(id, words);
+        }
+        desk.pass_ms(1_000);
+    }
+    panic!("no exit came through after {refused} refusals");
+}

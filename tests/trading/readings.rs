@@ -139,6 +139,28 @@ fn the_account_is_read_at_the_interval_and_after_a_reconnect() {
 }
 
 #[test]
+fn a_reading_that_was_asked_for_while_the_link_was_down_syncs_nothing() {
+    let mut desk = Desk::ready(&config());
+    desk.account_readings.clear();
+    desk.event(Event::Disconnected(LinkDown::Dropped));
+    // It falls due before the next link, and is answered on it.
+    desk.pass_ms(61_000);
+    assert_eq!(desk.account_readings.len(), 1);
+    desk.event(Event::Connected);
+    desk.acknowledge();
+    desk.calm_quotes();
+    desk.read();
+    let ready = desk.trading().ready;
+    assert!(!ready.position_synced, "orders may have filled behind it: {ready:?}");
+    desk.pass_ms(2_100);
+    assert_eq!(desk.account_readings.len(), 2, "so it is asked again");
+    desk.calm_quotes();
+    desk.read();
+    let ready = desk.trading().ready;
+    assert!(ready.position_synced, "{ready:?}");
+}
+
+#[test]
 fn fills_are_asked_for_from_before_the_last_known() {
     let mut desk = Desk::ready(&config());
     desk.enter(ONE);

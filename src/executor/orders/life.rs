@@ -81,7 +81,8 @@ impl Ways {
         1 << (from as u64 * OrderState::ALL.len() as u64 + to as u64)
     }
 
-    fn go(&mut self, from: OrderState, to: OrderState) {
+    /// One more.
+    pub(super) fn go(&mut self, from: OrderState, to: OrderState) {
         if from != to {
             self.0 |= Self::bit(from, to);
         }
@@ -105,7 +106,6 @@ impl Ways {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Life {
     state: OrderState,
-    ways: Ways,
     size: Sz,
     filled: Sz,
     refusal: Option<Refusal>,
@@ -116,7 +116,7 @@ impl Life {
     /// Of an order of this size, not sent yet.
     pub const fn new(size: Sz) -> Self {
         let (state, filled) = (OrderState::Pending, Sz::ZERO);
-        Self { state, ways: Ways(0), size, filled, refusal: None, closed: false }
+        Self { state, size, filled, refusal: None, closed: false }
     }
 
     /// Applies one event and returns the size that is news. An `Err` leaves the order unchanged.
@@ -125,7 +125,7 @@ impl Life {
     /// way (PROTOCOL.md §9.5).
     pub fn apply(&mut self, event: OrderEvent) -> Result<Sz, IllegalTransition> {
         use {OrderEvent as E, OrderState as S};
-        let (before, from) = (self.filled, self.state);
+        let before = self.filled;
         self.state = match (self.state, event) {
             (S::Pending, E::Sent) => S::Submitted,
             (S::Submitted | S::Rejected | S::Expired, E::Refused(refusal)) => {
@@ -163,7 +163,6 @@ impl Life {
             (from, event) => return Err(IllegalTransition { from, event }),
         };
         debug_assert!(self.filled <= self.size, "never filled beyond its size");
-        self.ways.go(from, self.state);
         Ok(Sz::from_units(self.filled.units() - before.units()))
     }
 
@@ -178,11 +177,6 @@ impl Life {
     /// Where it is.
     pub const fn state(&self) -> OrderState {
         self.state
-    }
-
-    /// What it went through.
-    pub const fn ways(&self) -> Ways {
-        self.ways
     }
 
     /// How much of it is known to have filled.

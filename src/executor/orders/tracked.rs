@@ -97,6 +97,7 @@ pub struct Tracked {
     pub(super) id: OrderId,
     order: Order,
     life: Life,
+    ways: Ways,
     created: Now,
     pub(super) sent: Option<Sent>,
     pub(super) oid: Option<u64>,
@@ -124,6 +125,7 @@ impl Tracked {
             id,
             order,
             life: Life::new(order.sz),
+            ways: Ways::default(),
             created: now,
             sent: None,
             oid: None,
@@ -477,7 +479,7 @@ impl Tracked {
 
     /// What it went through.
     pub(super) fn ways(&self) -> Ways {
-        self.life.ways()
+        self.ways
     }
 
     fn timeout(&self, order_timeout: Nanos) -> Option<Mono> {
@@ -490,7 +492,9 @@ impl Tracked {
 
     /// Applies `event`; returns whether it was legal.
     fn tell(&mut self, event: OrderEvent) -> bool {
+        let from = self.life.state();
         let legal = self.life.apply(event).is_ok();
+        self.ways.go(from, self.life.state());
         if !legal {
             self.contradicted = self.contradicted.saturating_add(1);
         }

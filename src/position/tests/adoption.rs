@@ -108,7 +108,7 @@ fn taking_over_a_size_moves_no_entry_time_and_no_exit() {
         assert_eq!((position.szi, position.opened_at), (szi(size), at(100)));
         assert_eq!(position.signal, Some(SignalId(77)));
     }
-    assert_eq!(positions.exit(SILVER).expect("open").misses(), 1);
+    assert_eq!(positions.exit(SILVER).expect("open").failures(), 1);
     let row = apply(&mut positions, 9_100, &sold(9_100, "1", "11", "0"), EXIT).closed;
     let row = row.expect("a row");
     assert_eq!((row.sz, row.entry_px, row.gross), (sz("1"), px("10.5"), usd("0.5")));

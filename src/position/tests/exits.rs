@@ -243,7 +243,7 @@ fn any_fill_is_progress() {
     }
     assert!(state.step(&world.view(9_000)).is_some());
     state.ended(mono(9_000), Sz::from_units(1), None, true);
-    assert_eq!(state.misses(), 0);
+    assert_eq!(state.failures(), 0);
     assert_eq!(state.step(&world.view(9_249)), None);
     assert_eq!(state.step(&world.view(9_250)).expect("the rest").reach, Bps::from_int(50));
 }
@@ -342,8 +342,8 @@ fn what_the_venue_could_not_take_waits_longer_and_reaches_no_further() {
         assert_eq!((next.limit, next.misses), (first.limit, 0));
     }
     state.ended(mono(40_000), Sz::ZERO, None, false);
-    assert_eq!(state.misses(), 0, "it was never sent");
+    assert_eq!(state.failures(), 0, "it was never sent");
     state.step(&world.view(50_000)).expect("an exit");
     state.ended(mono(50_000), Sz::ZERO, Some(Refusal::NoMatch), true);
-    assert_eq!(state.misses(), 1);
+    assert_eq!(state.failures(), 1);
 }

@@ -125,10 +125,10 @@ fn a_gain_that_leaves_the_window_uncovers_a_loss() {
 #[test]
 fn the_third_exit_in_a_row_that_fills_nothing_stops() {
     let mut monitor = monitor();
-    assert_eq!(monitor.on_exit_ended(0), None);
-    assert_eq!(monitor.on_exit_ended(2), None);
+    assert_eq!(monitor.on_exit_failed(0), None);
+    assert_eq!(monitor.on_exit_failed(2), None);
     for misses in [3, 4] {
-        assert_eq!(monitor.on_exit_ended(misses), Some(StopReason::FlattenFailures));
+        assert_eq!(monitor.on_exit_failed(misses), Some(StopReason::FlattenFailures));
     }
     assert_eq!(monitor.on_mismatch(), Some(StopReason::PositionMismatch));
 }
