@@ -18,6 +18,7 @@ use crate::runtime::cold::{desk, recorder};
 use crate::runtime::hot::{self, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config};
+use crate::runtime::meter::{Measured, meter};
 use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
@@ -54,6 +55,8 @@ pub struct Outcome {
     pub run_id: String,
     /// The loop.
     pub report: hot::Report,
+    /// How long the turns of the loop took that handled something.
+    pub turn_lengths: Measured,
     /// What became of the wish to pin the hot thread.
     pub pinning: Pinning,
     /// The files.
@@ -202,6 +205,8 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         ended: Arc::clone(&ended),
     };
     let hot_core = config.runtime.hot_core;
+    let (turns, collector) =
+        meter(clock.now().mono, config.telemetry.latency_interval).map_err(system("measure"))?;
     let (pinned, pinnings) = mpsc::sync_channel(1);
     let hot = thread::Builder::new()
         .name("hip3-hot".to_owned())
@@ -209,7 +214,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
             let pinning = pin(hot_core, None);
             // The receiver waits for this; if it is gone, so is the program.
             let _ = pinned.send(pinning);
-            let hot = Hot::new(settings, engine, clock, rings, tap)?;
+            let hot = Hot::new(settings, engine, clock, rings, tap, turns)?;
             hot.run(move || signals.stop_requested())
         })
         .map_err(system("start the hot thread"))?;
@@ -252,6 +257,10 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         })
         .transpose()
         .map_err(system("start the presigner thread"))?;
+    let collector = thread::Builder::new()
+        .name("hip3-meter".to_owned())
+        .spawn(move || collector.run())
+        .map_err(system("start the meter thread"))?;
     let flush_interval = config.persistence.flush_interval;
     let recorder = thread::Builder::new()
         .name("hip3-recorder".to_owned())
@@ -288,6 +297,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     // All are waited for before any is judged: the keeper may still be writing, and the presigner's
     // copy of the key is wiped at its end.
     let log = log.join().map_err(|_| RunError::Died("log"));
+    let turn_lengths = collector.join().map_err(|_| RunError::Died("meter"));
     let presigner =
         presigner.map(|presigner| presigner.join().map_err(|_| RunError::Died("presigner")));
     let kept = keeper.map(|keeper| keeper.join().map_err(|_| RunError::Died("keeper")));
@@ -300,7 +310,8 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     if let Some(name) = report.abandoned_by {
         return Err(RunError::Died(name));
     }
-    Ok(Outcome { run_id, report, pinning, records, tally, captured })
+    let turn_lengths = turn_lengths?;
+    Ok(Outcome { run_id, report, turn_lengths, pinning, records, tally, captured })
 }
 
 fn tell_recovery(recovery: &crate::persistence::Recovery) {
