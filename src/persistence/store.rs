@@ -10,6 +10,7 @@ use crate::persistence::disk::{Disk, OsDisk};
 use crate::persistence::journal::{self, Alive, Journal, Numbered, Opening, Record};
 use crate::persistence::recover::{self, Recovery};
 use crate::persistence::run::RunInfo;
+use crate::types::account::Booked;
 use crate::types::record::{CrossEnd, GapCause, GapRow, Row, RowKind};
 use crate::types::time::{DAY_NS, Day, Nanos, Wall};
 
@@ -292,6 +293,11 @@ impl Store {
             files: self.totals.into_iter().collect(),
             rows_dropped: self.health.rows_dropped,
         })
+    }
+
+    /// Which round trips have their rows.
+    pub fn booked(&self) -> &Booked {
+        &self.debts.booked
     }
 
     /// How it is doing.

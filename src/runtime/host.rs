@@ -192,7 +192,9 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
                 warn!(reasons = %latch, "HardStop holds from a run before: no entries");
             }
             let Armed { wallet, presigning, lock, .. } = armed;
-            (Engine::trading(config, first_id, seed, wallet, latch), presigning, Some(lock))
+            let mut engine = Engine::trading(config, first_id, seed, wallet, latch);
+            engine.continue_books(store.booked().clone());
+            (engine, presigning, Some(lock))
         }
         None => (Engine::new(config, first_id, seed), None, None),
     };

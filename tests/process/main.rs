@@ -4,8 +4,10 @@
 mod store_rows;
 
 mod bad_input;
+mod funded;
 mod harness;
 mod kill;
+mod kills_in_trading;
 mod mid_position;
 mod replay;
 mod trading;
