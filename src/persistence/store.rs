@@ -282,9 +282,15 @@ impl Store {
         self.push(&Record::Closed(self.alive));
         self.commit_journal(true);
         if self.health.failing || self.health.waiting_rows > 0 || !report.errors.is_empty() {
+            let waiting = self.health.waiting_rows;
             return Err(StoreError::Unfinished {
-                waiting: self.health.waiting_rows,
-                lost: self.journal.pending_rows(),
+                waiting,
+                // What is in a journal that nobody will find is lost as well.
+                lost: if self.journal.is_in_place() {
+                    self.journal.pending_rows()
+                } else {
+                    waiting
+                },
                 why: self.health.last_error.unwrap_or_default(),
             });
         }

@@ -303,7 +303,12 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     let presigner =
         presigner.map(|presigner| presigner.join().map_err(|_| RunError::Died("presigner")));
     let kept = keeper.map(|keeper| keeper.join().map_err(|_| RunError::Died("keeper")));
-    kept.transpose()?.transpose().map_err(system("keep HardStop for the next run"))?;
+    let kept = kept.transpose()?.transpose().map_err(system("keep HardStop for the next run"));
+    if let (Err(_), Ok(Err(error))) = (&kept, &records) {
+        // One of them is the program's last word; the other must be told all the same.
+        error!(%error, "the records are not complete");
+    }
+    kept?;
     log?;
     presigner.transpose()?;
     let report = report?.map_err(system("wait for sockets"))?;

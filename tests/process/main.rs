@@ -4,6 +4,7 @@
 mod store_rows;
 
 mod bad_input;
+mod disk;
 mod funded;
 mod harness;
 mod kill;
