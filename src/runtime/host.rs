@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use rustls::RootCertStore;
 use tracing::{error, info, warn};
 
 use crate::account;
@@ -17,7 +18,7 @@ use crate::runtime::capture::{self, Header};
 use crate::runtime::cold::{desk, recorder};
 use crate::runtime::hot::{self, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
-use crate::runtime::link::{Endpoint, EndpointError, tls_config};
+use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
 use crate::runtime::meter::{Measured, meter};
 use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
 use crate::runtime::presigner::presign;
@@ -46,6 +47,9 @@ pub struct Options {
     pub capture: Option<PathBuf>,
     /// Sign with this key, and look for none; only of use in trading.
     pub key: Option<Key>,
+    /// Trust this authority (its certificate, DER) and nobody else, in place of the web's. No command
+    /// line sets it: it is for venues that sign their own certificates, as tests have them.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// What a run was like.
@@ -110,7 +114,14 @@ pub enum RunError {
 pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
-    let tls = tls_config()?;
+    let tls = match &options.authority {
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.clone().into())?;
+            tls_config_with(roots)?
+        }
+        None => tls_config()?,
+    };
     let signals = Signals::install().map_err(system("handle signals"))?;
     // Before anything is written: without its key, or beside another process of the same signer,
     // a run must not begin.
@@ -240,7 +251,10 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     }
     let log = telemetry::spawn(screen.clone(), to_log, to_display)
         .map_err(system("start the log thread"))?;
-    let reader = account::Reader::new(&config.venue, &config.account);
+    let reader = match &options.authority {
+        Some(authority) => account::Reader::trusting(&config.venue, &config.account, authority),
+        None => account::Reader::new(&config.venue, &config.account),
+    };
     let desk = thread::Builder::new()
         .name("hip3-desk".to_owned())
         .spawn(move || desk(reader, &endpoint, to_desk, to_hot))
