@@ -27,8 +27,9 @@ MIB = 1 << 20
 # records hold up to 8192 rows of each kind before they are sealed.
 RSS_SLACK = 8 * MIB
 RSS_SLACK_SHARE = 0.05
-# The footers of the day's files are held until the day is over: so much of what is written.
-RSS_SLACK_RECORDS = 0.05
+# The footers of the day's files are held until the day is over, and copied when they are written: so
+# much of what is recorded. It is the one thing that grows by design, and ends with the day.
+RSS_SLACK_RECORDS = 0.15
 FD_SLACK = 2
 
 # Every cross is a signal, every signal may be taken, positions last two seconds, and amounts are the
@@ -46,7 +47,6 @@ SETTINGS = [
     "detector.normal_book_notional=2",
     "detector.max_notional=12",
     "detector.sizing_alpha=1",
-    "detector.resignal_interval_ms=200",
     "position.max_concurrent_positions=30",
     "position.max_total_notional=400",
     "position.max_notional_per_market=13",
