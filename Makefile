@@ -17,7 +17,7 @@ SDK_VENV := target/sdk-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint bench bench-smoke build run preflight release venue capture replay \
-	records records-env sdk sdk-env
+	records records-env sdk sdk-env soak
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -82,6 +82,11 @@ $(VENV)/ready:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check pyarrow duckdb pytz
 	@touch $@
+
+# Its own default: an hour, unless the command line says something else.
+soak: build ## Hours of dense trading, watched from outside: does anything grow? [DURATION=1h SEED=1 ARGS=]
+	tools/soak.py --binary target/release/hip3 --seed $(SEED) \
+		--duration $(if $(filter command line environment,$(origin DURATION)),$(DURATION),1h) $(ARGS)
 
 sdk: sdk-env ## The official Python SDK trades on the simulated venue [SEED=1 ARGS=]
 	$(CARGO) build --quiet --locked

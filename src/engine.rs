@@ -19,6 +19,7 @@ use crate::feed::market::{Market, changed_rule};
 use crate::feed::message::{Decoder, Message};
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
 use crate::risk::{self, Limits, View};
+use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
@@ -135,6 +136,14 @@ impl Engine {
         let config = Config { mode: Mode::Trading, ..config.clone() };
         let trader = Trader::new(&config, first_id, seed, wallet, latch);
         Self::with(&config, first_id, seed, Some(Box::new(trader)))
+    }
+
+    /// What earlier runs have booked. A round trip of ours that the account's first reading tells of,
+    /// and that is not among them, ended while no run was there to hear it: it gets its row.
+    pub fn continue_books(&mut self, booked: Booked) {
+        if let Some(trader) = &mut self.trader {
+            trader.positions.continue_books(booked);
+        }
     }
 
     fn with(config: &Config, first_id: u64, seed: u64, trader: Option<Box<Trader>>) -> Self {

@@ -54,7 +54,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 21] = [
+const CRATES: [(&str, &[&str]); 22] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -69,6 +69,7 @@ const CRATES: [(&str, &[&str]); 21] = [
     ("core_affinity", &["runtime/os"]),
     ("signal_hook", &["runtime/os"]),
     ("crossbeam_queue", &["runtime/ring"]),
+    ("hdrhistogram", &["runtime/meter"]),
     ("rustix", &["persistence", "runtime/os"]),
     ("secp256k1", &["executor/signer"]),
     ("sha3", &["executor/signer", "venue"]),

@@ -308,6 +308,38 @@ fn orders_and_trades_of_a_killed_run_are_there_once_and_nothing_is_made_up_for_t
 }
 
 #[test]
+fn the_records_know_when_each_market_was_last_left_through_flush_end_and_death() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |seconds| secs(NOON, seconds);
+    let Row::Trade(first) = trade(1, at(10)) else { unreachable!() };
+    let coin = first.coin;
+    let (mut store, _) = open(dir.path(), "r1", at(0));
+    assert_eq!(store.booked().since, Some(at(0)));
+    assert_eq!(
+        store.booked().until(coin),
+        Some(at(0)),
+        "nothing before the records is ours to book"
+    );
+    store.append(&Row::Trade(first));
+    store.flush(at(20));
+    drop(store); // As good as killed, with the row in its file.
+
+    let (mut store, _) = open(dir.path(), "r2", at(30));
+    assert_eq!(store.booked().until(coin), Some(first.exited_at));
+    let Row::Trade(second) = trade(2, at(40)) else { unreachable!() };
+    store.append(&Row::Trade(second));
+    store.commit(at(50));
+    drop(store); // And now with the row in the journal alone.
+
+    let (store, _) = open(dir.path(), "r3", at(60));
+    assert_eq!(store.booked().until(coin), Some(second.exited_at));
+    store.close(at(70)).expect("it closes");
+    let (store, _) = open(dir.path(), "r4", at(80));
+    assert_eq!((store.booked().since, store.booked().exits.len()), (Some(at(0)), 1));
+    assert_eq!(store.booked().until(coin), Some(second.exited_at));
+}
+
+#[test]
 fn every_flush_shows_every_row_once_and_in_order() {
     let dir = tempfile::tempdir().expect("a directory");
     let (mut store, _) = open_small(dir.path(), "r1", NOON);
@@ -613,6 +645,18 @@ fn a_file_that_is_swapped_or_removed_during_the_run_costs_no_row() {
     let aside = format!("signals_20261122.parquet.foreign-{}", secs(NOON, 2).0);
     assert_eq!(fs::read(dir.path().join(aside)).expect("kept"), b"other");
     assert_eq!(store.health().files_displaced, 2);
+}
+
+#[test]
+fn a_file_that_is_removed_before_the_end_is_written_again_at_the_end_though_no_row_waits() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut store, _) = open(dir.path(), "r1", NOON);
+    store.append(&trade(1, NOON));
+    store.flush(secs(NOON, 10));
+    let path = files(dir.path()).pop().expect("a file");
+    fs::remove_file(&path).expect("removed");
+    store.close(secs(NOON, 20)).expect("it closes");
+    assert_eq!(read_file(&path).rows.len(), 1);
 }
 
 #[test]

@@ -6,14 +6,14 @@ use hip3::account::state;
 use hip3::engine::{Engine, Wallet};
 use hip3::executor::encode::Encoder;
 use hip3::executor::signer::{Key, Signer, SigningNetwork};
-use hip3::types::account::AccountState;
+use hip3::types::account::{AccountState, Booked};
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown, Wish};
 use hip3::types::hard_stop::HardStop;
 use hip3::types::market::Universe;
 use hip3::types::note::Status;
 use hip3::types::num::{Rate, Usd};
-use hip3::types::record::{Decision, Outcome, Row};
+use hip3::types::record::{Decision, ExitReason, Outcome, Row};
 use hip3::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 use hip3::venue::{AccountSettings, Address, Books, ConnId, Faults, Output, Settings, Venue};
 use serde_json::json;
@@ -93,6 +93,14 @@ impl World {
         }
         self.runs += 1;
         self.engine = engine(&self.config, self.runs, self.latch);
+        // As the records carry it over.
+        let mut booked = Booked { since: Some(START), ..Booked::default() };
+        for row in &self.rows {
+            if let Row::Trade(row) = row {
+                booked.note(row.coin, row.exited_at);
+            }
+        }
+        self.engine.continue_books(booked);
     }
 
     fn run(&mut self, span: Nanos) -> Status {
@@ -369,4 +377,35 @@ fn a_process_that_dies_in_mid_position_is_followed_by_one_that_closes_it() {
     agree(&rows, &books);
     let adopted = rows.iter().filter(|row| matches!(row, Row::Trade(r) if r.adopted)).count();
     assert!(adopted >= 3, "{adopted}");
+}
+
+#[test]
+fn a_process_that_dies_between_an_exit_and_its_fill_is_followed_by_one_that_books_it() {
+    let tune = |config: &mut Config| {
+        config.mark_regression.enabled = false;
+        config.time_stop.threshold = Nanos::from_secs(2);
+    };
+    for seed in [7, 8] {
+        let mut world = World::new(seed, "", tune);
+        let (mut kills, mut unheard) = (0, 0);
+        for n in 0..4_000_u64 {
+            let status = world.run(Nanos::from_millis(90 + n * 37 % 120));
+            let sent: u64 = status.trading.exits_sent.iter().sum();
+            if sent > status.trading.exits_ended.iter().sum::<u64>() && kills < 12 {
+                kills += 1;
+                world.kill();
+                // Long enough for the exit to fill before anyone asks.
+                world.now.mono = world.now.mono.plus(Nanos::from_secs(3));
+                world.now.wall = world.now.wall.plus(Nanos::from_secs(3));
+                let before = world.rows.len();
+                world.run(Nanos::from_secs(20));
+                let booked =
+                    |row: &&Row| matches!(row, Row::Trade(r) if r.exit == ExitReason::Foreign);
+                unheard += world.rows[before..].iter().filter(booked).count();
+            }
+        }
+        assert!(kills >= 3 && unheard >= 2, "seed {seed}: {kills} kills, {unheard} ends unheard");
+        let (rows, _, books) = world.finish();
+        agree(&rows, &books);
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 mod identity;
 pub mod info;
@@ -103,12 +104,25 @@ pub struct Reader {
 impl Reader {
     /// For the dexes of `venue`, and the account that `account` lets act, if it names one.
     pub fn new(venue: &config::Venue, account: &config::Account) -> Self {
-        Self::with_timeout(venue, account, TIMEOUT)
+        Self::with(venue, account, TIMEOUT, RootCerts::WebPki)
     }
 
-    fn with_timeout(venue: &config::Venue, account: &config::Account, timeout: Duration) -> Self {
+    /// The same, trusting one authority (its certificate, DER) and nobody else: for a venue that signs
+    /// its own certificates.
+    pub fn trusting(venue: &config::Venue, account: &config::Account, authority: &[u8]) -> Self {
+        let authority = Certificate::from_der(authority).to_owned();
+        Self::with(venue, account, TIMEOUT, RootCerts::new_with_certs(&[authority]))
+    }
+
+    fn with(
+        venue: &config::Venue,
+        account: &config::Account,
+        timeout: Duration,
+        roots: RootCerts,
+    ) -> Self {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)

@@ -76,7 +76,8 @@ impl Demo {
         config.runtime.busy_poll = self.busy_poll;
         let account = trader.account;
         let key = trading.then_some(trader.key);
-        let options = Options { duration: Some(self.duration), capture: self.capture, key };
+        let (duration, capture) = (Some(self.duration), self.capture);
+        let options = Options { duration, capture, key, ..Options::default() };
         let outcome = run_live(&config, options)?;
         let compared = match trading {
             true => {

@@ -54,7 +54,8 @@ impl Run {
                  give --live if that is meant",
             ));
         }
-        let options = Options { duration: self.duration, capture: self.capture, key: None };
+        let options =
+            Options { duration: self.duration, capture: self.capture, ..Options::default() };
         let outcome = run_live(&config, options)?;
         let printed = print(&if self.json {
             format!("{:#}\n", summary::of_run_as_json(&outcome))

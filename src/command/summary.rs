@@ -5,9 +5,11 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::runtime::host::Outcome;
+use crate::runtime::meter::{Figures, Interval, Measured};
 use crate::runtime::tally::{MarketTally, Tally};
 use crate::types::note::Status;
 use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
+use crate::types::time::Nanos;
 
 mod trading;
 
@@ -27,6 +29,7 @@ pub(crate) fn of_run(outcome: &Outcome) -> String {
         report.longest_turn.as_micros(),
         outcome.pinning,
     );
+    write_turns(&mut text, &outcome.turn_lengths);
     write_figures(&mut text, &report.status, seconds);
     let (rows, notes) = (outcome.records.rows_dropped, report.notes_lost);
     if rows + notes > 0 {
@@ -50,6 +53,7 @@ pub(crate) fn of_run_as_json(outcome: &Outcome) -> serde_json::Value {
     summary["seconds"] = json!(report.lasted.0 as f64 / 1e9);
     summary["turns"] = json!(report.turns);
     summary["longest_turn_us"] = json!(report.longest_turn.as_micros());
+    summary["turn_lengths"] = turns_as_json(&outcome.turn_lengths);
     summary["captured_lines"] = json!(outcome.captured.as_ref().and_then(|c| c.as_ref().ok()));
     summary["rows_dropped"] = json!(outcome.records.rows_dropped);
     summary["notes_lost"] = json!(report.notes_lost);
@@ -60,6 +64,34 @@ pub(crate) fn of_run_as_json(outcome: &Outcome) -> serde_json::Value {
         .map(|(path, rows)| json!({"path": path, "rows": rows}))
         .collect();
     summary
+}
+
+fn write_turns(text: &mut String, turns: &Measured) {
+    let us = |span: Nanos| span.0 as f64 / 1e3;
+    let Figures { count, p50, p99, p999, max } = turns.overall;
+    let (p50, p99, p999, max) = (us(p50), us(p99), us(p999), us(max));
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "  turns     {count} that handled something: p50 {p50:.1} µs, p99 {p99:.1} µs, \
+         p99.9 {p999:.1} µs, longest {max:.1} µs",
+    );
+}
+
+fn turns_as_json(turns: &Measured) -> serde_json::Value {
+    let figures = |figures: &Figures| {
+        let Figures { count, p50, p99, p999, max } = figures;
+        json!({"count": count, "p50_ns": p50, "p99_ns": p99, "p99_9_ns": p999, "max_ns": max})
+    };
+    let interval = |interval: &Interval| {
+        let mut told = figures(&interval.figures);
+        told["from_s"] = json!(interval.from.0 as f64 / 1e9);
+        told["to_s"] = json!(interval.to.0 as f64 / 1e9);
+        told
+    };
+    let mut told = figures(&turns.overall);
+    told["intervals"] = turns.intervals.iter().map(interval).collect();
+    told
 }
 
 /// The summary of a replay, without the figures that only a live run has.

@@ -122,14 +122,17 @@ impl Trader {
         // Fills that the socket lost: each counts once, whoever told of it.
         for fill in &state.fills {
             self.on_fill(now, fill, markets, out);
-            let until = self.reading.known_until.unwrap_or(fill.time);
-            self.reading.known_until = Some(until.max(fill.time));
-        }
-        if self.reading.known_until.is_none() {
-            // Nothing was filled in the time asked for: from now on only newer ones matter.
-            self.reading.known_until = state.dexes.iter().map(|dex| dex.time).min();
         }
         self.reconcile(now, state, markets, out);
+        // Until every market has been taken over the past is asked for again: it tells where what is
+        // held came from, and what ended while nobody listened.
+        if self.positions.all_based() {
+            let newest = state.fills.iter().map(|fill| fill.time).max();
+            let known = self.reading.known_until.max(newest);
+            // Nothing was filled in the time asked for: from now on only newer ones matter.
+            let asked = || state.dexes.iter().map(|dex| dex.time).min();
+            self.reading.known_until = known.or_else(asked);
+        }
         if std::mem::take(&mut self.reading.void) {
             self.reconciler.on_reconnect(now.mono);
         }
@@ -197,6 +200,10 @@ impl Trader {
     ) {
         let id = judged.market;
         let was_flat = self.positions.held(id).is_flat();
+        for row in self.positions.unbooked(now, id, judged.at, held, fills) {
+            self.on_trade(row, out);
+            self.on_money(now, row.net, out);
+        }
         let told = self.positions.get(id).map_or(Usd::ZERO, |position| position.realized());
         let row = self.positions.adopt(now, id, judged.at, held, market.mark(), fills);
         if let Some(row) = row {

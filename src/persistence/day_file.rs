@@ -264,7 +264,8 @@ impl DayFile {
         let dead = self.base.as_ref().map_or(0, Base::dead);
         let due = match upkeep {
             Upkeep::Usual => false,
-            Upkeep::Merge => parts > 1,
+            // Without new rows nobody has looked whether it is still there.
+            Upkeep::Merge => parts > 1 || self.is_gone(),
             Upkeep::Finish => parts > 1 || dead > 0,
         };
         if self.waiting() == 0 && !due {
@@ -287,6 +288,13 @@ impl DayFile {
         self.visible = self.tail.len();
         self.base = Some(next.base);
         Ok(done)
+    }
+
+    /// Whether rows of ours were in a file whose name somebody removed. We hold it open still.
+    fn is_gone(&self) -> bool {
+        let there = fs::symlink_metadata(&self.path);
+        self.base.as_ref().is_some_and(|base| base.file.is_some())
+            && there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     fn write_next(&self, with: &Flush<'_>, upkeep: Upkeep, temp: &Path) -> Result<Next, FileError> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::account::Booked;
 use crate::types::ids::{Coin, CrossId, SignalId};
 use crate::types::num::{Bps, Px, Side};
 use crate::types::record::{
@@ -18,6 +19,9 @@ use crate::types::time::{Nanos, Wall};
 pub(super) struct Debts {
     signals: BTreeMap<SignalId, OwedSignal>,
     crosses: BTreeMap<CrossId, OwedCross>,
+    /// No debt itself: what is not in here may be one of the engine's.
+    #[serde(default)]
+    pub(super) booked: Booked,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -55,7 +59,8 @@ impl Debts {
             Row::Cross(row) => {
                 self.crosses.remove(&row.id);
             }
-            Row::Gap(_) | Row::Order(_) | Row::Trade(_) => {}
+            Row::Trade(row) => self.booked.note(row.coin, row.exited_at),
+            Row::Gap(_) | Row::Order(_) => {}
         }
     }
 

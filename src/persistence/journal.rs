@@ -8,8 +8,9 @@
 //! When every row has reached its day file a new journal takes the place of the old one, at once;
 //! its first record carries over what has no row yet: the debts, and when the run was last alive.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,13 @@ impl Journal {
     /// Rows that the kernel does not have yet.
     pub(super) fn pending_rows(&self) -> u64 {
         self.pending_rows
+    }
+
+    /// Whether the next start will find it: nobody removed it or put another in its place.
+    pub(super) fn is_in_place(&self) -> bool {
+        let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        let there = fs::symlink_metadata(&self.path).map(place);
+        matches!((there, self.file.metadata().map(place)), (Ok(there), Ok(ours)) if there == ours)
     }
 
     /// Whether it holds more than its opening and signs of life.

@@ -10,6 +10,7 @@ use crate::persistence::disk::{Disk, OsDisk};
 use crate::persistence::journal::{self, Alive, Journal, Numbered, Opening, Record};
 use crate::persistence::recover::{self, Recovery};
 use crate::persistence::run::RunInfo;
+use crate::types::account::Booked;
 use crate::types::record::{CrossEnd, GapCause, GapRow, Row, RowKind};
 use crate::types::time::{DAY_NS, Day, Nanos, Wall};
 
@@ -286,9 +287,15 @@ impl Store {
         self.push(&Record::Closed(self.alive));
         self.commit_journal(true);
         if self.health.failing || self.health.waiting_rows > 0 || !report.errors.is_empty() {
+            let waiting = self.health.waiting_rows;
             return Err(StoreError::Unfinished {
-                waiting: self.health.waiting_rows,
-                lost: self.journal.pending_rows(),
+                waiting,
+                // What is in a journal that nobody will find is lost as well.
+                lost: if self.journal.is_in_place() {
+                    self.journal.pending_rows()
+                } else {
+                    waiting
+                },
                 why: self.health.last_error.unwrap_or_default(),
             });
         }
@@ -297,6 +304,11 @@ impl Store {
             files: self.totals.into_iter().collect(),
             rows_dropped: self.health.rows_dropped,
         })
+    }
+
+    /// Which round trips have their rows.
+    pub fn booked(&self) -> &Booked {
+        &self.debts.booked
     }
 
     /// How it is doing.

@@ -1,10 +1,10 @@
 //! Taking over what the venue says is held: at the first reading, and when a difference has lasted.
 
 use crate::position::trip::Position;
-use crate::position::{ExitState, Moment, Positions, moment, share};
+use crate::position::{ExitState, Moment, Positions, age, dated, moment, share};
 use crate::types::account::HeldPosition;
 use crate::types::ids::{Coin, MarketId};
-use crate::types::num::{Px, Szi};
+use crate::types::num::{Px, Side, Szi};
 use crate::types::order::Fill;
 use crate::types::record::{ExitReason, TradeRow};
 use crate::types::time::{Nanos, Now, VenueMs};
@@ -62,31 +62,48 @@ impl Positions {
     }
 }
 
-/// The position that `fills` up to `at` lead to, if that is `szi`: walks back from it to where it
-/// began. Fills of one millisecond come in any order, so each is chained by the position it started
-/// from (PROTOCOL.md §2.6).
-fn explain(now: Now, at: VenueMs, coin: Coin, szi: Szi, fills: &[Fill]) -> Option<Position> {
-    let mut left: Vec<&Fill> = fills
+/// The fills of a market up to `at`, by time, each once.
+fn history(at: VenueMs, coin: Coin, fills: &[Fill]) -> Vec<&Fill> {
+    let mut fills: Vec<&Fill> = fills
         .iter()
         .filter(|fill| fill.coin == coin && fill.time <= at && fill.sz.is_positive())
         .collect();
-    left.sort_by_key(|fill| (fill.time, fill.tid, fill.oid));
-    left.dedup_by_key(|fill| (fill.time, fill.tid, fill.oid));
+    fills.sort_by_key(|fill| (fill.time, fill.tid, fill.oid));
+    fills.dedup_by_key(|fill| (fill.time, fill.tid, fill.oid));
+    fills
+}
+
+/// Takes the newest fill from `left`, if it led to `want`. Fills of one millisecond come in any
+/// order, so each is chained by the position it started from (PROTOCOL.md §2.6).
+fn newest<'a>(left: &mut Vec<&'a Fill>, want: Szi) -> Option<&'a Fill> {
+    let newest = left.last()?.time;
+    let of_newest = left.iter().rposition(|fill| {
+        fill.time == newest && fill.start_position.checked_add(fill.signed_sz()) == Some(want)
+    })?;
+    Some(left.remove(of_newest))
+}
+
+/// Takes the fills from `left` that led to `szi`, back to the one that began on its side; oldest
+/// first.
+fn chain<'a>(left: &mut Vec<&'a Fill>, szi: Szi) -> Option<Vec<&'a Fill>> {
     let mut chain = Vec::new();
     let mut want = szi;
     loop {
-        let newest = left.last()?.time;
-        let of_newest = left.iter().rposition(|fill| {
-            fill.time == newest && fill.start_position.checked_add(fill.signed_sz()) == Some(want)
-        })?;
-        let fill = left.remove(of_newest);
+        let fill = newest(left, want)?;
         chain.push(fill);
         want = fill.start_position;
         if want.side() != szi.side() {
-            break;
+            chain.reverse();
+            return Some(chain);
         }
     }
-    let first = chain.pop()?;
+}
+
+/// The position that `fills` up to `at` lead to, if that is `szi`: walks back from it to where it
+/// began.
+fn explain(now: Now, at: VenueMs, coin: Coin, szi: Szi, fills: &[Fill]) -> Option<Position> {
+    let chain = chain(&mut history(at, coin, fills), szi)?;
+    let (first, rest) = chain.split_first()?;
     let side = szi.side()?;
     let mut position = Position::new(moment(now, first.time), None, true);
     // The first may have closed the other side before.
@@ -98,13 +115,79 @@ fn explain(now: Now, at: VenueMs, coin: Coin, szi: Szi, fills: &[Fill]) -> Optio
         _ => first.fee.saturating_sub(share(first.fee, closed, first.sz.units())),
     };
     position.increase(side, sz, first.px, fee);
-    for fill in chain.into_iter().rev() {
+    walk(&mut position, side, rest);
+    debug_assert_eq!(position.szi, szi, "each fill ended where the next began");
+    Some(position)
+}
+
+fn walk(position: &mut Position, side: Side, fills: &[&Fill]) {
+    for fill in fills {
         if fill.side == side {
             position.increase(side, fill.sz, fill.px, fill.fee);
         } else {
             position.reduce(fill.sz, fill.px, fill.fee);
         }
     }
-    debug_assert_eq!(position.szi, szi, "each fill ended where the next began");
-    Some(position)
+}
+
+impl Positions {
+    /// Round trips of ours that ended by `at`, before our first reading of the market, and that no run
+    /// has booked: their process died before it heard of the end. Oldest first. To be asked before
+    /// [`Positions::adopt`]; once the market has a baseline there are none.
+    ///
+    /// A booked one ended when its row says, by our clock; one that came after it began later still.
+    /// The middle of a round trip is on the same side of that moment even if the venue's clock is a
+    /// little off ours. What began or ended by a flip is left out: no order of ours flips. Allocates.
+    pub fn unbooked(
+        &mut self,
+        now: Now,
+        market: MarketId,
+        at: VenueMs,
+        held: Option<&HeldPosition>,
+        fills: &[Fill],
+    ) -> Vec<TradeRow> {
+        let Some(slot) = self.slots.get(market.index()) else { return Vec::new() };
+        let Some(until) = self.booked.until(slot.coin) else { return Vec::new() };
+        if slot.baseline.is_some() {
+            return Vec::new();
+        }
+        let (coin, asset) = (slot.coin, slot.asset);
+        let mut left = history(at, coin, fills);
+        let szi = held.map_or(Szi::ZERO, |held| held.szi);
+        if !szi.is_flat() {
+            match chain(&mut left, szi) {
+                Some(chain) if chain.first().is_some_and(|fill| fill.start_position.is_flat()) => {}
+                Some(_) | None => return Vec::new(),
+            }
+        }
+        let mut rows = Vec::new();
+        while let Some(trip) = round_trip(&mut left) {
+            let (Some(first), Some(last)) = (trip.first(), trip.last()) else { break };
+            let middle = (i128::from(first.time.0) + i128::from(last.time.0)) * 1_000_000 / 2;
+            if middle < i128::from(until.0) {
+                break;
+            }
+            // Without a name of ours somebody else's hand was at work.
+            if first.cloid.is_none() {
+                continue;
+            }
+            let moment = |fill: &Fill| dated(now, age(now, fill.time));
+            let mut position = Position::new(moment(first), None, true);
+            walk(&mut position, first.side, &trip);
+            let id = self.next_trade_id;
+            self.next_trade_id = id.wrapping_add(1);
+            rows.push(position.row(id, coin, asset, last.side, moment(last), ExitReason::Foreign));
+        }
+        rows.reverse();
+        rows
+    }
+}
+
+/// Takes the newest round trip from `left`: from flat to flat, on one side; oldest fill first.
+fn round_trip<'a>(left: &mut Vec<&'a Fill>) -> Option<Vec<&'a Fill>> {
+    let last = newest(left, Szi::ZERO)?;
+    let held = last.start_position;
+    let mut trip = chain(left, held)?;
+    trip.push(last);
+    trip.first().is_some_and(|first| first.start_position.is_flat()).then_some(trip)
 }

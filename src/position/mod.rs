@@ -6,6 +6,7 @@
 //! here: a position forgotten because an answer was empty; an entry time that moves; a fill that
 //! counts twice.
 
+use crate::types::account::Booked;
 use crate::types::ids::{AssetId, Coin, MarketId, SignalId};
 use crate::types::num::{Px, Szi, Usd};
 use crate::types::order::Fill;
@@ -82,6 +83,8 @@ pub struct Positions {
     slots: Vec<Slot>,
     seen: Seen,
     next_trade_id: u64,
+    /// What earlier runs have booked.
+    booked: Booked,
     /// Closing fills whose `closedPnl` was not our profit. Ours is recorded.
     pub pnl_differs: u64,
 }
@@ -99,7 +102,23 @@ struct Slot {
 impl Positions {
     /// No markets. Round trips are numbered from `first_trade_id`.
     pub fn new(first_trade_id: u64) -> Self {
-        Self { slots: Vec::new(), seen: Seen::new(), next_trade_id: first_trade_id, pnl_differs: 0 }
+        Self {
+            slots: Vec::new(),
+            seen: Seen::new(),
+            next_trade_id: first_trade_id,
+            booked: Booked::default(),
+            pnl_differs: 0,
+        }
+    }
+
+    /// What earlier runs have booked; see [`Positions::unbooked`].
+    pub fn continue_books(&mut self, booked: Booked) {
+        self.booked = booked;
+    }
+
+    /// Whether a reading was taken over in every market.
+    pub fn all_based(&self) -> bool {
+        self.slots.iter().all(|slot| slot.baseline.is_some())
     }
 
     /// A new market, flat. Markets are added in the order of their ids; one that is there already
@@ -232,13 +251,23 @@ impl Positions {
     }
 }
 
+/// How long ago a block was; nothing when our clock is behind the venue's.
+fn age(now: Now, time: VenueMs) -> Nanos {
+    let wall = i128::from(now.wall.0) - i128::from(time.0) * 1_000_000;
+    Nanos(u64::try_from(wall).unwrap_or(0))
+}
+
 /// The moment of a fill on our clocks: now, or its block's time when that is long ago.
 fn moment(now: Now, time: VenueMs) -> Moment {
-    let wall = i128::from(now.wall.0) - i128::from(time.0) * 1_000_000;
-    let age = Nanos(u64::try_from(wall).unwrap_or(0));
+    let age = age(now, time);
     if age <= LATE {
         return Moment { at: now, aged: Nanos::ZERO };
     }
+    dated(now, age)
+}
+
+/// The moment that lies `age` back.
+fn dated(now: Now, age: Nanos) -> Moment {
     // The monotonic clock may have begun after the fill.
     let mono = now.mono.0.saturating_sub(age.0);
     let aged = Nanos(age.0.saturating_sub(now.mono.0));

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::runtime::capture::Tap;
 use crate::runtime::cold::{Reply, Request, Watched};
 use crate::runtime::link::{Endpoint, Link, LinkEvent};
+use crate::runtime::meter::Meter;
 use crate::runtime::os::Clock;
 use crate::runtime::ring::{Consumer, Producer};
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
@@ -81,7 +82,7 @@ pub struct Report {
     pub status: Status,
     /// Turns of the loop.
     pub turns: u64,
-    /// The longest turn that did something, sleep not counted.
+    /// The longest turn that handled something, sleep not counted.
     pub longest_turn: Nanos,
     /// Time from first to last turn.
     pub lasted: Nanos,
@@ -99,6 +100,8 @@ pub struct Hot {
     poll: Poll,
     rings: Rings,
     tap: Option<Tap>,
+    /// Lengths of the turns that handled something.
+    meter: Meter,
     link: Option<Link>,
     actions: Actions,
     /// Whether a connection is wanted, and waits for an address.
@@ -114,6 +117,8 @@ pub struct Hot {
     latch_owed: Option<HardStop>,
     rows_lost: u64,
     lost_since: Wall,
+    /// Whether the engine was told something in this turn.
+    told: bool,
     done: bool,
 }
 
@@ -125,6 +130,7 @@ impl Hot {
         clock: Clock,
         rings: Rings,
         tap: Option<Tap>,
+        meter: Meter,
     ) -> io::Result<Self> {
         Ok(Self {
             settings,
@@ -133,6 +139,7 @@ impl Hot {
             poll: Poll::new()?,
             rings,
             tap,
+            meter,
             link: None,
             actions: Actions::new(),
             connecting: false,
@@ -143,6 +150,7 @@ impl Hot {
             latch_owed: None,
             rows_lost: 0,
             lost_since: Wall::default(),
+            told: false,
             done: false,
         })
     }
@@ -184,9 +192,10 @@ impl Hot {
                     }
                 }
             }
-            if !events.is_empty() {
+            if std::mem::take(&mut self.told) || !events.is_empty() {
                 let took = self.clock.now().mono.since(now.mono);
                 report.longest_turn = report.longest_turn.max(took);
+                self.meter.record(now.mono, took);
             }
         }
         self.show(now);
@@ -196,6 +205,7 @@ impl Hot {
         self.record_last_gap(now);
         self.hand_over_last_latch();
         self.settings.ended.store(true, Ordering::Release);
+        self.meter.finish(now.mono);
         Ok(report)
     }
 
@@ -235,6 +245,7 @@ impl Hot {
             if let Some(tap) = &mut self.tap {
                 tap.keep(now, &event);
             }
+            self.told = true;
             self.engine.on_event(now, event, &mut self.actions);
             if gone {
                 self.drop_link();
@@ -249,6 +260,7 @@ impl Hot {
         if let Some(tap) = &mut self.tap {
             tap.keep(now, &event);
         }
+        self.told = true;
         self.engine.on_event(now, event, &mut self.actions);
         if !self.actions.is_empty() {
             self.act(now);

@@ -6,6 +6,7 @@ pub mod host;
 pub mod hot;
 pub mod latch;
 pub mod link;
+pub mod meter;
 pub mod os;
 pub mod presigner;
 pub mod reach;

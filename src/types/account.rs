@@ -1,11 +1,38 @@
 //! What a reading of the account tells (PROTOCOL.md §4.3, §5.5, §8.2).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::types::ids::Coin;
 use crate::types::num::{Px, Szi, Usd};
 use crate::types::order::Fill;
-use crate::types::time::VenueMs;
+use crate::types::time::{VenueMs, Wall};
+
+/// Which round trips have their rows, as the records tell: what ended later has none. So a run finds
+/// what closed while its predecessor was dead.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Booked {
+    /// When the records began; `None` before there are any.
+    pub since: Option<Wall>,
+    /// When the latest round trip of a market ended.
+    pub exits: BTreeMap<Coin, Wall>,
+}
+
+impl Booked {
+    /// A round trip ended there and has its row.
+    pub fn note(&mut self, coin: Coin, exited_at: Wall) {
+        let latest = self.exits.entry(coin).or_insert(exited_at);
+        *latest = exited_at.max(*latest);
+    }
+
+    /// Whatever ended in a market before this is none of a run's business: it has its row, or is
+    /// older than the records. `None` when nothing is known of any records.
+    pub fn until(&self, coin: Coin) -> Option<Wall> {
+        let since = self.since?;
+        Some(self.exits.get(&coin).map_or(since, |exit| since.max(*exit)))
+    }
+}
 
 /// One position as `clearinghouseState` shows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]

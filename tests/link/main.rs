@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
 
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod harness;
 mod tls;
 

@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 
 use hip3::runtime::link::{MAX_MESSAGE, tls_config, tls_config_with};
 use hip3::types::event::LinkDown;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::{Message, WebSocket};
 
+use crate::certificates::{Authority, Flaw, certificate};
 use crate::harness::{Client, allocations, echo, serve, text, until_closed};
 
 #[test]
@@ -24,33 +24,6 @@ fn steady_traffic_over_tls_allocates_what_rustls_does_and_no_more() {
     assert!(each <= 2, "{each} allocations a round trip");
     drop(client);
     server.join().unwrap();
-}
-
-/// A certificate for `name`, signed by a new authority; and the roots that trust it.
-fn certificate(name: &str) -> (Arc<ServerConfig>, RootCertStore) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(vec![]).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_cert = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate =
-        rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer);
-    let mut roots = RootCertStore::empty();
-    roots.add(authority_cert.der().clone()).unwrap();
-    (server_config(certificate.unwrap(), &key), roots)
-}
-
-fn server_config(certificate: rcgen::Certificate, key: &rcgen::KeyPair) -> Arc<ServerConfig> {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.into()], key)
-        .unwrap();
-    Arc::new(config)
 }
 
 type TlsSocket = WebSocket<StreamOwned<ServerConnection, TcpStream>>;
@@ -89,22 +62,56 @@ fn tls_works_with_a_root_that_we_trust() {
 
 #[test]
 fn certificates_that_prove_nothing_are_refused() {
-    let (honest, roots) = certificate("localhost");
-    let (elsewhere, other_roots) = certificate("example.com");
-    let key = rcgen::KeyPair::generate().unwrap();
-    let own = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let own = server_config(own.self_signed(&key).unwrap(), &key);
-    for (what, server, tls, words) in [
-        ("unknown authority", honest, tls_config().unwrap(), "UnknownIssuer"),
-        ("wrong name", elsewhere, tls_config_with(other_roots).unwrap(), "not valid for name"),
-        ("self-signed", own, tls_config_with(roots).unwrap(), "invalid peer"),
+    let authority = Authority::new();
+    for (flaw, words) in [
+        (Flaw::UnknownAuthority, "UnknownIssuer"),
+        (Flaw::WrongName, "not valid for name"),
+        (Flaw::SelfSigned, "invalid peer"),
+        (Flaw::Expired, "certificate expired"),
     ] {
-        let (address, server) = serve_tls(server, |_| ());
+        let (address, server) = serve_tls(authority.server("localhost", Some(flaw)), |_| ());
         let url = format!("wss://localhost:{}/ws", address.port());
+        let tls = tls_config_with(authority.roots()).unwrap();
         let mut client = Client::connect(&url, &[address], &tls);
-        assert_eq!(client.hear_end(), LinkDown::Unreachable, "{what}");
-        assert!(client.last_words().contains(words), "{what}: {}", client.last_words());
-        assert_eq!(server.join().unwrap(), None, "{what}: the server sees no handshake");
+        assert_eq!(client.hear_end(), LinkDown::Unreachable, "{flaw:?}");
+        assert!(client.last_words().contains(words), "{flaw:?}: {}", client.last_words());
+        assert_eq!(server.join().unwrap(), None, "{flaw:?}: the server sees no handshake");
+    }
+    // What the web trusts does not include an authority of ours.
+    let (address, server) = serve_tls(authority.server("localhost", None), |_| ());
+    let url = format!("wss://localhost:{}/ws", address.port());
+    let mut client = Client::connect(&url, &[address], &tls_config().unwrap());
+    assert_eq!(client.hear_end(), LinkDown::Unreachable);
+    assert!(client.last_words().contains("UnknownIssuer"), "{}", client.last_words());
+    assert_eq!(server.join().unwrap(), None);
+}
+
+#[test]
+fn what_speaks_no_tls_or_stops_in_its_middle_is_refused_and_told_nothing() {
+    // Any server's answer to bytes that it does not understand; and the beginning of a TLS record.
+    for (answer, words) in [
+        (&b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..], "corrupt message"),
+        (b"\x16\x03\x03\x00\x7a\x02\x00\x00", "peer closed"),
+        (b"", "peer closed"),
+    ] {
+        let (address, server) = serve(move |mut tcp| {
+            let mut hello = vec![0; 16 * 1024];
+            let read = std::io::Read::read(&mut tcp, &mut hello).unwrap();
+            hello.truncate(read);
+            tcp.write_all(answer).unwrap();
+            tcp.shutdown(std::net::Shutdown::Write).unwrap();
+            until_closed(tcp);
+            hello
+        });
+        let url = format!("wss://localhost:{}/ws", address.port());
+        let mut client = Client::connect(&url, &[address], &tls_config().unwrap());
+        assert_eq!(client.hear_end(), LinkDown::Unreachable, "{answer:?}");
+        let told = client.last_words().to_ascii_lowercase();
+        assert!(told.contains(words), "{answer:?}: {told}");
+        drop(client);
+        let heard = server.join().unwrap();
+        assert_eq!(heard[..2], [0x16, 0x03], "a TLS hello, and nothing in plain");
+        assert!(!heard.windows(4).any(|four| four == b"GET "), "{heard:?}");
     }
 }
 

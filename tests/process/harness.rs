@@ -55,9 +55,13 @@ pub(crate) fn write_config(dir: &Path, server: &Server) -> PathBuf {
 
 /// The program, with its standard error kept in `log`.
 pub(crate) fn start(args: &[&str], log: &Path) -> Running {
+    start_as(Command::new(env!("CARGO_BIN_EXE_hip3")).args(args), log)
+}
+
+/// The same by a command that ends up as the program.
+pub(crate) fn start_as(command: &mut Command, log: &Path) -> Running {
     let file = File::options().create(true).append(true).open(log).expect("a log");
-    let child = Command::new(env!("CARGO_BIN_EXE_hip3"))
-        .args(args)
+    let child = command
         .env_remove("HIP3_PRIVATE_KEY")
         .stdin(Stdio::null())
         .stdout(file.try_clone().expect("the log"))

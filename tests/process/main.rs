@@ -4,8 +4,11 @@
 mod store_rows;
 
 mod bad_input;
+mod disk;
+mod funded;
 mod harness;
 mod kill;
+mod kills_in_trading;
 mod mid_position;
 mod replay;
 mod trading;

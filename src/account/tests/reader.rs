@@ -253,7 +253,8 @@ fn a_server_that_never_finishes_is_given_up() {
     let rest_url = format!("http://{}", listener.local_addr().expect("an address"));
     let venue = Venue { rest_url, ..Config::default().venue };
     let patience = Duration::from_millis(50);
-    let mut reader = Reader::with_timeout(&venue, &Account::default(), patience);
+    let roots = ureq::tls::RootCerts::WebPki;
+    let mut reader = Reader::with(&venue, &Account::default(), patience, roots);
     // The system accepts the connection; nobody ever answers on it.
     let error = reader.read_universe().expect_err("no answer").to_string();
     assert!(error.contains("perpDexs") && error.contains("timeout"), "{error}");
