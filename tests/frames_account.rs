@@ -13,7 +13,7 @@ use frames::tree::{self, Event, News, Reply};
 use hip3::feed::message::{Channel, Decoder, MAX_ENTRIES, Message};
 use hip3::types::ids::{Coin, Sample};
 use hip3::types::num::{Px, Side, Sz, Szi, Usd};
-use hip3::types::order::{Cloid, Fate, Fill, OrderAnswer, OrderUpdate, PostAnswer, Word};
+use hip3::types::order::{Cloid, Fate, Fill, OrderAnswer, OrderUpdate, Word};
 use hip3::types::time::VenueMs;
 use proptest::prelude::*;
 

@@ -12,7 +12,7 @@ use fuzz::TARGETS;
 fn corpus(target: &str) -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let entries = fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
-    let mut inputs: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut inputs: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     inputs.sort();
     inputs
 }
@@ -22,8 +22,8 @@ fn replay(target: &str) {
     assert!(!inputs.is_empty(), "{target} has no corpus");
     for input in inputs {
         // Told by the harness when one fails.
-        println!("{}", input.display());
-        fuzz::run(target, &fs::read(input).unwrap());
+        eprintln!("{}", input.display());
+        fuzz::run(target, &fs::read(input).expect("an input"));
     }
     fuzz::run(target, b"");
 }
@@ -68,7 +68,8 @@ fn every_target_is_handed_to_the_fuzzer() {
     let targets: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
     assert_eq!(targets, names);
     for name in names {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/fuzz_targets/{name}.rs"));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/fuzz_targets/{name}.rs"));
         let text = fs::read_to_string(path).unwrap();
         assert!(text.contains(&format!("hip3_fuzz::run(\"{name}\", input)")), "{name}: {text}");
     }

@@ -70,37 +70,93 @@ enum Step {
     /// Time without a tick, as under a loop that does not turn.
     Stall(u16),
     /// A quote around the oracle at 100.
-    Quote { two: bool, bid: Level, ask: Level },
+    Quote {
+        two: bool,
+        bid: Level,
+        ask: Level,
+    },
     /// The same at a time of its own.
-    QuoteAt { two: bool, bid: Level, ask: Level, late_ms: i16 },
-    Ctx { two: bool, oracle: Amount, mark: Amount, mid: Amount, oi: Amount },
-    Settled { two: bool },
+    QuoteAt {
+        two: bool,
+        bid: Level,
+        ask: Level,
+        late_ms: i16,
+    },
+    Ctx {
+        two: bool,
+        oracle: Amount,
+        mark: Amount,
+        mid: Amount,
+        oi: Amount,
+    },
+    Settled {
+        two: bool,
+    },
     /// Both sides as they are when nothing happens.
-    Calm { two: bool },
+    Calm {
+        two: bool,
+    },
     /// An ask far below the oracle, or a bid far above it.
-    Dislocate { two: bool, sell: bool },
-    Answer { post: u8, answer: Answer },
-    Update { order: u8, word: u8, rest: u8 },
-    Fill { order: u8, part: u8, px: Amount, via: Via },
+    Dislocate {
+        two: bool,
+        sell: bool,
+    },
+    Answer {
+        post: u8,
+        answer: Answer,
+    },
+    Update {
+        order: u8,
+        word: u8,
+        rest: u8,
+    },
+    Fill {
+        order: u8,
+        part: u8,
+        px: Amount,
+        via: Via,
+    },
     /// The last fill again.
-    FillAgain { via: Via },
-    Foreign { two: bool, sell: bool, size: u8, forced: bool },
+    FillAgain {
+        via: Via,
+    },
+    Foreign {
+        two: bool,
+        sell: bool,
+        size: u8,
+        forced: bool,
+    },
     /// A frame of ours with a byte changed.
-    Damaged { frame: u8, at: u8, byte: u8 },
+    Damaged {
+        frame: u8,
+        at: u8,
+        byte: u8,
+    },
     Raw(Vec<u8>),
     Binary,
     Ack(u8),
     VenueError(u8),
     Down(u8),
     Up,
-    Account { one: Option<i8>, two: Option<i8>, old_ms: u16, usd: i8 },
+    Account {
+        one: Option<i8>,
+        two: Option<i8>,
+        old_ms: u16,
+        usd: i8,
+    },
     /// The account as fills and readings have left it.
     Read,
     AccountFailed,
-    Universe { two: bool, change: Change },
+    Universe {
+        two: bool,
+        change: Change,
+    },
     UniverseFailed,
     Wish(u8),
-    RowsLost { rows: u8, ago_ms: u16 },
+    RowsLost {
+        rows: u8,
+        ago_ms: u16,
+    },
     Stop,
 }
 
@@ -317,9 +373,7 @@ impl World {
                 0 => Wish::Halt,
                 1 => Wish::Flatten,
                 2 => Wish::Release(None),
-                n => Wish::Release(Some(
-                    StopReason::ALL[usize::from(*n) % StopReason::ALL.len()],
-                )),
+                n => Wish::Release(Some(StopReason::ALL[usize::from(*n) % StopReason::ALL.len()])),
             })),
             Step::RowsLost { rows, ago_ms } => {
                 let since = self.desk.now().wall.minus(Nanos::from_millis((*ago_ms).into()));

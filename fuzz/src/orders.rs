@@ -95,9 +95,15 @@ impl Truth {
 #[derive(Arbitrary, Debug)]
 enum Told {
     /// Up to four orders in one action.
-    Sent { market: u8, exit: bool, truths: [Option<Truth>; 4] },
+    Sent {
+        market: u8,
+        exit: bool,
+        truths: [Option<Truth>; 4],
+    },
     /// An order that is never sent.
-    Dropped { market: u8 },
+    Dropped {
+        market: u8,
+    },
     Answer(u8),
     Open(u8),
     LastWord(u8),
@@ -105,7 +111,10 @@ enum Told {
     Down,
     Up,
     /// Whether look-ups are heard from here on, and whether they can be asked at all.
-    Ears { heard: bool, asked: bool },
+    Ears {
+        heard: bool,
+        asked: bool,
+    },
     Pass(u16),
 }
 
@@ -262,17 +271,20 @@ impl Desk {
                 // In the order in which they were sent.
                 let each = self.made.iter().filter_map(|id| self.cases.get(id));
                 let of_post = each.filter(|case| case.post == Some(post));
-                let statuses: Vec<_> =
-                    of_post.map(|case| case.truth.answer(&case.order)).collect();
+                let statuses: Vec<_> = of_post.map(|case| case.truth.answer(&case.order)).collect();
                 self.orders.on_answer(self.now, post, &PostAnswer::Statuses(&statuses));
             }
             Told::Open(which) => {
-                let Some(case) = self.case(which).filter(|case| case.post.is_some()) else { return };
+                let Some(case) = self.case(which).filter(|case| case.post.is_some()) else {
+                    return;
+                };
                 let update = update(&case.order, "open", 100);
                 self.orders.on_update(self.now, &update);
             }
             Told::LastWord(which) => {
-                let Some(case) = self.case(which).filter(|case| case.post.is_some()) else { return };
+                let Some(case) = self.case(which).filter(|case| case.post.is_some()) else {
+                    return;
+                };
                 let update = case.truth.last_word(&case.order);
                 self.orders.on_update(self.now, &update);
             }
@@ -468,9 +480,7 @@ impl Desk {
         assert_eq!(self.orders.len(), live().count());
         let mut total = Usd::ZERO;
         for market in (0..MARKETS).map(MarketId) {
-            let of = |exit| {
-                live().any(|c| c.order.market == market && c.order.reduce_only == exit)
-            };
+            let of = |exit| live().any(|c| c.order.market == market && c.order.reduce_only == exit);
             assert_eq!(self.orders.has_live_entry(market), of(false));
             assert_eq!(self.orders.has_live_exit(market), of(true));
             let listed = self.orders.pending_markets().filter(|m| *m == market).count();

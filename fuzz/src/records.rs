@@ -12,7 +12,9 @@ use hip3::types::record::Row;
 use hip3::types::time::{Nanos, Wall};
 use tempfile::TempDir;
 
-use super::store_rows::{NOON, episode, files, gap, key, key_of, read_file, round_trip, run as who};
+use super::store_rows::{
+    NOON, episode, files, gap, key, key_of, read_file, round_trip, run as who,
+};
 
 /// Most that is done to the files of one run.
 const DAMAGES: usize = 8;

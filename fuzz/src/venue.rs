@@ -10,7 +10,9 @@ use hip3::types::num::{Px, Rate, Side, Sz, Usd};
 use hip3::types::order::{Cloid, Order, Purpose};
 use hip3::types::record::ExitReason;
 use hip3::types::time::{Mono, Nanos};
-use hip3::venue::{AccountSettings, Address, ConnId, Exchange, ExchangeId, Output, Settings, Venue};
+use hip3::venue::{
+    AccountSettings, Address, ConnId, Exchange, ExchangeId, Output, Settings, Venue,
+};
 
 /// Lines of one input that are heard; longer stories say nothing new.
 const LINES: usize = 64;

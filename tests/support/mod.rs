@@ -162,10 +162,12 @@ impl Scenario {
     /// Tells the engine something now.
     pub fn event(&mut self, event: Event<'_>) {
         self.out.clear();
-        match (event, self.link) {
-            (Event::Connected, Link::Asked) => self.link = Link::Open,
-            (Event::Disconnected(_), _) => self.link = Link::Down,
-            _ => {}
+        // What was due by now is done first: it may still send into a link that is gone, and ask for
+        // the one that is open already.
+        let leaves = matches!(event, Event::Disconnected(_));
+        let opens = matches!(event, Event::Connected);
+        if opens && self.link == Link::Asked {
+            self.link = Link::Open;
         }
         self.engine.on_event(self.now, event, &mut self.out);
         assert!(self.out.iter().count() <= ACTIONS_MAX, "too much for one event");
@@ -173,7 +175,7 @@ impl Scenario {
             match action {
                 Action::Connect => {
                     self.connects += 1;
-                    self.link = Link::Asked;
+                    self.link = if opens { Link::Open } else { Link::Asked };
                 }
                 Action::Close(cause) => {
                     self.closed.push(cause);
@@ -191,6 +193,9 @@ impl Scenario {
                 Action::Note(note) => self.notes.push(note),
                 Action::Stopped => self.stopped = true,
             }
+        }
+        if leaves && !self.out.iter().any(|action| matches!(action, Action::Connect)) {
+            self.link = Link::Down;
         }
     }
 
