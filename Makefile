@@ -7,6 +7,8 @@ CONFIG   ?= config.toml
 DIR      ?= data/demo/signals
 FILE     ?= data/capture.jsonl
 REASON   ?=
+TIME     ?= 600
+TARGET   ?=
 ARGS     ?=
 
 CARGO    ?= cargo
@@ -16,8 +18,8 @@ VENV     := target/records-venv
 SDK_VENV := target/sdk-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-trading test check lint bench bench-smoke build run preflight release venue capture replay \
-	records records-env sdk sdk-env soak
+.PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
+	venue capture replay records records-env sdk sdk-env soak
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +43,12 @@ check: ## Format, lints, documentation: what must be clean before a commit
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
 
 lint: check ## The same as check
+
+fuzz: ## Fuzzes every target, or one, so many seconds each [TIME=600 TARGET=]
+	tools/fuzz.sh run $(TIME) $(TARGET)
+
+fuzz-smoke: ## Fuzzes every target for two seconds, to see that it works
+	tools/fuzz.sh smoke 2
 
 bench: ## Benchmarks, with the ratios that can be quoted [ARGS=a filter]
 	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)

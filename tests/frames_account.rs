@@ -2,80 +2,20 @@
 //! read costs itself alone, and any bytes at all are read as `serde_json` reads them or refused.
 
 mod frames {
+    pub(crate) mod accounts;
     pub(crate) mod news;
     pub(crate) mod tree;
 }
 
+use frames::accounts::{agree, decoder, told};
 use frames::news::{self, FILL, NEWS, UPDATE, USER};
 use frames::tree::{self, Event, News, Reply};
-use hip3::feed::message::{Channel, Decoder, MAX_ENTRIES, Message, UserEvent};
+use hip3::feed::message::{Channel, Decoder, MAX_ENTRIES, Message};
 use hip3::types::ids::{Coin, Sample};
 use hip3::types::num::{Px, Side, Sz, Szi, Usd};
-use hip3::types::order::{Cloid, Fate, Fill, OrderAnswer, OrderUpdate, PostAnswer, Word};
+use hip3::types::order::{Cloid, Fate, Fill, OrderAnswer, OrderUpdate, Word};
 use hip3::types::time::VenueMs;
 use proptest::prelude::*;
-
-fn decoder() -> Decoder {
-    let mut decoder = Decoder::new();
-    decoder.set_user(USER);
-    decoder
-}
-
-/// A message as the reference says it; `None` when it is no news.
-fn told(message: Message<'_>) -> Option<News> {
-    Some(match message {
-        Message::OrderUpdates { updates, skipped } => News::Orders(updates.to_vec(), skipped),
-        Message::Fills { snapshot, fills, skipped } => {
-            News::Fills { user: USER.to_lowercase(), snapshot, fills: fills.to_vec(), skipped }
-        }
-        Message::UserEvent(event) => News::Event(match event {
-            UserEvent::Fills { fills, skipped } => Event::Fills(fills.to_vec(), skipped),
-            UserEvent::Funding { coin, usd } => Event::Funding(coin, usd),
-            UserEvent::Liquidation => Event::Liquidation,
-            UserEvent::NonUserCancel { oids, skipped } => Event::Cancels(oids.to_vec(), skipped),
-            UserEvent::Other => Event::Other,
-        }),
-        Message::Post { id, answer } => News::Post(
-            id,
-            match answer {
-                PostAnswer::Statuses(answers) => Reply::Statuses(answers.to_vec()),
-                PostAnswer::Default => Reply::Default,
-                PostAnswer::Refused(words) => Reply::Refused(words),
-                PostAnswer::Order(order) => Reply::Order(order),
-                PostAnswer::Other => Reply::Other,
-                PostAnswer::Error(words) => Reply::Error(words),
-            },
-        ),
-        _ => return None,
-    })
-}
-
-/// What both readers made of a frame, after asserting that they agree.
-struct Outcome {
-    news: bool,
-    /// The reference answered and we refused.
-    stricter: bool,
-}
-
-fn agree(decoder: &mut Decoder, frame: &[u8]) -> Outcome {
-    let message = decoder.decode(frame);
-    let mut truth = tree::read(frame);
-    if let Some(News::Fills { user, .. }) = &mut truth {
-        if user.eq_ignore_ascii_case(USER) {
-            *user = USER.to_lowercase();
-        } else {
-            truth = None;
-            let others = matches!(message, Ok(Message::Unwatched(Channel::UserFills)) | Err(_));
-            assert!(others, "{message:?} of another: {}", frame.escape_ascii());
-        }
-    }
-    let stricter = truth.is_some() && message.is_err();
-    let news = message.ok().and_then(told);
-    if !stricter {
-        assert_eq!(news, truth, "{}", frame.escape_ascii());
-    }
-    Outcome { news: news.is_some(), stricter }
-}
 
 /// Decodes `frame`, which must be news.
 fn read(frame: &str) -> News {

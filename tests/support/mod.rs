@@ -80,7 +80,23 @@ pub struct Scenario {
     /// HardStop as it was to be kept.
     pub latches: Vec<HardStop>,
     block_ms: i64,
+    /// The link as the engine's wishes and the world's news make it.
+    link: Link,
 }
+
+/// Whether there is a link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Link {
+    Down,
+    Asked,
+    Open,
+}
+
+/// What the room of [`Actions`] is made for; no event asks for more.
+const ACTIONS_MAX: usize = 4096;
+
+/// Ticks at one moment past which time counts as standing still.
+const TURNS_MAX: u32 = 1_000;
 
 impl Scenario {
     /// An engine that has heard nothing.
@@ -106,6 +122,7 @@ impl Scenario {
             account_readings: Vec::new(),
             latches: Vec::new(),
             block_ms: START.0 / 1_000_000,
+            link: Link::Down,
         }
     }
 
@@ -145,12 +162,27 @@ impl Scenario {
     /// Tells the engine something now.
     pub fn event(&mut self, event: Event<'_>) {
         self.out.clear();
+        // What was due by now is done first: it may still send into a link that is gone, and ask for
+        // the one that is open already.
+        let leaves = matches!(event, Event::Disconnected(_));
+        let opens = matches!(event, Event::Connected);
+        if opens && self.link == Link::Asked {
+            self.link = Link::Open;
+        }
         self.engine.on_event(self.now, event, &mut self.out);
+        assert!(self.out.iter().count() <= ACTIONS_MAX, "too much for one event");
         for action in self.out.iter() {
             match action {
-                Action::Connect => self.connects += 1,
-                Action::Close(cause) => self.closed.push(cause),
+                Action::Connect => {
+                    self.connects += 1;
+                    self.link = if opens { Link::Open } else { Link::Asked };
+                }
+                Action::Close(cause) => {
+                    self.closed.push(cause);
+                    self.link = Link::Down;
+                }
                 Action::Send(span) => {
+                    assert_eq!(self.link, Link::Open, "there is nobody to send it to");
                     let text = self.out.text(span).to_vec();
                     self.sent.push(String::from_utf8(text).expect("text"));
                 }
@@ -161,6 +193,9 @@ impl Scenario {
                 Action::Note(note) => self.notes.push(note),
                 Action::Stopped => self.stopped = true,
             }
+        }
+        if leaves && !self.out.iter().any(|action| matches!(action, Action::Connect)) {
+            self.link = Link::Down;
         }
     }
 
@@ -177,8 +212,11 @@ impl Scenario {
 
     pub fn pass(&mut self, span: Nanos) {
         let end = self.now.mono.plus(span);
+        let mut turns = 0;
         while self.engine.next_due() <= end {
             let step = self.engine.next_due().since(self.now.mono);
+            turns = if step.0 > 0 { 0 } else { turns + 1 };
+            assert!(turns < TURNS_MAX, "time stands still: {:?}", self.engine.next_due());
             self.now.mono = self.now.mono.plus(step);
             self.now.wall = self.now.wall.plus(step);
             self.event(Event::Tick);

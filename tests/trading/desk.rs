@@ -16,7 +16,7 @@ use hip3::types::record::{Decision, OrderRow, Row, TradeRow};
 use hip3::types::time::VenueMs;
 use serde_json::Value;
 
-use crate::support::{self, FIRST_ID, START, Scenario};
+use super::support::{self, FIRST_ID, START, Scenario};
 
 pub(crate) const ONE: &str = "tst:ONE";
 pub(crate) const TWO: &str = "tst:TWO";

@@ -77,6 +77,9 @@ impl OrderState {
 pub struct Ways(u64);
 
 impl Ways {
+    /// None yet.
+    pub const NONE: Ways = Ways(0);
+
     const fn bit(from: OrderState, to: OrderState) -> u64 {
         1 << (from as u64 * OrderState::ALL.len() as u64 + to as u64)
     }

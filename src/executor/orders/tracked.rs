@@ -125,7 +125,7 @@ impl Tracked {
             id,
             order,
             life: Life::new(order.sz),
-            ways: Ways::default(),
+            ways: Ways::NONE,
             created: now,
             sent: None,
             oid: None,
