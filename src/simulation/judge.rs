@@ -137,9 +137,6 @@ pub(super) struct Judge {
     /// When the budget changes behind the engine's back, and since when it has read the account.
     budget_moves: Vec<Mono>,
     account_asked: Mono,
-    /// Sums over the rows of all round trips.
-    pub(super) gross: Usd,
-    pub(super) fees: Usd,
     checked: [u64; Invariant::ALL.len()],
     broken: Option<Broken>,
     last_deal: Option<u64>,
@@ -168,8 +165,6 @@ impl Judge {
             refused_at_random: false,
             budget_moves: Vec::new(),
             account_asked: Mono(0),
-            gross: Usd::ZERO,
-            fees: Usd::ZERO,
             checked: [0; Invariant::ALL.len()],
             broken: None,
             last_deal: None,
@@ -392,8 +387,6 @@ impl Judge {
                 }
             }
             Row::Trade(row) => {
-                self.gross = self.gross.saturating_add(row.gross);
-                self.fees = self.fees.saturating_add(row.fees);
                 let sum = row.net == row.gross.saturating_sub(row.fees);
                 self.hold(Invariant::Rows, sum, || format!("{row:?}"));
             }

@@ -7,6 +7,7 @@ use crate::runtime::os::{GIT_COMMIT, run_id};
 use crate::runtime::ring::{Consumer, Producer, ring};
 use crate::simulation::disk::{Mood, Spindle};
 use crate::simulation::fault::{Chance, Fault, HostFaults};
+use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::hard_stop::HardStop;
 use crate::types::record::{Mode, Row};
@@ -132,14 +133,18 @@ impl Recorder {
         Ok((recorder, recovery))
     }
 
+    /// Which round trips have their rows.
+    pub(super) fn booked(&self) -> Booked {
+        self.store.booked().clone()
+    }
+
     /// Takes a row, or counts it when the ring is full. Returns whether it was taken.
     pub(super) fn record(&mut self, wall: Wall, row: Row) -> bool {
         self.fresh = true;
         let taken = self.rows.push(row).is_ok();
         if !taken {
-            let (lost, since) = self.lost.get_or_insert((0, wall));
+            let (lost, _) = self.lost.get_or_insert((0, wall));
             *lost += 1;
-            let _ = since;
         }
         taken
     }

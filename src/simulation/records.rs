@@ -11,6 +11,13 @@ use crate::types::time::{Nanos, Wall};
 /// A time of blindness may be this much longer than its gap says, at either end.
 const EDGE: Nanos = Nanos::from_millis(100);
 
+/// Sums over the round trips in the files, in 1e-6 USD.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Money {
+    pub(super) gross: i128,
+    pub(super) fees: i128,
+}
+
 /// What one process handed to its recorder.
 #[derive(Clone, Debug, Default)]
 struct Said {
@@ -75,7 +82,7 @@ impl Recorded {
         dir: &Path,
         latencies: &[u32],
         times: bool,
-    ) -> Result<u64, (bool, String)> {
+    ) -> Result<Money, (bool, String)> {
         let read = |kind, columns: &[&str]| {
             read_days(dir, kind, columns).map_err(|error| (false, error.to_string()))
         };
@@ -144,7 +151,21 @@ impl Recorded {
         if times {
             self.compare_gaps(dir)?;
         }
-        Ok(signals.rows as u64)
+        let trades = read(RowKind::Trades, &["trade_id", "pnl_before_fees", "fees"])?;
+        let mut money = Money::default();
+        let mut ids = BTreeSet::new();
+        for row in 0..trades.rows {
+            if !ids.insert(trades.int("trade_id", row)) {
+                return wrong(format!(
+                    "trade {:?} is in the files twice",
+                    trades.get("trade_id", row)
+                ));
+            }
+            // 1e-8 in the files, 1e-6 here.
+            money.gross += trades.int("pnl_before_fees", row).unwrap_or_default() / 100;
+            money.fees += trades.int("fees", row).unwrap_or_default() / 100;
+        }
+        Ok(money)
     }
 
     fn compare_gaps(&self, dir: &Path) -> Result<(), (bool, String)> {

@@ -18,7 +18,7 @@ use crate::simulation::line::{Latency, Line, hear};
 use crate::simulation::machine::{Machine, ORIGIN, Recorder, START};
 use crate::simulation::profile::{ENDS, Profile};
 use crate::simulation::reach::Reach;
-use crate::simulation::records::Recorded;
+use crate::simulation::records::{Money, Recorded};
 use crate::simulation::trace::Trace;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
@@ -99,6 +99,7 @@ pub(super) struct World {
     pub(super) counts: Counts,
     pub(super) reach: Reach,
     records: Recorded,
+    rows_lost: bool,
     trace: Trace,
     turns: u32,
     /// When something last stood in the way of exits.
@@ -205,6 +206,7 @@ impl World {
             counts: Counts::default(),
             reach: Reach::default(),
             records: Recorded::default(),
+            rows_lost: false,
             trace,
             turns: 0,
             trouble_at: ORIGIN,
@@ -438,7 +440,8 @@ impl World {
         let seed = first ^ (1_000 + number);
         let encoder = Encoder::new(Signer::new(key, None), SigningNetwork::Testnet, None);
         let wallet = Wallet { encoder, user: USER.to_string() };
-        let engine = Engine::trading(self.config(), first, seed, wallet, self.machine.kept);
+        let mut engine = Engine::trading(self.config(), first, seed, wallet, self.machine.kept);
+        engine.continue_books(recorder.booked());
         self.judge.born(self.now, number, &self.machine.kept);
         self.records.born(now.wall);
         self.last_frames.clear();
@@ -681,7 +684,9 @@ impl World {
                     self.counts.signals += u64::from(matches!(row, Row::Signal(_)));
                     self.judge.row(self.now, &row);
                     self.reach.row(&row);
-                    if process.recorder.record(now.wall, row) {
+                    let taken = process.recorder.record(now.wall, row);
+                    self.rows_lost |= !taken;
+                    if taken {
                         self.records.row(&row);
                     }
                 }
@@ -797,45 +802,45 @@ impl World {
         {}
         let ended = self.process.is_none();
         self.judge.hold(Invariant::Ends, ended, || "an end in order does not come".to_owned());
-        self.compare_records();
+        let recorded = self.compare_records();
         let open = self.venue.stakes(USER);
         let live = open.iter().any(|(coin, ..)| can_leave(&self.venue, coin));
         self.judge.hold(Invariant::Ends, !live, || format!("left open at the end: {open:?}"));
-        if let Some(books) = self.venue.books(USER) {
-            self.counts.fills = books.fills;
-            let settled = self
-                .profile
-                .events
-                .iter()
-                .any(|what| matches!(what, What::Halt | What::Delist | What::Liquidate));
-            if self.counts.deaths == 0 && !settled && open.is_empty() {
-                let (gross, fees) = (self.judge.gross, self.judge.fees);
-                self.judge.hold(
-                    Invariant::Money,
-                    (gross, fees) == (books.closed_pnl, books.fees),
-                    || {
-                        format!(
-                            "profit {gross} and fees {fees}; the venue says {} and {}",
-                            books.closed_pnl, books.fees
-                        )
-                    },
-                );
-            }
+        let Some(books) = self.venue.books(USER) else { return };
+        self.counts.fills = books.fills;
+        // What the venue settles or takes is no trade of ours, and what a full ring lost is lost.
+        let settles = |what: &What| matches!(what, What::Halt | What::Delist | What::Liquidate);
+        let settled = self.profile.events.iter().any(settles);
+        if let (Some(money), false, true) = (recorded, settled || self.rows_lost, open.is_empty()) {
+            let theirs = Money {
+                gross: i128::from(books.closed_pnl.units()),
+                fees: i128::from(books.fees.units()),
+            };
+            self.judge.hold(Invariant::Money, money == theirs || self.clock_lies(), || {
+                format!("the files say {money:?}, the venue {theirs:?} (1e-6 USD)")
+            });
         }
     }
 
-    fn compare_records(&mut self) {
-        let latencies = &self.profile.config.detector.entry_latencies_ms;
+    /// Whether the host's clock was tampered with.
+    fn clock_lies(&self) -> bool {
         let clock = [Fault::ClockStep, Fault::ClockDrift];
-        let times = !clock.iter().any(|fault| self.profile.host.is_on(*fault));
+        clock.iter().any(|fault| self.profile.host.is_on(*fault))
+    }
+
+    fn compare_records(&mut self) -> Option<Money> {
+        let latencies = &self.profile.config.detector.entry_latencies_ms;
+        let times = !self.clock_lies();
         let compared = self.records.compare(&self.machine.dir, latencies, times);
         let gaps = matches!(compared, Err((true, _)));
+        let money = compared.as_ref().ok().copied();
         let what = compared.err().map(|(_, what)| what);
         self.judge
             .hold(Invariant::Recorded, gaps || what.is_none(), || what.clone().unwrap_or_default());
         if times {
             self.judge.hold(Invariant::Gaps, !gaps, || what.unwrap_or_default());
         }
+        money
     }
 
     /// Where it is, in seconds since the beginning.
