@@ -7,6 +7,9 @@ CONFIG   ?= config.toml
 DIR      ?= data/demo/signals
 FILE     ?= data/capture.jsonl
 REASON   ?=
+SEEDS    ?= 0..10000
+HOURS    ?= 1
+FAULTS   ?= all
 TIME     ?= 600
 TARGET   ?=
 ARGS     ?=
@@ -50,11 +53,14 @@ fuzz: ## Fuzzes every target, or one, so many seconds each [TIME=600 TARGET=]
 fuzz-smoke: ## Fuzzes every target for two seconds, to see that it works
 	tools/fuzz.sh smoke 2
 
+simulate: build ## Virtual hours with every fault, judged after every event [SEEDS=0..10000 HOURS=1 FAULTS=all ARGS=]
+	$(HIP3) simulate --seeds $(SEEDS) --hours $(HOURS) --faults $(FAULTS) $(ARGS)
+
 bench: ## Benchmarks, with the ratios that can be quoted [ARGS=a filter]
 	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)
 
 bench-smoke: ## Runs each benchmark once, to see that it works
-	$(CARGO) bench --locked $(CRITERION) -- --test
+	$(CARGO) test --locked $(CRITERION)
 
 build: ## The program, optimized: target/release/hip3
 	$(CARGO) build --release --locked

@@ -173,8 +173,11 @@ impl Trader {
         self.reconciler.add_market(id, spec.coin);
         self.bars.push(Bar::default());
         self.leverage_at = self.leverage_at.min(now);
-        // Whether something is held there is not known before a reading says so.
-        self.reading.wanted(now);
+        // Whether something is held there is not known before a reading says so. Without a link its
+        // beginning will ask for one.
+        if self.ready.ws_connected {
+            self.reading.wanted(now);
+        }
     }
 
     /// Judges a signal that no gate blocked, and enqueues its order if nothing is against it.

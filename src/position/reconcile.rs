@@ -7,6 +7,7 @@
 use crate::types::account::{AccountMode, AccountState, DexAccount, HeldPosition};
 use crate::types::ids::{Coin, MarketId};
 use crate::types::num::Szi;
+use crate::types::order::Fill;
 use crate::types::time::{Mono, Nanos, VenueMs};
 
 /// Readings in a row that must differ from us, with no fill between them, to overrule us.
@@ -14,6 +15,10 @@ pub const MISMATCH_READS: u32 = 3;
 
 /// Readings in a row that must find a market flat.
 const FLAT_READS: u32 = 2;
+
+/// A reading that differs counts against us only so long after our last fill there: the state it
+/// tells may be older than it says.
+const LAG_MS: i64 = 10_000;
 
 /// After a difference the account is read again this soon.
 const SOON: Nanos = Nanos::from_secs(2);
@@ -163,7 +168,10 @@ impl Reconciler {
             }
             let held = state.positions.iter().find(|held| held.coin == slot.coin);
             let empty = Emptiness::of(reading.mode, state, dex);
-            let verdict = slot.judge(ours(id), held, empty);
+            let verdict = match slot.settled {
+                true => slot.judge(ours(id), held, empty, state.time),
+                false => slot.first(held, empty, &reading.fills, state.time),
+            };
             open |= matches!(verdict, Some(Verdict::Waiting { .. }) | None);
             all_judged &= verdict.is_some();
             if let Some(verdict) = verdict {
@@ -266,11 +274,9 @@ impl Slot {
         ours: Szi,
         held: Option<&HeldPosition>,
         empty: Emptiness,
+        at: VenueMs,
     ) -> Option<Verdict> {
         let theirs = held.map_or(Szi::ZERO, |held| held.szi);
-        if !self.settled {
-            return self.first(held, theirs, empty);
-        }
         // Zeros that agree are no evidence against a difference that was seen before.
         if ours == theirs && (empty != Emptiness::Odd || self.differs == 0) {
             (self.differs, self.flat) = (0, 0);
@@ -284,6 +290,11 @@ impl Slot {
             (self.differs, self.flat) = (0, 0);
         }
         self.ours = ours;
+        if self.last_fill.is_some_and(|fill| at.0.saturating_sub(fill.0) < LAG_MS) {
+            // In doubt, and no more: it may not have heard of our fill.
+            self.differs = self.differs.max(1);
+            return Some(Verdict::Waiting { reads: self.differs, ours, theirs });
+        }
         self.differs = self.differs.saturating_add(1);
         let counts = theirs.is_flat() && empty == Emptiness::Funded;
         self.flat = if counts { self.flat.saturating_add(1) } else { 0 };
@@ -298,27 +309,46 @@ impl Slot {
         Some(Verdict::Waiting { reads: self.differs, ours, theirs })
     }
 
-    /// The first reading is believed; an empty one has to say so twice.
+    /// The first reading is believed; an empty one has to say so twice, and one that the fills of its
+    /// own reading speak against three times.
     fn first(
         &mut self,
         held: Option<&HeldPosition>,
-        theirs: Szi,
         empty: Emptiness,
+        fills: &[Fill],
+        at: VenueMs,
     ) -> Option<Verdict> {
-        if let Some(held) = held.filter(|held| !held.szi.is_flat()) {
-            self.settled = true;
+        let held = held.filter(|held| !held.szi.is_flat());
+        let theirs = held.map_or(Szi::ZERO, |held| held.szi);
+        if theirs != self.ours {
             (self.differs, self.flat) = (0, 0);
-            return Some(Verdict::Adopt(*held));
         }
-        self.flat = self.flat.saturating_add(1);
-        if empty == Emptiness::Odd || (empty == Emptiness::Usual && self.flat < FLAT_READS) {
-            let reads = self.flat;
-            return Some(Verdict::Waiting { reads, ours: Szi::ZERO, theirs });
+        self.ours = theirs;
+        self.differs = self.differs.saturating_add(1);
+        if contradicted(fills, self.coin, theirs, at) && self.differs < MISMATCH_READS {
+            return Some(Verdict::Waiting { reads: self.differs, ours: Szi::ZERO, theirs });
         }
-        self.settled = true;
-        self.flat = 0;
-        Some(Verdict::Flat)
+        let Some(held) = held else {
+            self.flat = self.flat.saturating_add(1);
+            if empty == Emptiness::Odd || (empty == Emptiness::Usual && self.flat < FLAT_READS) {
+                let reads = self.flat;
+                return Some(Verdict::Waiting { reads, ours: Szi::ZERO, theirs });
+            }
+            (self.settled, self.differs, self.flat) = (true, 0, 0);
+            return Some(Verdict::Flat);
+        };
+        (self.settled, self.differs, self.flat) = (true, 0, 0);
+        Some(Verdict::Adopt(*held))
     }
+}
+
+/// Whether the newest of `fills` up to `at` left something else than `theirs` in the market.
+fn contradicted(fills: &[Fill], coin: Coin, theirs: Szi, at: VenueMs) -> bool {
+    let told = || fills.iter().filter(|fill| fill.coin == coin && fill.time <= at);
+    let Some(newest) = told().map(|fill| fill.time).max() else { return false };
+    // Several of one moment come in any order: one of them ended there.
+    let mut ends = told().filter(|fill| fill.time == newest);
+    !ends.any(|fill| fill.start_position.checked_add(fill.signed_sz()) == Some(theirs))
 }
 
 /// The dex that a coin is listed on: what stands before its colon; nothing is the main one

@@ -91,7 +91,7 @@ faults! {
     disk_full DiskFull,
     /// Of each second: the disk fails at some operations for up to 3 minutes.
     disk_fail DiskFail,
-    /// Of each second while it would be kept: HardStop cannot be kept for up to 30 s.
+    /// Of each time that HardStop is to be kept: that cannot be done for up to 30 s.
     latch_fail LatchFail,
     /// Of each reading: it is never answered.
     reading_lost ReadingLost,

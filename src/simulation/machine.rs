@@ -220,8 +220,17 @@ impl Machine {
         }
     }
 
-    /// HardStop is to be kept; the keeper takes some milliseconds.
-    pub(super) fn keep(&mut self, now: Mono, latch: HardStop) {
+    /// HardStop is to be kept; the keeper takes some milliseconds, or as long as it cannot.
+    pub(super) fn keep(
+        &mut self,
+        now: Mono,
+        latch: HardStop,
+        faults: &HostFaults,
+        dice: &mut Chance,
+    ) {
+        if dice.hit(Fault::LatchFail, faults.latch_fail) {
+            self.latch_fails_until = now.plus(Nanos::from_secs(1 + dice.below(30)));
+        }
         let at = now.plus(Nanos::from_millis(3)).max(self.latch_fails_until);
         self.owed = Some((latch, at));
     }
@@ -261,10 +270,6 @@ impl Machine {
         if dice.hit(Fault::DiskFail, faults.disk_fail) {
             self.disk.set(Mood::Failing);
             self.disk_well_at = a_while(dice);
-        }
-        if self.owed.is_some() && dice.hit(Fault::LatchFail, faults.latch_fail) {
-            self.latch_fails_until = now.plus(Nanos::from_secs(1 + dice.below(30)));
-            self.owed = self.owed.map(|(latch, _)| (latch, self.latch_fails_until));
         }
     }
 

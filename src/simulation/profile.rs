@@ -40,6 +40,8 @@ pub struct Profile {
     pub events_per_hour: u32,
     /// The config that the engine runs with.
     pub config: Config,
+    /// The config that it is judged by: the same, but in tests of the judge.
+    pub judged_by: Config,
 }
 
 /// A profile that cannot be used.
@@ -92,6 +94,7 @@ impl Profile {
             host: text.host,
             events: text.events,
             events_per_hour: text.events_per_hour,
+            judged_by: config.clone(),
             config,
         })
     }

@@ -168,7 +168,7 @@ impl World {
             min: Nanos::from_millis(1 + dice.below(20)),
             spread: Nanos::from_millis(1 + dice.below(10)),
         };
-        let mut judge = Judge::new(&config, USER, hex_of_key(seed));
+        let mut judge = Judge::new(&profile.judged_by, USER, hex_of_key(seed));
         judge.listed(coins);
         judge.budget_moves(moves);
         let behind = [What::SzDecimals, What::AgentExpire, What::NoncesTaken, What::OracleJump];
@@ -733,7 +733,10 @@ impl World {
                     let request = Request::Account { since: fills_since };
                     self.desk.ask(self.now, request, &self.faults, &mut self.dice);
                 }
-                Action::KeepLatch(latch) => self.machine.keep(self.now, latch),
+                Action::KeepLatch(latch) => {
+                    let Self { machine, faults, dice, now, .. } = self;
+                    machine.keep(*now, latch, faults, dice);
+                }
                 Action::Stopped => process.stopped = true,
             }
         }

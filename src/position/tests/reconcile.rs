@@ -28,10 +28,10 @@ impl Desk {
         desk
     }
 
-    /// After a fill at 1000 that made us hold this.
+    /// After a fill of a while ago that made us hold this.
     fn holding(size: &str) -> Self {
         let mut desk = Self::settled();
-        desk.fill(1_000, size);
+        desk.fill(-20_000, size);
         desk
     }
 
@@ -101,8 +101,38 @@ fn a_fill_between_two_reads_voids_the_first() {
     let mut desk = Desk::holding("2");
     assert_eq!(desk.read(&reading(2_000, &[])), desk.waiting(1, "0"));
     desk.fill(3_000, "3");
-    assert_eq!(desk.read(&reading(4_000, &[])), desk.waiting(1, "0"));
-    assert_eq!(desk.read(&reading(6_000, &[])), Some(Verdict::Flat));
+    assert_eq!(desk.read(&reading(13_000, &[])), desk.waiting(1, "0"));
+    assert_eq!(desk.read(&reading(15_000, &[])), Some(Verdict::Flat));
+}
+
+#[test]
+fn soon_after_a_fill_a_reading_may_be_older_than_it_says_and_only_casts_doubt() {
+    let mut desk = Desk::settled();
+    desk.fill(1_000, "2");
+    for ms in (1_000..11_000).step_by(1_000) {
+        assert_eq!(desk.read(&reading(ms, &[])), desk.waiting(1, "0"), "{ms}");
+        assert!(desk.reconciler.in_doubt(SILVER), "no entries meanwhile");
+    }
+    assert_eq!(desk.read(&reading(11_000, &[])), desk.waiting(2, "0"));
+    assert_eq!(desk.read(&reading(12_000, &[])), Some(Verdict::Flat));
+}
+
+#[test]
+fn a_first_reading_that_its_own_fills_speak_against_has_to_say_so_three_times() {
+    let filled =
+        |ms| AccountState { fills: vec![bought(900, "2", "80", "0.1")], ..reading(ms, &[]) };
+    let mut desk = Desk::new();
+    assert_eq!(desk.read(&filled(899)), Some(Verdict::Flat), "a fill after it says nothing");
+    let mut desk = Desk::new();
+    for (reads, ms) in [(1, 1_000), (2, 3_000)] {
+        assert_eq!(desk.read(&filled(ms)), desk.waiting(reads, "0"));
+        assert!(!desk.reconciler.synced());
+    }
+    assert_eq!(desk.read(&filled(5_000)), Some(Verdict::Flat), "it was settled or taken");
+    // What agrees with them is believed at once.
+    let theirs = held(SILVER, "2", Some("80"));
+    let agreeing = AccountState { fills: filled(1_000).fills, ..reading(1_000, &[theirs]) };
+    assert_eq!(Desk::new().read(&agreeing), Some(Verdict::Adopt(theirs)));
 }
 
 #[test]
@@ -146,7 +176,8 @@ fn a_position_out_of_nowhere_is_a_difference_too() {
 
 #[test]
 fn a_reading_older_than_our_last_fill_says_nothing() {
-    let mut desk = Desk::holding("2");
+    let mut desk = Desk::settled();
+    desk.fill(1_000, "2");
     assert_eq!(desk.read(&reading(999, &[])), None);
     assert!(!desk.reconciler.in_doubt(SILVER));
     assert_eq!(desk.read(&reading(1_000, &[])), desk.waiting(1, "0"), "as old is not older");

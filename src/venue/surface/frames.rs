@@ -93,8 +93,10 @@ fn next_digit(rest: &mut u128) -> (u8, bool) {
 
 /// A sum with the venue's binary noise: up to ten decimals of a float.
 pub(in crate::venue) fn noisy(value: f64) -> String {
-    // Its own rounding adds to the noise.
-    Dec { units: (value * 1e10) as i128, places: 10 }.to_string()
+    // Apart, so that no digit of the fraction is lost to a large whole.
+    let (whole, fraction) = (value.trunc(), value.fract());
+    let units = whole as i128 * 10_000_000_000 + (fraction * 1e10).round() as i128;
+    Dec { units, places: 10 }.to_string()
 }
 
 /// A JSON string literal.
