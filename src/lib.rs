@@ -7,6 +7,8 @@
 //!   ↑ cold threads: account, persistence, telemetry      ↑ venue (the simulated exchange)
 //! ```
 //!
+//! [`simulation`] drives [`engine`] and [`venue`] in virtual time, with everything that can go wrong.
+//!
 //! Start reading at [`types::event`] (the words), then [`engine`] (the heart), then
 //! `tests/scenarios.rs` (the behavior).
 

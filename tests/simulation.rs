@@ -126,7 +126,7 @@ fn host(name: &str) -> bool {
 fn likely(name: &str) -> &'static str {
     match name {
         "cut" | "half_open" | "corrupt" => "0.0005",
-        "cut_up" => "0.05",
+        "cut_up" => "0.3",
         "kill" | "stall" => "0.0002",
         "refuse" | "unanswered" | "replay" | "ghost" | "reading_lost" => "0.5",
         "latch_fail" => "1",
