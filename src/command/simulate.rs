@@ -49,7 +49,7 @@ pub(crate) struct Simulate {
     /// Faults that are left out, by name
     #[arg(long, value_name = "FAULT,…", value_delimiter = ',')]
     without: Vec<String>,
-    /// Looks for a smaller run that fails in the same way: fewer faults, fewer markets
+    /// Looks for a smaller run that fails in the same way: fewer faults, fewer markets, sooner
     #[arg(long)]
     shrink: bool,
     /// Writes everything that a single seed hears and does to this file
@@ -85,7 +85,7 @@ fn hours(text: &str) -> Result<Nanos, String> {
     if !(0.0..=1000.0).contains(&hours) {
         return Err(expected());
     }
-    let span = Nanos::from_millis((hours * 3_600_000.0) as u64);
+    let span = Nanos::from_millis((hours * 3_600_000.0).round() as u64);
     if span < Plan::SHORTEST {
         let least = Plan::SHORTEST.as_millis() / 1000;
         return Err(format!("{text:?}: a run takes {least} virtual seconds at least"));
@@ -256,7 +256,7 @@ impl Simulate {
         if self.shrink {
             (plan, without, shown) = shrink(plan, without, shown)?;
         }
-        let mut text = String::new();
+        let mut text = "an invariant did not hold; what happened last:\n".to_owned();
         let name = broken.invariant.name();
         for line in &shown.last_events {
             let _ = writeln!(text, "{line}");
@@ -269,10 +269,10 @@ impl Simulate {
         };
         let _ = write!(
             text,
-            "{name}\n  {what}\n  profile {}, seed {seed}, at {:.6} s of virtual time\n  again, with \
-             everything that happened:\n    hip3 simulate --faults {} --seeds {seed} --hours {hours} \
+            "{name}\n  {what}\n  profile {}, seed {}, at {:.6} s of virtual time\n  again, with \
+             everything that happened:\n    hip3 simulate --faults {} --seeds {} --hours {hours} \
              --markets {}{without} --trace trace.txt",
-            profile.name, shown.seconds, profile.name, plan.markets
+            profile.name, plan.seed, shown.seconds, profile.name, plan.seed, plan.markets
         );
         Ok(text)
     }
@@ -283,7 +283,11 @@ fn profiles_len_is_one(faults: &str) -> bool {
     faults != "all"
 }
 
-/// Leaves out what the failure does not need: faults one by one, then markets.
+/// How many other seeds are tried for one that fails sooner.
+const OTHER_SEEDS: u64 = 12;
+
+/// Leaves out what the failure does not need: faults one by one, markets, hours; and looks for
+/// another seed that fails sooner.
 fn shrink(
     mut plan: Plan,
     mut without: BTreeSet<String>,
@@ -297,27 +301,35 @@ fn shrink(
         let same = played.broken.as_ref().is_some_and(|broken| broken.invariant == wanted);
         Ok(same.then_some(played))
     };
-    let mut tell = io::stderr();
+    let tell = |what: &str, played: &Played| {
+        let _ = writeln!(io::stderr(), "shrink: {what}: fails too, at {:.1} s", played.seconds);
+    };
     for fault in plan.profile.faults() {
         let mut fewer = plan.clone();
         if fewer.profile.without(&BTreeSet::from([fault.clone()])).is_err() {
             continue;
         }
         if let Some(played) = fails(&fewer)? {
-            let _ = writeln!(tell, "shrink: fails without {fault} too, at {:.1} s", played.seconds);
+            tell(&format!("without {fault}"), &played);
             (plan, shown) = (fewer, played);
             without.insert(fault);
         }
     }
-    for markets in [1, 5, 20, 60] {
-        if markets >= plan.markets {
-            break;
-        }
+    for markets in [1, 5, 20, 60].into_iter().filter(|few| *few < plan.markets) {
         let fewer = Plan { markets, ..plan.clone() };
         if let Some(played) = fails(&fewer)? {
-            let _ = writeln!(tell, "shrink: fails with {markets} markets too");
+            tell(&format!("{markets} markets"), &played);
             (plan, shown) = (fewer, played);
             break;
+        }
+    }
+    for seed in plan.seed + 1..plan.seed + 1 + OTHER_SEEDS {
+        // No longer than what has to be beaten, and the quiet time behind it.
+        let soon = Nanos::from_secs(shown.seconds as u64).0 + Plan::SHORTEST.0;
+        let other = Plan { seed, span: plan.span.min(Nanos(soon)), ..plan.clone() };
+        if let Some(played) = fails(&other)?.filter(|played| played.seconds < shown.seconds) {
+            tell(&format!("seed {seed}"), &played);
+            (plan, shown) = (other, played);
         }
     }
     Ok((plan, without, shown))
@@ -625,6 +637,10 @@ mod tests {
     fn hours_leave_room_for_the_quiet_at_the_end() {
         assert_eq!(hours("1"), Ok(Nanos::from_secs(3600)));
         assert_eq!(hours("0.25"), Ok(Nanos::from_secs(900)));
+        // Whatever is printed is read back to the millisecond.
+        for ms in [1_234_567_u64, 2_345_000, 3_600_001] {
+            assert_eq!(hours(&(ms as f64 / 3_600_000.0).to_string()), Ok(Nanos::from_millis(ms)));
+        }
         for wrong in ["", "0", "0.01", "-1", "1001", "an hour", "NaN"] {
             hours(wrong).expect_err(wrong);
         }

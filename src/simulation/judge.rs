@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::simulation::shadow::books::{Orders, Sent};
+use crate::simulation::shadow::books::{Orders, Sent, dollars};
 use crate::simulation::shadow::market::Heard;
 use crate::types::config::Config;
 use crate::types::hard_stop::{HardStop, StopReason};
@@ -355,16 +355,17 @@ impl Judge {
         let (per_market, open) =
             (in_fine(limits.max_notional_per_market), limits.max_concurrent_positions as usize);
         self.hold(Invariant::TotalLimit, total <= most, || {
-            format!("{total} of {most} (1e-16 USD) at stake: {stake:?}")
+            format!("{} of {} USD at stake: {stake}", dollars(total), dollars(most))
         });
         let worst = stake.by_coin.iter().max_by_key(|(_, value)| **value);
         let worst = worst.map(|(coin, value)| (coin.clone(), *value)).unwrap_or_default();
         self.hold(Invariant::MarketLimit, worst.1 <= per_market, || {
-            format!("{worst:?} of {per_market} (1e-16 USD) at stake in a market")
+            let (coin, value) = (&worst.0, dollars(worst.1));
+            format!("{value} of {} USD at stake in {coin}", dollars(per_market))
         });
         let count = stake.by_coin.len();
         self.hold(Invariant::PositionsLimit, count <= open, || {
-            format!("{count} markets of {open} after {entries} entries: {stake:?}")
+            format!("{count} markets of {open} after {entries} entries: {stake}")
         });
     }
 

@@ -1,6 +1,7 @@
 //! The orders that the engine has sent, by whichever process, and what they could come to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::Value;
 
@@ -48,6 +49,21 @@ impl Stake {
     /// In all.
     pub(in crate::simulation) fn total(&self) -> i128 {
         self.by_coin.values().sum()
+    }
+}
+
+/// An amount in 1e-16 USD, for people.
+pub(in crate::simulation) fn dollars(amount: i128) -> String {
+    format!("{:.6}", amount as f64 / 1e16)
+}
+
+impl fmt::Display for Stake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (coin, value)) in self.by_coin.iter().enumerate() {
+            let comma = if number > 0 { ", " } else { "" };
+            write!(f, "{comma}{coin} {}", dollars(*value))?;
+        }
+        Ok(())
     }
 }
 
