@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -207,7 +208,14 @@ impl Simulate {
                 let profile = (*seed % profiles.len() as u64) as usize;
                 let plan = self.plan(&profiles[profile], *seed, scratch.dir(job));
                 let trace = trace.lock().ok().and_then(|mut trace| trace.take());
-                let one = play(&plan, trace.unwrap_or_default())?;
+                let trace = trace.unwrap_or_default();
+                // A panic is a violation too: of all promises at once.
+                let one = panic::catch_unwind(AssertUnwindSafe(|| play(&plan, trace)));
+                let one = one.map_err(|_| {
+                    stop.store(true, Ordering::Relaxed);
+                    let name = &plan.profile.name;
+                    format!("a panic, told above, in --faults {name} --seeds {seed}")
+                })??;
                 if one.broken.is_some() {
                     stop.store(true, Ordering::Relaxed);
                 }

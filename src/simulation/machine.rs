@@ -273,6 +273,11 @@ impl Machine {
         }
     }
 
+    /// Whether the disk does what it should.
+    pub(super) fn disk_is_well(&self) -> bool {
+        self.disk.mood() == Mood::Well
+    }
+
     /// Everything works again.
     pub(super) fn repair(&mut self) {
         self.clock.set_right();

@@ -81,7 +81,7 @@ enum State {
     /// Waiting for TCP.
     Connecting(TcpStream),
     /// TLS and WebSocket, from their handshakes on.
-    Up(Channel<Stream>),
+    Up(Box<Channel<Stream>>),
     /// The end; said already.
     Gone,
 }
@@ -271,7 +271,7 @@ impl Link {
         };
         match self.begin_handshake(tcp) {
             Ok(channel) => {
-                self.state = State::Up(channel);
+                self.state = State::Up(Box::new(channel));
                 Ok(())
             }
             Err(error) => Err(self.end(LinkDown::Unreachable, error.as_ref())),

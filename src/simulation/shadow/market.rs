@@ -262,7 +262,10 @@ impl Heard {
             return None;
         }
         let px = |text: Option<&str>| text.map_or(Some(None), |text| units(text).map(Some));
-        let interest = interest.and_then(coarse);
+        let interest = match interest {
+            Some(text) => Some(coarse(text)?),
+            None => None,
+        };
         let context = Context {
             oracle: px(oracle)?,
             mark: px(mark)?,
@@ -301,8 +304,8 @@ impl Heard {
                     value => decimal(value).map(Some),
                 };
                 let interest = match &ctx["openInterest"] {
-                    Value::String(text) => coarse(text),
-                    Value::Number(number) => coarse(&number.to_string()),
+                    Value::String(text) => Some(coarse(text)?),
+                    Value::Number(number) => Some(coarse(&number.to_string())?),
                     _ => None,
                 };
                 let none = |key: &str| ctx[key].is_null();
@@ -422,5 +425,7 @@ fn decimal(value: &Value) -> Option<i128> {
 /// Units of a decimal whose digits past the eighth do not matter.
 fn coarse(text: &str) -> Option<i128> {
     let end = text.find('.').map_or(text.len(), |dot| text.len().min(dot + 9));
-    units(&text[..end])
+    // What does not matter has to be digits all the same.
+    let (kept, rest) = text.split_at_checked(end)?;
+    rest.bytes().all(|b| b.is_ascii_digit()).then(|| units(kept))?
 }
