@@ -195,6 +195,46 @@ fn what_was_queued_before_a_drop_is_not_sent_after_it() {
     );
 }
 
+/// Entries that wait are dropped for many reasons; exits for this one alone.
+#[test]
+fn an_exit_that_was_queued_before_a_drop_is_made_anew_after_it() {
+    let mut config = roomy();
+    config.executor.dispatch = hip3::types::config::Dispatch::Tick;
+    let mut desk = Desk::ready(&config);
+    desk.dislocate(ONE);
+    if desk.trading().entries_sent == 0 {
+        desk.pass_ms(100);
+    }
+    let (id, order) = desk.sent_order();
+    desk.fill_whole(id, &order, "0.004482");
+    desk.rows.clear();
+    // Right after a tick: the exit waits for the next one.
+    desk.event(Event::Operator(Wish::Flatten));
+    desk.nothing_sent();
+    desk.event(Event::Disconnected(LinkDown::Dropped));
+    let dropped = |desk: &Desk| {
+        let rows = desk.orders();
+        let dropped = rows.iter().filter(|row| row.outcome == Outcome::Dropped && row.reduce_only);
+        dropped.map(|row| row.cloid.to_string()).collect::<Vec<_>>()
+    };
+    let waited = dropped(&desk);
+    assert_eq!(waited.len(), 1, "{:?}", desk.orders());
+    desk.pass_ms(2_500);
+    desk.event(Event::Connected);
+    desk.acknowledge();
+    desk.calm_quotes();
+    desk.pass_ms(3_000);
+    let posts = desk.new_posts();
+    let exits: Vec<&str> = posts
+        .iter()
+        .filter(|(_, action)| action["type"] == "order")
+        .flat_map(|(_, action)| action["orders"].as_array().expect("orders"))
+        .map(|order| order["c"].as_str().expect("a cloid"))
+        .collect();
+    assert_eq!(exits.len(), 1, "{posts:#?}");
+    assert_ne!(exits[0], waited[0], "a new one, at today's price");
+}
+
 #[test]
 fn a_sent_order_is_looked_up_after_a_reconnect() {
     let mut desk = Desk::ready(&roomy());
