@@ -12,6 +12,7 @@ HOURS    ?= 1
 FAULTS   ?= all
 TIME     ?= 600
 TARGET   ?=
+ONLY     ?=
 ARGS     ?=
 
 CARGO    ?= cargo
@@ -22,7 +23,7 @@ SDK_VENV := target/sdk-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
-	venue capture replay records records-env sdk sdk-env soak
+	venue capture replay records records-env sdk sdk-env soak mutants
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -112,3 +113,6 @@ $(SDK_VENV)/ready:
 	python3 -m venv $(SDK_VENV)
 	$(SDK_VENV)/bin/pip install --quiet --disable-pip-version-check hyperliquid-python-sdk eth-account
 	@touch $@
+
+mutants: ## Breaks the engine on purpose, each way to be noticed [ONLY=name,name ARGS=--list]
+	python3 tools/mutants.py $(if $(ONLY),--only $(ONLY)) $(ARGS)

@@ -2,10 +2,10 @@
 """Breaks the engine on purpose, one way at a time, and shows that each break is noticed.
 
 tools/mutants.toml lists the breaks. All of them go into one copy of the tree, each behind a choice
-made at run time by the environment variable HIP3_MUTANT, and the copy is built once; the tree itself
-stays as it is. The unbroken build has to pass everything first. Then every mutant is played with
-`hip3 simulate` until an invariant fails, or its test is run. A mutant that nobody notices is named,
-and the exit code is 1.
+that the environment variable HIP3_MUTANT makes at run time, and the copy is built once; the tree
+itself stays as it is. The unbroken build has to pass everything first. Then every mutant is played
+with `hip3 simulate` until an invariant fails, or its test is run. A mutant that nobody notices is
+named, and the exit code is 1.
 """
 
 import argparse
@@ -78,8 +78,8 @@ class Edit:
 
 
 def choice(old: str, ways: list[tuple[int, str]]) -> str:
-    """Of a place in the tree, with what each mutant makes of it. Statements if it ends like some, else
-    an expression; where nothing is old, something is put in."""
+    """Of a place in the tree, with what each mutant makes of it. Statements if it ends like some,
+    else an expression; where nothing is old, something is put in."""
     asked = " else ".join(f"if crate::mutant::on({number}) {{ {new} }}" for number, new in ways)
     if not old:
         return f"{asked}\n"
@@ -116,7 +116,8 @@ def read_table(path: Path) -> list[Mutant]:
         (PROFILES / f"{name}.toml").write_text(text, encoding="utf-8")
     mutants = []
     for number, one in enumerate(table["mutant"], start=1):
-        edits = [Edit(edit["file"], edit["old"], edit["new"]) for edit in (one, *one.get("also", []))]
+        places = (one, *one.get("also", []))
+        edits = [Edit(place["file"], place["old"], place["new"]) for place in places]
         caught_by = one["caught_by"]
         play = test = None
         if "simulate" in caught_by:
@@ -253,10 +254,12 @@ def test(programs: dict[str, Path], mutant: Mutant, number: int, patience: float
     of, name = mutant.test
     command = [str(programs[of]), "--exact", name]
     code, said, took = run(command, number, patience)
-    by = "test" if of == "lib" else f"test {of}"
-    if "1 passed; 0 failed" not in said and "0 passed; 1 failed" not in said:
-        return Result(mutant, False, by, f"no test {name}", "", took, said[-2000:])
-    return Result(mutant, code not in (0, None), by, name.rsplit("::", 1)[-1], "", took)
+    by, short = "test" if of == "lib" else f"test {of}", name.rsplit("::", 1)[-1]
+    if "0 passed; 1 failed" in said:
+        return Result(mutant, True, by, short, "", took, said[-2000:])
+    if code == 0 and "1 passed; 0 failed" in said:
+        return Result(mutant, False, by, "nothing", "", took)
+    return Result(mutant, False, by, f"no answer of {short}", "", took, said[-2000:])
 
 
 def check(programs: dict[str, Path], mutant: Mutant, patience: float) -> Result:
@@ -270,16 +273,17 @@ def check(programs: dict[str, Path], mutant: Mutant, patience: float) -> Result:
 
 def unbroken_passes(programs: dict[str, Path], mutants: list[Mutant], patience: float) -> bool:
     """Whatever is to notice a break must be quiet without one."""
+    asked = {mutant.play: (play, mutant) for mutant in mutants if mutant.play}
+    asked |= {mutant.test: (test, mutant) for mutant in mutants if mutant.test}
     passes = True
-    asked = {(mutant.play, None): mutant for mutant in mutants if mutant.play}
-    asked |= {(None, mutant.test): mutant for mutant in mutants if mutant.test}
-    for at, ((plan, _), mutant) in enumerate(asked.items(), start=1):
-        result = (play if plan else test)(programs, mutant, 0, patience)
-        quiet = not result.caught and result.what in ("nothing", mutant.test and mutant.test[1].rsplit("::", 1)[-1])
-        of = " ".join((Path(plan[1]).stem, *plan[2:])) if plan else mutant.test[1]
-        say(f"unbroken {at}/{len(asked)}  {'passes' if quiet else 'FAILS'}  {of}  {result.took:.1f} s")
+    for at, (what, (ask, mutant)) in enumerate(asked.items(), start=1):
+        result = ask(programs, mutant, 0, patience)
+        quiet = not result.caught and result.what == "nothing"
+        passes &= quiet
+        told = " ".join((Path(what[1]).stem, *what[2:])) if ask is play else what[1]
+        mark = "passes" if quiet else "FAILS "
+        say(f"unbroken {at}/{len(asked)}  {mark}  {told}  {result.took:.1f} s")
         if not quiet:
-            passes = False
             say(f"  {result.what} {result.when}\n  {result.words}")
     return passes
 
@@ -312,14 +316,15 @@ def write_report(results: list[Result], took: float) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", metavar="NAME,…", help="these mutants alone")
-    parser.add_argument("--list", action="store_true", help="lists the mutants, and runs nothing")
-    parser.add_argument("--copy", action="store_true", help="makes the copy, and stops there")
-    parser.add_argument("--skip-unbroken", action="store_true", help="does not play the unbroken build")
-    parser.add_argument(
-        "--patience", type=float, default=900, metavar="S", help="longest run of one mutant, in seconds"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    add = parser.add_argument
+    add("--only", metavar="NAME,…", help="these mutants alone")
+    add("--list", action="store_true", help="lists the mutants, and runs nothing")
+    add("--copy", action="store_true", help="makes the copy, and stops there")
+    add("--skip-unbroken", action="store_true", help="does not play the unbroken build")
+    add("--patience", type=float, default=300, metavar="S", help="longest run of one mutant, in s")
     arguments = parser.parse_args()
     began = time.monotonic()
     mutants = read_table(TABLE)
@@ -346,7 +351,8 @@ def main() -> int:
         result = check(programs, mutant, arguments.patience)
         results.append(result)
         mark = "caught  " if result.caught else "SURVIVED"
-        say(f"{at}/{len(chosen)}  {mark}  {mutant.name}: {result.what}  {result.when}  {result.took:.1f} s")
+        told = f"{mutant.name}: {result.what}  {result.when}  {result.took:.1f} s"
+        say(f"{at}/{len(chosen)}  {mark}  {told}")
     rows = [("mutant", "caught by", "invariant or test", "when (virtual)", "real s")]
     for result in results:
         what = result.what if result.caught else f"SURVIVED ({result.what})"
@@ -355,7 +361,8 @@ def main() -> int:
     say("\n" + "\n".join(aligned(rows)))
     path = write_report(results, took)
     survivors = [result.mutant.name for result in results if not result.caught]
-    say(f"\n{len(results) - len(survivors)} of {len(results)} caught in {took:.0f} s; {path.relative_to(ROOT)}")
+    caught = len(results) - len(survivors)
+    say(f"\n{caught} of {len(results)} caught in {took:.0f} s; {path.relative_to(ROOT)}")
     if survivors:
         print(f"nobody noticed: {', '.join(survivors)}", file=sys.stderr)
         return 1
