@@ -823,6 +823,29 @@ fn a_market_that_was_mute_before_does_not_lengthen_the_gap_of_a_reconnect() {
 }
 
 #[test]
+fn a_market_that_has_joined_is_waited_for_on_the_next_link() {
+    let mut s = Scenario::connected(&config());
+    for _ in 0..11 {
+        s.ctx(ONE, "100");
+        s.bbo(ONE, "99.95", "100.05");
+        s.pass_ms(1_000);
+    }
+    s.ctx(TWO, "100");
+    s.bbo(TWO, "99.95", "100.05");
+    assert!(s.notes.iter().any(|n| matches!(n, Note::Joined { coin } if coin.as_str() == TWO)));
+    s.event(Event::Disconnected(LinkDown::Dropped));
+    s.pass_ms(1_000);
+    s.event(Event::Connected);
+    s.rows.clear();
+    s.ctx(ONE, "100");
+    s.bbo(ONE, "99.95", "100.05");
+    assert!(s.gaps().is_empty(), "TWO is not seen yet");
+    s.ctx(TWO, "100");
+    s.bbo(TWO, "99.95", "100.05");
+    assert_eq!(s.gaps().len(), 1);
+}
+
+#[test]
 fn frames_of_a_link_that_is_gone_are_not_heard() {
     let mut s = Scenario::calm(&config());
     s.event(Event::Disconnected(LinkDown::Dropped));
