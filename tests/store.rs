@@ -308,6 +308,17 @@ fn orders_and_trades_of_a_killed_run_are_there_once_and_nothing_is_made_up_for_t
 }
 
 #[test]
+fn records_whose_first_run_dies_before_its_first_flush_know_when_they_began() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut store, _) = open(dir.path(), "r1", NOON);
+    store.commit(secs(NOON, 5));
+    drop(store);
+    // What ended in that run without a row is still ours to book.
+    let (store, _) = open(dir.path(), "r2", secs(NOON, 10));
+    assert_eq!(store.booked().since, Some(NOON));
+}
+
+#[test]
 fn the_records_know_when_each_market_was_last_left_through_flush_end_and_death() {
     let dir = tempfile::tempdir().expect("a directory");
     let at = |seconds| secs(NOON, seconds);

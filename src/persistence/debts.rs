@@ -46,6 +46,12 @@ struct OwedCross {
 }
 
 impl Debts {
+    /// None yet, of records that begin now.
+    pub(super) fn beginning(now: Wall) -> Self {
+        let booked = Booked { since: Some(now), ..Booked::default() };
+        Self { booked, ..Self::default() }
+    }
+
     /// Takes note of `row`; a signal owes an entry probe at each of `entry_latencies_ms`.
     pub(super) fn note(&mut self, row: &Row, entry_latencies_ms: &[u32]) {
         match row {

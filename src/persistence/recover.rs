@@ -72,8 +72,8 @@ pub(super) fn open(
             // rows, so it will do where no journal tells.
             let next_seq = u64::try_from(now.0).unwrap_or(0).max(1);
             let format = journal::FORMAT;
-            let opening =
-                Opening { format, next_seq, run: run.clone(), alive, owed: Debts::default() };
+            let owed = Debts::beginning(now);
+            let opening = Opening { format, next_seq, run: run.clone(), alive, owed };
             let journal = Journal::create(&*disk, dir, opening.clone());
             (journal.map_err(failed("start its journal"))?, opening, Vec::new(), true)
         }
