@@ -19,7 +19,7 @@ pub(super) const START: Wall = Wall(1_795_348_800_000_000_000);
 pub(super) const ORIGIN: Mono = Mono(1_000_000_000);
 
 /// Rows that may wait for the recorder: fewer than in a real run, so that it happens.
-const ROWS: usize = 4096;
+const ROWS: usize = 256;
 /// The recorder looks for rows this often.
 const RECORDER_IDLE: Nanos = Nanos::from_millis(2);
 

@@ -31,6 +31,8 @@ struct Said {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recorded {
     processes: Vec<Said>,
+    /// Signals that the ring did not take: their looks may be there all the same.
+    lost: BTreeSet<i128>,
     blind_since: Option<Wall>,
     blind: Vec<(Wall, Wall)>,
 }
@@ -57,6 +59,13 @@ impl Recorded {
             Row::Signal(row) => said.signals.push(row.id.0),
             Row::Order(row) => said.orders.push(row.cloid.to_string()),
             _ => {}
+        }
+    }
+
+    /// A row was lost to a full ring.
+    pub(super) fn lost(&mut self, row: &Row) {
+        if let Row::Signal(row) = row {
+            self.lost.insert(i128::from(row.id.0));
         }
     }
 
@@ -116,7 +125,7 @@ impl Recorded {
                     return wrong(format!("signal {id} has {own:?} in {file}, not {wanted:?}"));
                 }
             }
-            if let Some(id) = looks.keys().next() {
+            if let Some(id) = looks.keys().find(|id| !self.lost.contains(*id)) {
                 return wrong(format!(
                     "{} tells of signal {id}, which is nowhere",
                     kind.file_stem()

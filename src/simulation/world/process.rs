@@ -315,8 +315,9 @@ impl World {
                     self.reach.row(&row);
                     let taken = process.recorder.record(now.wall, row);
                     self.rows_lost |= !taken;
-                    if taken {
-                        self.records.row(&row);
+                    match taken {
+                        true => self.records.row(&row),
+                        false => self.records.lost(&row),
                     }
                 }
                 Action::Note(note) => {
