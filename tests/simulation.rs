@@ -70,6 +70,16 @@ fn each_happens_and_is_survived(own: impl Fn(&str) -> bool) {
 }
 
 #[test]
+fn a_fault_has_one_name() {
+    use hip3::{simulation, venue};
+    let host = simulation::fault::Fault::ALL.iter().map(|fault| fault.name());
+    let mut names = BTreeSet::new();
+    for name in host.chain(venue::Fault::ALL.iter().map(|fault| fault.name())) {
+        assert!(names.insert(name), "{name} means two things");
+    }
+}
+
+#[test]
 fn every_event_happens_and_is_survived() {
     each_happens_and_is_survived(|name| name.starts_with("event_"));
 }
@@ -92,7 +102,7 @@ fn alone(name: &str) -> Profile {
     } else {
         let (table, value) = match name {
             "greeting" => ("venue", "greeting = true".to_owned()),
-            "expire" | "drop_after" | "stall" if !host(name) => {
+            "expire" | "drop_after" | "stall" => {
                 ("venue", format!("{name}_after_s = 60").replace("after_after", "after"))
             }
             // Of each frame, and there are thousands.
@@ -100,7 +110,10 @@ fn alone(name: &str) -> Profile {
             "huge" => ("venue", "huge = 0.0005\nhuge_bytes = 2000".to_owned()),
             _ if host(name) => ("host", format!("{name} = {}", likely(name))),
             // Of what comes of orders, and there are few.
-            _ if ["answer", "fill", "update"].iter().any(|begin| name.starts_with(begin)) => {
+            _ if ["answer", "fill", "update", "refuse"]
+                .iter()
+                .any(|begin| name.starts_with(begin)) =>
+            {
                 ("venue", format!("{name} = 0.5"))
             }
             _ => ("venue", format!("{name} = 0.05")),
@@ -108,7 +121,8 @@ fn alone(name: &str) -> Profile {
         // A latch is kept only when there is one.
         let more = if name == "latch_fail" { "halt = 0.05\n" } else { "" };
         // What comes once more, or of the dead, needs a link that dies.
-        let more = if matches!(name, "replay" | "ghost" | "refuse" | "unanswered") {
+        let more = if matches!(name, "replay" | "ghost" | "connect_refused" | "connect_unanswered")
+        {
             "cut = 0.0005\n"
         } else {
             more
@@ -127,8 +141,8 @@ fn likely(name: &str) -> &'static str {
     match name {
         "cut" | "half_open" | "corrupt" => "0.0005",
         "cut_up" => "0.3",
-        "kill" | "stall" => "0.0002",
-        "refuse" | "unanswered" | "replay" | "ghost" | "reading_lost" => "0.5",
+        "kill" | "loop_stall" => "0.0002",
+        "connect_refused" | "connect_unanswered" | "replay" | "ghost" | "reading_lost" => "0.5",
         "latch_fail" => "1",
         _ => "0.05",
     }

@@ -70,15 +70,15 @@ faults! {
     /// Of each write of the venue: it waits for what comes behind it.
     merge Merge,
     /// Of each attempt to connect: it fails.
-    refuse Refuse,
+    connect_refused ConnectRefused,
     /// Of each attempt to connect: nobody answers.
-    unanswered Unanswered,
+    connect_unanswered ConnectUnanswered,
     /// Of each connection: frames of the one before come once more.
     replay Replay,
     /// Of each frame: it is told once more when the link is gone.
     ghost Ghost,
     /// Of each event: the loop stands still for up to 3 s.
-    stall Stall,
+    loop_stall LoopStall,
     /// Of each event: the process dies in it, and another starts a while later.
     kill Kill,
     /// Of each second: the host's clock jumps, by up to 2 s or up to an hour.

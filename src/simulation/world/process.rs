@@ -282,7 +282,7 @@ impl World {
         self.trace.event(self.now, &event);
         process.engine.on_event(now, event, &mut process.out);
         let dies = self.dice.hit(Fault::Kill, self.faults.kill);
-        if self.dice.hit(Fault::Stall, self.faults.stall) {
+        if self.dice.hit(Fault::LoopStall, self.faults.loop_stall) {
             let Some(process) = &mut self.process else { return };
             process.asleep_until = self.now.plus(Nanos::from_millis(self.dice.spread(1, 3_000)));
         }
@@ -338,8 +338,9 @@ impl World {
                 }
                 Action::Connect => {
                     let dice = &mut self.dice;
-                    if !dice.hit(Fault::Unanswered, self.faults.unanswered) {
-                        let answered = !dice.hit(Fault::Refuse, self.faults.refuse);
+                    if !dice.hit(Fault::ConnectUnanswered, self.faults.connect_unanswered) {
+                        let answered =
+                            !dice.hit(Fault::ConnectRefused, self.faults.connect_refused);
                         let wait = Nanos::from_millis(2 + dice.below(80));
                         process.connecting = Some((self.now.plus(wait), answered));
                     }
