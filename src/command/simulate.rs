@@ -475,15 +475,12 @@ impl Report {
         Some((self.profiles.get(*at)?, played))
     }
 
-    /// Faults that a profile has and that never happened in it.
+    /// Faults that a profile has and that never happened in any.
     fn faults_missing(&self, profiles: &[Profile]) -> Vec<String> {
-        let mut missing = Vec::new();
-        for (profile, sum) in profiles.iter().zip(&self.sums) {
-            let never =
-                profile.faults().into_iter().filter(|f| !sum.injected.contains_key(f.as_str()));
-            missing.extend(never.map(|fault| format!("fault:{fault} in {}", profile.name)));
-        }
-        missing
+        let all: BTreeSet<String> = profiles.iter().flat_map(Profile::faults).collect();
+        let happened =
+            |fault: &String| self.sums.iter().any(|sum| sum.injected.contains_key(fault.as_str()));
+        all.iter().filter(|fault| !happened(fault)).map(|fault| format!("fault:{fault}")).collect()
     }
 
     fn digest(&self) -> Digest {
