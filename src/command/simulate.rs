@@ -100,15 +100,7 @@ impl Simulate {
         if self.list {
             return print(&list(&profiles));
         }
-        let without: BTreeSet<String> = self.without.iter().cloned().collect();
-        for profile in &mut profiles {
-            match profile.without(&without) {
-                Err(error) if profiles_len_is_one(&self.faults) => {
-                    return Err(Failure::usage(error));
-                }
-                _ => {}
-            }
-        }
+        self.leave_out(&mut profiles)?;
         let single = self.seeds.end - self.seeds.start == 1;
         if self.trace.is_some() && !single {
             return Err(Failure::usage("--trace: expected a single seed, such as --seeds 17"));
@@ -173,6 +165,23 @@ impl Simulate {
         })?;
         let profile = Profile::from_toml(&self.faults, &text).map_err(Failure::usage)?;
         Ok(vec![profile])
+    }
+
+    /// Turns the faults of `--without` off, in every profile that has them.
+    fn leave_out(&self, profiles: &mut [Profile]) -> Result<(), Failure> {
+        for name in &self.without {
+            let one = BTreeSet::from([name.clone()]);
+            let mut known = false;
+            for profile in profiles.iter_mut() {
+                known |= profile.without(&one).is_ok();
+            }
+            if !known {
+                let faults = &self.faults;
+                let text = format!("--without {name}: expected a fault of {faults} (see --list)");
+                return Err(Failure::usage(text));
+            }
+        }
+        Ok(())
     }
 
     fn plan(&self, profile: &Profile, seed: u64, dir: PathBuf) -> Plan {
@@ -284,11 +293,6 @@ impl Simulate {
         );
         Ok(text)
     }
-}
-
-/// Whether a name that no profile knows is a mistake.
-fn profiles_len_is_one(faults: &str) -> bool {
-    faults != "all"
 }
 
 /// How many other seeds are tried for one that fails sooner.
