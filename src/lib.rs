@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! types ← feed ← risk, detector, position ← executor ← engine ← runtime ← command ← main
-//!   ↑ cold threads: account, persistence, telemetry      ↑ venue (the simulated exchange)
+//!   ↑ cold threads: account, dashboard, persistence, telemetry      ↑ venue (the simulated exchange)
 //! ```
 //!
 //! [`simulation`] drives [`engine`] and [`venue`] in virtual time, with everything that can go wrong.
@@ -14,6 +14,7 @@
 
 pub mod account;
 pub mod command;
+pub mod dashboard;
 pub mod detector;
 pub mod engine;
 pub mod executor;

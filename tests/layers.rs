@@ -13,7 +13,7 @@ use std::path::Path as FilePath;
 use layers::source::{Path, Token, paths, tokens};
 
 /// What a room may see of the others, beside itself.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("types", &[]),
     // The stages, in the data's way. `risk`, `detector` and `position` are siblings and do not see
     // each other.
@@ -25,11 +25,24 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("engine", &["types", "feed", "risk", "detector", "position", "executor"]),
     // Cold rooms.
     ("account", &["types"]),
+    ("dashboard", &["types"]),
     ("persistence", &["types"]),
     ("telemetry", &["types"]),
     // The other side of the wire shares nothing with ours but the words.
     ("venue", &["types"]),
-    ("runtime", &["types", "feed", "executor", "engine", "account", "persistence", "telemetry"]),
+    (
+        "runtime",
+        &[
+            "types",
+            "feed",
+            "executor",
+            "engine",
+            "account",
+            "dashboard",
+            "persistence",
+            "telemetry",
+        ],
+    ),
     // The one room that drives both sides of the wire.
     ("simulation", &["types", "executor", "engine", "account", "persistence", "venue", "runtime"]),
     (
@@ -54,7 +67,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 29] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -73,11 +86,19 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("rustix", &["persistence", "runtime/os"]),
     ("secp256k1", &["executor/signer"]),
     ("sha3", &["executor/signer", "venue"]),
-    ("zeroize", &["executor/signer", "runtime/os"]),
+    ("zeroize", &["executor/signer", "runtime/os", "dashboard/guard"]),
     ("getrandom", &["runtime"]),
     // The venue checks our signatures and our packing by other means than those that made them.
     ("k256", &["venue"]),
     ("rmp_serde", &["venue"]),
+    // One asynchronous corner, on a thread of its own.
+    ("tokio", &["dashboard"]),
+    ("axum", &["dashboard"]),
+    ("hyper", &["dashboard/serve"]),
+    ("hyper_util", &["dashboard/serve"]),
+    ("prometheus_client", &["dashboard/metrics"]),
+    ("base64", &["dashboard/guard"]),
+    ("subtle", &["dashboard/guard"]),
     ("tracing_subscriber", &["telemetry"]),
     ("clap", &["command"]),
 ];

@@ -206,6 +206,7 @@ fn config(front: &Front, dir: &Path) -> Config {
     config.mark_regression.enabled = false;
     config.time_stop.threshold = Nanos::from_millis(500);
     config.persistence.data_dir = dir.join("signals");
+    config.dashboard.bind.set_port(0);
     config.runtime.busy_poll = false;
     config.runtime.hot_core = Core::None;
     config.runtime.cold_core = Core::None;

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::runtime::front::FrontError;
 use crate::runtime::host::{self, Options, Outcome, RunError};
 use crate::runtime::wallet::WalletError;
 use crate::telemetry::{self, Screen};
@@ -176,7 +177,9 @@ fn duration(text: &str) -> Result<Nanos, String> {
 fn run_live(config: &Config, options: Options) -> Result<Outcome, Failure> {
     host::run(config, options, &log_to_stderr(config)?).map_err(|error| match error {
         RunError::Wallet(WalletError::Lock(_)) => Failure::runtime(error),
-        RunError::CaptureExists(_) | RunError::Wallet(_) => Failure::usage(error),
+        RunError::CaptureExists(_)
+        | RunError::Wallet(_)
+        | RunError::Dashboard(FrontError::Token(_)) => Failure::usage(error),
         error => Failure::runtime(error),
     })
 }

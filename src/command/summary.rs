@@ -5,10 +5,11 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::runtime::host::Outcome;
-use crate::runtime::meter::{Figures, Interval, Measured};
+use crate::runtime::meter::{Interval, Measured};
 use crate::runtime::tally::{MarketTally, Tally};
 use crate::types::note::Status;
 use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
+use crate::types::snapshot::Figures;
 use crate::types::time::Nanos;
 
 mod trading;

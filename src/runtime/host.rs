@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rustls::RootCertStore;
 use tracing::{error, info, warn};
@@ -16,6 +16,7 @@ use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
 use crate::runtime::cold::{Watched, desk, recorder};
+use crate::runtime::front::{Front, FrontError};
 use crate::runtime::hot::{self, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
@@ -23,6 +24,7 @@ use crate::runtime::meter::{Measured, meter};
 use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
+use crate::runtime::showcase::showcase;
 use crate::runtime::tally::Tally;
 use crate::runtime::wallet::{Armed, Presigning, WalletError};
 use crate::telemetry::{self, Screen};
@@ -50,6 +52,8 @@ pub struct Options {
     /// Trust this authority (its certificate, DER) and nobody else, in place of the web's. No command
     /// line sets it: it is for venues that sign their own certificates, as tests have them.
     pub authority: Option<Vec<u8>>,
+    /// Serve the dashboard on any free port if its own is taken.
+    pub any_port: bool,
 }
 
 /// What a run was like.
@@ -86,6 +90,9 @@ pub enum RunError {
     /// Nothing can be signed: the key, its lock, or whom to act for. No key is shown.
     #[error(transparent)]
     Wallet(#[from] WalletError),
+    /// The dashboard's address or token.
+    #[error(transparent)]
+    Dashboard(#[from] FrontError),
     /// A capture is never written over another file.
     #[error("capture {0}: expected the name of a file that does not exist yet")]
     CaptureExists(PathBuf),
@@ -130,6 +137,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         Mode::Trading => Some(Armed::new(config, options.key)?),
         Mode::Observation => None,
     };
+    let front = Front::new(&config.dashboard, options.any_port)?;
     let mut clock = Clock::new();
     let began = clock.now().wall;
     let run_id = os::run_id(began, process::id());
@@ -175,7 +183,15 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         }
         Mode::Trading | Mode::Observation => (None, None),
     };
-    let rings = Rings { rows, notes, statuses, requests, replies, keeper: keeper_rings };
+    let (shown, front) = match front {
+        Some(front) => {
+            let (showcase, audience) = showcase(config.dashboard.update_interval);
+            (Some(showcase), Some((front, audience)))
+        }
+        None => (None, None),
+    };
+    let rings =
+        Rings { rows, notes, statuses, requests, replies, keeper: keeper_rings, showcase: shown };
 
     info!(
         run_id,
@@ -273,9 +289,19 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         })
         .transpose()
         .map_err(system("start the presigner thread"))?;
+    let (dashboard, measured) = front
+        .map(|(front, audience)| front.start(config, &run_id, audience))
+        .transpose()
+        .map_err(system("start the dashboard thread"))?
+        .unzip();
     let collector = thread::Builder::new()
         .name("hip3-meter".to_owned())
-        .spawn(move || collector.run())
+        .spawn(move || {
+            collector.run(|figures| {
+                // A dashboard that is behind hears of the next one.
+                let _ = measured.as_ref().map(|measured| measured.try_send(("turn", figures)));
+            })
+        })
         .map_err(system("start the meter thread"))?;
     let flush_interval = config.persistence.flush_interval;
     let recorder = thread::Builder::new()
@@ -314,6 +340,12 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     // copy of the key is wiped at its end.
     let log = log.join().map_err(|_| RunError::Died("log"));
     let turn_lengths = collector.join().map_err(|_| RunError::Died("meter"));
+    match dashboard.map(JoinHandle::join) {
+        // It decides nothing and keeps nothing: the run was none the worse for it.
+        Some(Ok(Err(error))) => error!(%error, "the dashboard broke off"),
+        Some(Err(_)) => error!("the dashboard thread died"),
+        Some(Ok(Ok(()))) | None => {}
+    }
     let presigner =
         presigner.map(|presigner| presigner.join().map_err(|_| RunError::Died("presigner")));
     let kept = keeper.map(|keeper| keeper.join().map_err(|_| RunError::Died("keeper")));

@@ -16,6 +16,7 @@ use crate::runtime::link::{Endpoint, Link, LinkEvent};
 use crate::runtime::meter::Meter;
 use crate::runtime::os::Clock;
 use crate::runtime::ring::{Consumer, Producer};
+use crate::runtime::showcase::{Loop, Showcase};
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
 use crate::types::hard_stop::HardStop;
 use crate::types::note::{Note, Status};
@@ -47,6 +48,8 @@ pub struct Rings {
     pub replies: Consumer<Reply>,
     /// The keeper of the latch; `None` in observation.
     pub keeper: Option<KeeperRings>,
+    /// The dashboard, if there is one.
+    pub showcase: Option<Showcase>,
 }
 
 /// The hot thread's ends of the rings to the keeper.
@@ -180,6 +183,7 @@ impl Hot {
                 self.tell(now, Event::Stop);
             }
             self.turn(now, !events.is_empty());
+            self.step_showcase(now, now.mono.since(began), report.turns);
             if now.mono >= show_at {
                 show_at = now.mono.plus(STATUS_INTERVAL);
                 self.show(now);
@@ -195,6 +199,9 @@ impl Hot {
             if std::mem::take(&mut self.told) || !events.is_empty() {
                 let took = self.clock.now().mono.since(now.mono);
                 report.longest_turn = report.longest_turn.max(took);
+                if let Some(showcase) = &mut self.rings.showcase {
+                    showcase.turn_took(took);
+                }
                 self.meter.record(now.mono, took);
             }
         }
@@ -217,7 +224,7 @@ impl Hot {
             self.awaited = self.awaited.saturating_sub(1);
             self.on_reply(now, reply);
         }
-        while let Some(wish) = self.rings.keeper.as_mut().and_then(|keeper| keeper.wishes.pop()) {
+        while let Some(wish) = self.wish() {
             self.tell(now, Event::Operator(wish));
         }
         if ready || self.link.as_ref().is_some_and(Link::more) {
@@ -373,7 +380,26 @@ impl Hot {
         asked
     }
 
+    /// What an operator wants, by the keeper's file or by the dashboard.
+    fn wish(&mut self) -> Option<Wish> {
+        let kept = self.rings.keeper.as_mut().and_then(|keeper| keeper.wishes.pop());
+        kept.or_else(|| self.rings.showcase.as_mut()?.wish())
+    }
+
+    /// The dashboard's end is no reason to stop: nothing is lost that must be kept.
+    fn step_showcase(&mut self, now: Now, uptime: Nanos, turns: u64) {
+        let (notes_lost, rows_lost) = (self.rings.notes.dropped(), self.rows_lost);
+        if let Some(showcase) = &mut self.rings.showcase
+            && now.mono >= showcase.next_due()
+        {
+            showcase.step(now, &self.engine, Loop { uptime, turns, notes_lost, rows_lost });
+        }
+    }
+
     fn record(&mut self, now: Now, row: Row) {
+        if let Some(showcase) = &mut self.rings.showcase {
+            showcase.show(&row);
+        }
         if self.rings.rows.push(row).is_err() {
             if self.rows_lost == 0 {
                 self.lost_since = now.wall;
@@ -465,7 +491,8 @@ impl Hot {
             return Duration::ZERO;
         }
         let longest = if self.awaited > 0 { REPLY_SLEEP } else { LONGEST_SLEEP };
-        let due = self.engine.next_due().min(at_latest).since(now);
+        let shown = self.rings.showcase.as_ref().map_or(Mono::MAX, Showcase::next_due);
+        let due = self.engine.next_due().min(at_latest).min(shown).since(now);
         // Rounded up to the millisecond that the system sleeps by, so as not to spin before it.
         let ms = due.min(longest).0.div_ceil(1_000_000);
         Duration::from_millis(ms)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::runtime::ring::{Consumer, Producer, ring};
+use crate::types::snapshot::Figures;
 use crate::types::time::{Mono, Nanos};
 
 /// Longest length that is told apart from longer ones.
@@ -109,31 +110,14 @@ impl Meter {
     }
 }
 
-/// What lengths come to.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Figures {
-    /// How many were counted.
-    pub count: u64,
-    /// Half of them were no longer.
-    pub p50: Nanos,
-    /// 99 in 100 were no longer.
-    pub p99: Nanos,
-    /// 999 in 1000 were no longer.
-    pub p999: Nanos,
-    /// None was longer.
-    pub max: Nanos,
-}
-
-impl Figures {
-    fn of<T: hdrhistogram::Counter>(counts: &Histogram<T>) -> Self {
-        let at = |quantile| Nanos(counts.value_at_quantile(quantile));
-        Self {
-            count: counts.len(),
-            p50: at(0.5),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: Nanos(counts.max()),
-        }
+fn figures<T: hdrhistogram::Counter>(counts: &Histogram<T>) -> Figures {
+    let at = |quantile| Nanos(counts.value_at_quantile(quantile));
+    Figures {
+        count: counts.len(),
+        p50: at(0.5),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: Nanos(counts.max()),
     }
 }
 
@@ -158,9 +142,15 @@ pub struct Measured {
 }
 
 impl Collector {
-    /// Runs until the meter is gone, and sums up.
-    pub fn run(mut self) -> Measured {
+    /// Runs until the meter is gone, and sums up. `each` sees what all of it comes to, each time
+    /// that more has come.
+    pub fn run(mut self, mut each: impl FnMut(Figures)) -> Measured {
+        let mut known = 0;
         while !self.collect() {
+            if self.overall.len() > known {
+                known = self.overall.len();
+                each(figures(&self.overall));
+            }
             std::thread::sleep(IDLE);
         }
         self.measured()
@@ -211,10 +201,10 @@ impl Collector {
         let interval = |kept: &Kept| Interval {
             from: kept.lengths.began.since(self.began),
             to: kept.lengths.ended.since(self.began),
-            figures: Figures::of(&kept.lengths.counts),
+            figures: figures(&kept.lengths.counts),
         };
         Measured {
-            overall: Figures::of(&self.overall),
+            overall: figures(&self.overall),
             intervals: self.kept.iter().map(interval).collect(),
         }
     }

@@ -11,5 +11,6 @@ pub mod note;
 pub mod num;
 pub mod order;
 pub mod record;
+pub mod snapshot;
 pub mod source;
 pub mod time;

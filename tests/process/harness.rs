@@ -40,6 +40,8 @@ pub(crate) fn write_config(dir: &Path, server: &Server) -> PathBuf {
         [persistence]
         data_dir = "{}"
         flush_interval_s = 1
+        [dashboard]
+        bind = "127.0.0.1:0"
         [runtime]
         hot_core = "none"
         cold_core = "none"

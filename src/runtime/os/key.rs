@@ -105,7 +105,7 @@ fn key_of(variable: Option<OsString>, file: Option<&Path>) -> Result<(Key, KeyOr
 }
 
 /// The bytes of a file that is ours and nobody else's to read.
-fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let cannot = |error: io::Error| format!("cannot be read: {error}");
     // Not waiting for the writer of a pipe; for a file it changes nothing.
     let file = File::options()

@@ -1,5 +1,5 @@
 //! What we need of the operating system besides sockets: clocks, cores, signals, randomness, who we
-//! are, the agent's key, and the lock that keeps it to one process.
+//! are, the agent's key, the lock that keeps it to one process, and the dashboard's token.
 
 mod clock;
 mod cores;
@@ -9,6 +9,7 @@ mod identity;
 mod key;
 mod lock;
 mod signals;
+mod token;
 
 pub use self::clock::Clock;
 pub use self::cores::{Pinning, pin};
@@ -18,3 +19,4 @@ pub use self::identity::{GIT_COMMIT, VERSION, first_id, run_id, version};
 pub use self::key::{KEY_VARIABLE, KeyError, KeyOrigin, load_key};
 pub use self::lock::{LockError, SignerLock};
 pub use self::signals::Signals;
+pub use self::token::{TokenError, load_token, make_token};
