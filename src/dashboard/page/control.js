@@ -79,7 +79,6 @@ export class Control {
       if (button.disabled !== ((why ?? nothing) !== null)) button.disabled = (why ?? nothing) !== null;
       setAttr(button, "title", why ?? nothing ?? ACTIONS[button.dataset.action].title);
     }
-    setHidden($("control-why"), why === null);
     setText($("control-why"), why ?? "");
   }
 

@@ -6,8 +6,11 @@ import * as words from "./words.js";
 
 const SIDES = { buy: "▲ buy", sell: "▼ sell", long: "▲ long", short: "▼ short" };
 
+/** Numbers stand at the right. `from` names the width that a column needs: */
+const classOf = ({ number, from }) => `${number ? "num" : ""} ${from ? `from-${from}` : ""}`.trim() || null;
+
 function head(table, columns) {
-  const cells = columns.map(({ label, number }) => el("th", { scope: "col", class: number ? "num" : null }, label));
+  const cells = columns.map((column) => el("th", { scope: "col", class: classOf(column) }, column.label));
   const body = el("tbody");
   table.append(el("thead", {}, el("tr", {}, ...cells)), body);
   return body;
@@ -41,18 +44,18 @@ export const SIGNALS = [
   MARKET,
   SIDE,
   { label: "Price", number: true, cell: (item) => item.px },
-  { label: "Oracle", number: true, cell: (item) => item.oracle_px },
+  { label: "Oracle", number: true, from: "wide", cell: (item) => item.oracle_px },
   {
     label: "Edge, bps",
     number: true,
     cell: (item) => el("span", { title: `net ${bps(item.net_edge_bps)} bps` }, bps(item.raw_edge_bps), el("small", {}, ` of ${bps(item.cost_bps)}`)),
   },
-  { label: "USD", number: true, cell: (item) => el("span", { title: `size ${item.suggested_sz}` }, fixed(toNumber(item.suggested_notional), 0)) },
+  { label: "USD", number: true, from: "wide", cell: (item) => el("span", { title: `size ${item.suggested_sz}` }, fixed(toNumber(item.suggested_notional), 0)) },
   {
     label: "Decision",
     cell(item) {
-      const { kind, text } = words.decision(item.decision);
-      return el("span", { class: "decision", "data-kind": kind }, text);
+      const { kind, text, title } = words.decision(item.decision);
+      return el("span", { class: "decision", "data-kind": kind, title }, text);
     },
   },
 ];
@@ -61,13 +64,13 @@ export const TRADES = [
   TIME,
   MARKET,
   SIDE,
-  { label: "Size", number: true, cell: (item) => item.sz },
-  { label: "Entry", number: true, cell: (item) => item.entry_px },
-  { label: "Exit", number: true, cell: (item) => item.exit_px },
+  { label: "Size", from: "middle", number: true, cell: (item) => item.sz },
+  { label: "Entry", from: "middle", number: true, cell: (item) => item.entry_px },
+  { label: "Exit", from: "middle", number: true, cell: (item) => item.exit_px },
   { label: "Held", number: true, cell: (item) => age(item.held_ms) },
-  { label: "Why", cell: (item) => words.purpose(item.exit) },
-  { label: "Gross", number: true, cell: (item) => usd(item.gross, { sign: true }) },
-  { label: "Fees", number: true, cell: (item) => usd(item.fees) },
+  { label: "Why", from: "middle", cell: (item) => words.purpose(item.exit) },
+  { label: "Gross", number: true, from: "wide", cell: (item) => usd(item.gross, { sign: true }) },
+  { label: "Fees", from: "middle", number: true, cell: (item) => usd(item.fees) },
   { label: "Net USD", number: true, cell: (item) => money(item.net) },
 ];
 
@@ -76,10 +79,10 @@ export const ORDERS = [
   MARKET,
   SIDE,
   { label: "Why", cell: (item) => words.purpose(item.purpose) },
-  { label: "Limit", number: true, cell: (item) => item.px },
-  { label: "Size", number: true, cell: (item) => item.sz },
-  { label: "Filled", number: true, cell: (item) => item.filled },
-  { label: "Average", number: true, cell: (item) => item.avg_px ?? NONE },
+  { label: "Limit", from: "middle", number: true, cell: (item) => item.px },
+  { label: "Size", from: "middle", number: true, cell: (item) => item.sz },
+  { label: "Filled", from: "middle", number: true, cell: (item) => item.filled },
+  { label: "Average", from: "middle", number: true, cell: (item) => item.avg_px ?? NONE },
   {
     label: "Outcome",
     cell(item) {
@@ -135,7 +138,7 @@ export class List {
 
   #row(item) {
     const row = el("tr", { "data-id": item.signal_id });
-    for (const { cell, number } of this.columns) row.append(el("td", { class: number ? "num" : null }, cell(item, this.onSelect) ?? NONE));
+    for (const column of this.columns) row.append(el("td", { class: classOf(column) }, column.cell(item, this.onSelect) ?? NONE));
     return row;
   }
 }
@@ -144,9 +147,9 @@ const POSITIONS = [
   { label: "Market" },
   { label: "Side" },
   { label: "Size", number: true },
-  { label: "Entry", number: true },
-  { label: "Mark", number: true },
-  { label: "Unrealized USD", number: true },
+  { label: "Entry", from: "middle", number: true },
+  { label: "Mark", from: "middle", number: true },
+  { label: "USD", number: true },
   { label: "Held", number: true },
 ];
 
@@ -177,7 +180,7 @@ export class Positions {
   #write({ coin, side, sz, entry_px: entry, mark_px: mark, unrealized_pnl: pnl, held_ms: held }, elapsed) {
     let row = this.#rows.get(coin);
     if (!row) {
-      const cells = POSITIONS.map(({ number }) => el("td", { class: number ? "num" : null }));
+      const cells = POSITIONS.map((column) => el("td", { class: classOf(column) }));
       cells[0].append(coinButton(coin, this.onSelect));
       cells[1].append(el("span", { class: "side" }));
       row = { node: el("tr", {}, ...cells), cells };

@@ -60,7 +60,7 @@ export class Latency {
   constructor() {
     const columns = ["p50", "p99", "p99.9", "max", "count"];
     this.body = el("tbody");
-    const cells = columns.map((text) => el("th", { scope: "col", class: "num" }, text));
+    const cells = columns.map((text) => el("th", { scope: "col", class: text === "count" ? "num from-middle" : "num" }, text));
     $("latency").append(el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Stage"), ...cells)), this.body);
     this.empty = el("p", { class: "empty" }, "Nothing is measured yet.");
     $("latency").after(this.empty);
@@ -73,7 +73,7 @@ export class Latency {
     for (const [stage, told] of stages) {
       let cells = this.#rows.get(stage);
       if (!cells) {
-        cells = [0, 1, 2, 3, 4].map(() => el("td", { class: "num" }));
+        cells = [0, 1, 2, 3, 4].map((i) => el("td", { class: i === 4 ? "num from-middle" : "num" }));
         this.#rows.set(stage, cells);
         this.body.append(el("tr", {}, el("th", { scope: "row" }, STAGES[stage] ?? stage.replaceAll("_", " ")), ...cells));
       }
