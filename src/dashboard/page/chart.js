@@ -1,6 +1,6 @@
 // The chart of the chosen market: what it shows, from when to when, and what is read at the crosshair.
 
-import { $, el, setAttr, setHidden, setText } from "./dom.js";
+import { $, el, setAttr, setData, setHidden, setText } from "./dom.js";
 import { NONE, age, bps, decimalsOf, timeOfDay } from "./format.js";
 import { history } from "./link.js";
 import { draw, fillMark, layOut, signalMark } from "./plot.js";
@@ -37,10 +37,9 @@ function swatch(paint, colors) {
   return canvas;
 }
 
-const line = (key, dash = []) => (context, colors) => {
+const line = (key, width) => (context, colors) => {
   context.strokeStyle = colors[key];
-  context.lineWidth = key === "oracle" ? 2 : 1.5;
-  context.setLineDash(dash);
+  context.lineWidth = width;
   context.beginPath();
   context.moveTo(0, 7);
   context.lineTo(14, 7);
@@ -48,10 +47,10 @@ const line = (key, dash = []) => (context, colors) => {
 };
 
 const LEGEND = [
-  ["bid", line("bid")],
-  ["ask", line("ask")],
-  ["oracle", line("oracle")],
-  ["threshold", line("threshold", [3, 3])],
+  ["bid", line("bid", 1.5)],
+  ["ask", line("ask", 1.5)],
+  ["oracle", line("oracle", 2.25)],
+  ["threshold", line("threshold", 0.75)],
   ["buy signal", (context, colors) => signalMark(context, 7, 0, "buy", true, colors)],
   ["sell signal", (context, colors) => signalMark(context, 7, 14, "sell", true, colors)],
   ["not taken", (context, colors) => signalMark(context, 7, 0, "buy", false, colors)],
@@ -141,6 +140,7 @@ export class Chart {
 
   draw(store, now) {
     const record = this.series && store.markets.get(this.series.coin);
+    setHidden($("quote"), !record);
     if (!record) {
       setHidden($("chart-empty"), false);
       if (store.known && store.markets.size === 0) setText($("chart-empty"), "There is no market to show yet.");
@@ -200,7 +200,7 @@ export class Chart {
 
   #makeQuote() {
     const fields = {};
-    for (const name of ["bid", "ask", "oracle", "mark", "buy edge", "sell edge", "quote age", "oracle age", "state"]) {
+    for (const name of ["bid", "ask", "oracle", "mark", "buy edge", "sell edge", "quote age", "oracle age"]) {
       fields[name] = el("dd");
       $("quote").append(el("div", { "data-name": name }, el("dt", {}, name), fields[name]));
     }
@@ -219,7 +219,9 @@ export class Chart {
     setText(this.fields["sell edge"], edge(data.sell_edge_bps));
     setText(this.fields["quote age"], aged(data.bbo_age_ms));
     setText(this.fields["oracle age"], aged(data.ctx_age_ms));
-    setText(this.fields.state, data.state === "live" && data.gate ? words.gate(data.gate) : words.state(data.state));
+    const blocked = data.state === "live" && data.gate;
+    setText($("chart-state"), blocked ? words.gateAtLength(data.gate) : words.state(data.state));
+    setData($("chart-state"), "state", blocked ? "blocked" : data.state);
   }
 
   #point(x) {

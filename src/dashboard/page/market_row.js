@@ -10,7 +10,8 @@ export const NEAR = 0.6;
 const BAR_END = 1.5;
 const BAR_STEPS = 50; // Finer cannot be seen.
 
-export const quoteAge = ({ data, at }, now) => (data.bbo_age_ms === null ? null : data.bbo_age_ms + (now - at));
+/** A frame may have begun before the last message came: no age goes below what was told. */
+export const quoteAge = ({ data, at }, now) => (data.bbo_age_ms === null ? null : data.bbo_age_ms + Math.max(0, now - at));
 
 /** The better edge as a share of its threshold; null when it is not known. */
 export function closeness({ buy_edge_bps: buy, sell_edge_bps: sell, cost_bps: cost }) {
@@ -30,16 +31,16 @@ export const COLUMNS = [
   { key: "ask", label: "Ask", value: byNumber((data) => data.ask_px) },
   { key: "oracle", label: "Oracle", value: byNumber((data) => data.oracle_px) },
   { key: "spread", label: "Spread", unit: "bps", value: byNumber((data) => data.spread_bps) },
-  { key: "buy", label: "Buy edge", unit: "bps", value: byNumber((data) => data.buy_edge_bps), descends: true },
-  { key: "sell", label: "Sell edge", unit: "bps", value: byNumber((data) => data.sell_edge_bps), descends: true },
+  { key: "buy", label: "Buy", unit: "edge bps", value: byNumber((data) => data.buy_edge_bps), descends: true },
+  { key: "sell", label: "Sell", unit: "edge bps", value: byNumber((data) => data.sell_edge_bps), descends: true },
   { key: "age", label: "Age", unit: "s", value: (record, now) => quoteAge(record, now), descends: true },
   { key: "state", label: "State", value: ({ data }) => stateOf(data).text },
 ];
 
 function stateOf(data) {
-  if (data.state !== "live") return { key: data.state, text: words.state(data.state) };
-  if (data.gate !== null) return { key: "blocked", text: words.gate(data.gate) };
-  return { key: "live", text: "live" };
+  if (data.state !== "live") return { key: data.state, text: words.state(data.state), long: words.state(data.state) };
+  if (data.gate !== null) return { key: "blocked", text: words.gate(data.gate), long: words.gateAtLength(data.gate) };
+  return { key: "live", text: "live", long: "live" };
 }
 
 function edgeCell(key) {
@@ -89,10 +90,10 @@ export class MarketRow {
     setText(this.cells.spread, bps(data.spread_bps));
     drawEdge(this.buy, data.buy_edge_bps, data.cost_bps);
     drawEdge(this.sell, data.sell_edge_bps, data.cost_bps);
-    const { key, text } = stateOf(data);
+    const { key, text, long } = stateOf(data);
     setData(this.stateCell, "state", key);
     setText(this.state, text);
-    if (this.stateCell.title !== text) this.stateCell.title = text;
+    setAttr(this.stateCell, "title", long);
     this.drawAge(record, now);
   }
 

@@ -94,14 +94,12 @@ function runs(series, scale, until, pick) {
   return found;
 }
 
-function stroke(context, lines, color, width, dash = []) {
+function stroke(context, lines, color, width) {
   context.strokeStyle = color;
   context.lineWidth = width;
-  context.setLineDash(dash);
   context.beginPath();
   for (const line of lines) line.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
   context.stroke();
-  context.setLineDash([]);
 }
 
 // Bid and ask come and go together in all but rare moments; a band is drawn where both runs pair up.
@@ -218,7 +216,7 @@ export function draw(context, scale, model) {
   if (scale.share > 0) {
     for (const factor of [1 - scale.share, 1 + scale.share]) {
       const line = runs(series, scale, until, (point) => (point.oracle === null ? null : point.oracle * factor));
-      stroke(context, line, colors.threshold, 1, [3, 4]);
+      stroke(context, line, colors.threshold, 0.75);
     }
   }
   stroke(context, bid, colors.bid, 1.25);

@@ -80,7 +80,7 @@ function drawStop(stop = { active: false, reasons: [] }, trading, engineNow) {
     return `${name}: ${why}${when}; ${then}.`;
   });
   lamp("lamp-stop", "bad", "HardStop", reasons.join(", "));
-  banner("banner-stop", "HardStop: nothing is opened, exits go on.", sentences.join(" "));
+  banner("banner-stop", "HardStop: nothing is opened, exits go on.", sentences.join("\n"));
   announce("stop", reasons.join(), `HardStop holds: ${reasons.join(", ")}.`);
 }
 
@@ -128,11 +128,12 @@ function drawMoney({ pnl = {}, limits = {}, positions = [], pending_orders: pend
   const realized = toNumber(pnl.realized);
   setText($("pnl"), usd(pnl.realized, { sign: true }));
   setData($("pnl"), "sign", realized === null || realized === 0 ? "zero" : realized > 0 ? "plus" : "minus");
-  setText($("pnl-more"), `${count(pnl.trades)} trades, ${share(pnl.wins, pnl.trades)} won, fees ${usd(pnl.fees)}`);
+  setText($("pnl-more"), pnl.trades ? `${count(pnl.trades)} trades, ${share(pnl.wins, pnl.trades)} won, fees ${usd(pnl.fees)}` : "no trades yet");
   const held = positions.reduce((sum, one) => sum + (toNumber(one.unrealized_pnl) ?? 0), 0);
+  setAttr($("open-more"), "title", "unrealized profit of the positions, and orders that are not over");
   setText($("open"), String(positions.length));
   setText($("open-unit"), positions.length === 1 ? "position" : "positions");
-  setText($("open-more"), `${positions.length ? `${signed(held, 4)} USD, ` : ""}${count(pending)} orders pending`);
+  setText($("open-more"), `${positions.length ? `${signed(held, 2)} USD, ` : ""}${count(pending)} pending`);
   const { budget_left: left, exit_reserve: reserve } = limits;
   setText($("budget"), count(left));
   const short = typeof left === "number" && typeof reserve === "number" && left <= reserve;

@@ -8,6 +8,7 @@ import { COLUMNS, MarketRow, NEAR, closeness, isBlocked } from "./market_row.js"
 const SORT_EVERY_MS = 1000; // As fast as a person can follow.
 const MOST_DECIMALS = 6;
 const SPARE_ROWS = 4; // Beyond both ends of what can be seen.
+const LEAST_ROWS = 5; // The panel has room for so many, even if there are none.
 
 const VIEWS = [
   { key: "all", label: "all", has: () => true },
@@ -137,6 +138,8 @@ export class Table {
     if (this.selected === null && this.order.length > 0) this.select(this.order[0].coin);
     const all = store.markets.size;
     setText($("markets-count"), this.order.length === all ? String(all) : `${this.order.length} of ${all}`);
+    // By all markets, not by those that are shown: a filter should not move what is below.
+    this.scroller.style.setProperty("--rows", Math.max(LEAST_ROWS, all));
     setHidden($("market-empty"), this.order.length > 0);
     setText($("market-empty"), all === 0 ? "No markets yet: the engine has not read the venue's list." : "No market fits the filter.");
     this.measure();

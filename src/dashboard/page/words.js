@@ -1,26 +1,27 @@
 // What the engine's names mean, in plain words. A name that is not here is shown as it came.
 
+// In few words for the table, and in more where there is room.
 const GATES = {
-  BboUpdate: "no fresh quote",
-  CtxUpdate: "no fresh oracle price",
-  TimeRegression: "quotes out of order",
-  MarkMidDivergence: "mark and mid far apart",
-  SpreadShock: "spread far above its average",
-  OiCap: "open interest at its cap",
-  ParamChange: "a rule of the market changed",
-  Halt: "market halted or delisted",
+  BboUpdate: ["no fresh quote", "the quote is missing, one-sided or too old"],
+  CtxUpdate: ["no fresh oracle", "the oracle price is missing or too old"],
+  TimeRegression: ["quotes disordered", "a quote came with an older time than one before it"],
+  MarkMidDivergence: ["mark far from mid", "mark and mid are too far apart"],
+  SpreadShock: ["spread shock", "the spread is far above its average"],
+  OiCap: ["at its cap", "open interest is at its cap, or not known"],
+  ParamChange: ["rules changed", "a rule of the market changed since the start"],
+  Halt: ["halted", "the market is halted or delisted"],
 };
 
 const CHECKS = {
   HardStop: "HardStop holds",
   NotReady: "not ready",
-  MaxPositionPerMarket: "market at its limit",
-  MaxPositionTotal: "total at its limit",
-  MaxConcurrentPositions: "as many positions as allowed",
+  MaxPositionPerMarket: "limit of the market",
+  MaxPositionTotal: "limit of the total",
+  MaxConcurrentPositions: "too many positions",
   AlreadyHasPosition: "already held",
-  PendingOrderExists: "an order is under way",
-  BudgetExhausted: "request budget used up",
-  BelowMinimum: "below the venue's least order",
+  PendingOrderExists: "order under way",
+  BudgetExhausted: "budget used up",
+  BelowMinimum: "too small",
 };
 
 const REASONS = {
@@ -82,8 +83,8 @@ const OUTCOMES = {
 const snake = (name) => String(name).replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase();
 const spaced = (name) => snake(name).replaceAll("_", " ");
 
-export const gate = (name) => GATES[name] ?? spaced(name);
-export const gates = GATES;
+export const gate = (name) => GATES[name]?.[0] ?? spaced(name);
+export const gateAtLength = (name) => GATES[name]?.[1] ?? spaced(name);
 export const state = (name) => STATES[name] ?? spaced(name);
 export const link = (name) => LINKS[name] ?? spaced(name);
 export const purpose = (name) => PURPOSES[snake(name)] ?? spaced(name);
@@ -101,7 +102,7 @@ export function decision(name) {
     case "sent":
       return { kind, text: "order sent" };
     case "blocked":
-      return { kind, text: `blocked: ${gate(why)}` };
+      return { kind, text: `blocked: ${gate(why)}`, title: gateAtLength(why) };
     case "rejected":
     case "skipped":
       return { kind, text: `${kind}: ${CHECKS[why] ?? spaced(why ?? "")}` };
