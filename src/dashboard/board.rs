@@ -22,6 +22,8 @@ const LOOP_PATIENCE: Nanos = Nanos::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Board {
     pub(super) facts: Facts,
+    /// Whether there is a token, without which nothing is controlled.
+    pub(super) has_token: bool,
     pub(super) shot: Snapshot,
     pub(super) histories: Vec<History>,
     pub(super) signals: VecDeque<SignalRow>,
@@ -46,9 +48,10 @@ pub(super) type Trouble = &'static str;
 
 impl Board {
     /// Nothing seen yet.
-    pub(super) fn new(facts: Facts) -> Self {
+    pub(super) fn new(facts: Facts, has_token: bool) -> Self {
         Self {
             facts,
+            has_token,
             shot: Snapshot::default(),
             histories: Vec::new(),
             signals: VecDeque::new(),
@@ -115,7 +118,7 @@ impl Board {
     pub(super) fn update(&mut self, now: Mono) -> Option<String> {
         let waited = now.since(self.updated_at);
         let stirred = self.stirred || self.changed.contains(&true);
-        let pause = if stirred { self.facts.update_interval } else { HEARTBEAT };
+        let pause = if stirred { self.facts.update_interval.min(HEARTBEAT) } else { HEARTBEAT };
         if waited < pause || self.shown_at.is_none() {
             return None;
         }

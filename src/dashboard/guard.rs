@@ -78,6 +78,11 @@ impl Guard {
         Self { token, local: bind.ip().is_loopback() }
     }
 
+    /// Whether anything can be allowed that needs one.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Whether a request may be answered at all: on loopback the `Host` has to be a name of it, or a
     /// stranger's page could reach us by a name of its own that points to 127.0.0.1.
     pub(super) fn may_ask(&self, headers: &HeaderMap) -> Result<(), Refusal> {

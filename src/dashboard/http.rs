@@ -1,12 +1,13 @@
 //! What is asked over HTTP, and how it is answered.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, HttpBody};
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -17,15 +18,13 @@ use tokio::time::timeout;
 
 use crate::dashboard::board::Board;
 use crate::dashboard::guard::{Guard, HEADERS, Refusal};
-use crate::dashboard::{Clock, metrics, page, socket};
+use crate::dashboard::{Clock, Patience, metrics, page, socket};
 use crate::types::event::Wish;
 use crate::types::hard_stop::StopReason;
 use crate::types::record::Mode;
 
 /// Longest body.
 const MOST_BODY: usize = 4 * 1024;
-/// A body that takes longer is not waited for.
-const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -38,6 +37,7 @@ pub(super) struct Shared {
     pub(super) wishes: mpsc::Sender<Wish>,
     /// Most sockets at once.
     pub(super) most_clients: u32,
+    pub(super) patience: Patience,
 }
 
 impl Shared {
@@ -72,10 +72,15 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 /// Refuses what may not be asked at all, and puts on each answer what all carry.
 async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    // Where such a body ends another reader may see otherwise: what follows it is never answered.
+    let is_last = request.headers().contains_key(TRANSFER_ENCODING);
     let mut response = match shared.guard.may_ask(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refuse(refusal),
     };
+    if is_last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, value);
     }
@@ -211,7 +216,7 @@ pub fn read_wish(body: &[u8]) -> Result<(Wish, &'static str), String> {
 async fn control(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
     let (mode, has_token) = {
         let board = shared.board();
-        (board.facts.mode, board.facts.token)
+        (board.facts.mode, board.has_token)
     };
     if !has_token {
         let text = "without dashboard.token_file nothing can be controlled from here";
@@ -228,9 +233,9 @@ async fn control(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bo
         let text = "Content-Type: expected application/json";
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
     }
-    let body: Bytes = match timeout(BODY_PATIENCE, to_bytes(body, MOST_BODY)).await {
+    let body = match timeout(shared.patience.body, whole(body)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => return error(StatusCode::PAYLOAD_TOO_LARGE, "expected at most 4096 bytes"),
+        Ok(Err(answer)) => return answer,
         Err(_) => return error(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
     let (wish, name) = match read_wish(&body) {
@@ -243,6 +248,21 @@ async fn control(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bo
     tracing::info!(action = name, "an operator asks by the dashboard");
     let accepted = serde_json::json!({ "accepted": name }).to_string();
     (StatusCode::ACCEPTED, [(CONTENT_TYPE, "application/json")], accepted).into_response()
+}
+
+/// A body of at most [`MOST_BODY`] bytes, or what is said of another.
+async fn whole(mut body: Body) -> Result<Vec<u8>, Response> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame = frame.map_err(|_| error(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        let Ok(data) = frame.into_data() else { continue }; // Trailers.
+        if bytes.len() + data.len() > MOST_BODY {
+            let text = "expected at most 4096 bytes";
+            return Err(error(StatusCode::PAYLOAD_TOO_LARGE, text));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
 }
 
 fn is_json(kind: &[u8]) -> bool {

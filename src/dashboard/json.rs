@@ -163,7 +163,7 @@ impl<'a> Page<'a> {
         let only_trading = |flag: bool| trades_here.then_some(flag);
         let count = |n: u64| trades_here.then_some(n);
         let filled = [Outcome::Filled, Outcome::PartiallyFilled];
-        let why = match (facts.mode, facts.token) {
+        let why = match (facts.mode, board.has_token) {
             (Mode::Observation, _) => Some("observation"),
             (Mode::Trading, false) => Some("no token"),
             (Mode::Trading, true) => None,

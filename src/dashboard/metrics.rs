@@ -214,6 +214,7 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
             "Frames understood, by channel",
             channels.map(|(channel, count)| (label("channel", channel), count)),
         ),
+        counter("frames_received", "Frames of all kinds, malformed ones too", status.frames),
         counter("frames_malformed", "Frames that could not be understood", status.malformed),
         counter("frames_slow_path", "Frames of an unusual shape, read slowly", status.fallback),
         Family {
@@ -250,7 +251,9 @@ fn of_the_records(board: &Board) -> Vec<Family> {
     let status = &board.shot.status;
     let trading = &status.trading;
     let observed = match board.facts.mode {
-        crate::types::record::Mode::Observation => status.signals - status.signals_blocked,
+        crate::types::record::Mode::Observation => {
+            status.signals.saturating_sub(status.signals_blocked)
+        }
         crate::types::record::Mode::Trading => 0,
     };
     let mut decisions = vec![

@@ -11,6 +11,7 @@ mod http;
 mod json;
 mod metrics;
 mod page;
+mod rehearse;
 mod serve;
 mod socket;
 
@@ -24,7 +25,8 @@ use crate::dashboard::board::Board;
 use crate::dashboard::guard::Guard;
 pub use crate::dashboard::guard::{NoToken, Token};
 pub use crate::dashboard::http::read_wish;
-use crate::dashboard::http::{Shared, router};
+use crate::dashboard::http::Shared;
+pub use crate::dashboard::rehearse::{Rehearsal, rehearse};
 use crate::types::event::Wish;
 use crate::types::record::{Mode, Row};
 use crate::types::snapshot::{Figures, Snapshot};
@@ -47,14 +49,41 @@ pub struct Facts {
     pub run_id: String,
     /// Requests kept for exits.
     pub exit_reserve: u32,
-    /// Whether there is a token, without which nothing is controlled.
-    pub token: bool,
     /// From update to update.
     pub update_interval: Nanos,
     /// A link on which nothing comes for longer is not well.
     pub frame_patience: Nanos,
     /// Most pages at once.
     pub max_pages: u32,
+    /// What is waited for a client.
+    pub patience: Patience,
+}
+
+/// How long a client is waited for, and served.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the head of a request; a connection without one is closed after it.
+    pub head: Duration,
+    /// For the body of a request.
+    pub body: Duration,
+    /// For a client to take what is written to it.
+    pub write: Duration,
+    /// From ping to ping; a page from which nothing came for longer than three is gone.
+    pub ping: Duration,
+    /// For all requests of one connection; pages' sockets are not counted, once they are open.
+    pub life: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(5),
+            write: Duration::from_secs(5),
+            ping: Duration::from_secs(15),
+            life: Duration::from_secs(60),
+        }
+    }
 }
 
 /// What it is fed by, and whom it asks.
@@ -102,7 +131,6 @@ where
     R: Source<Row> + Send + 'static,
     W: Sink<Wish> + Send + 'static,
 {
-    let facts = Facts { token: token.is_some(), ..facts };
     let guard = Guard::new(listener.local_addr()?, token);
     thread::Builder::new().name("hip3-dashboard".to_owned()).spawn(move || {
         // The thread's own tasks only: nothing here may spread over cores.
@@ -124,19 +152,9 @@ where
     R: Source<Row>,
     W: Sink<Wish>,
 {
-    let (wishes, mut wished) = tokio::sync::mpsc::channel(WISHES);
-    let most_clients = facts.max_pages;
-    let shared = Arc::new(Shared {
-        board: Mutex::new(Board::new(facts)),
-        clock: Clock(Instant::now()),
-        guard,
-        news: socket::channel(),
-        wishes,
-        most_clients,
-    });
+    let (shared, mut wished) = share(guard, facts);
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let most = serve::most_connections(most_clients);
-    tokio::spawn(serve::accept(listener, router(Arc::clone(&shared)), most));
+    tokio::spawn(serve::accept(listener, Arc::clone(&shared)));
     let mut waiting = None;
     loop {
         let closed = feed.snapshots.closed(); // Asked before the last look.
@@ -153,6 +171,22 @@ where
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// What requests share, and where wishes come out.
+fn share(guard: Guard, facts: Facts) -> (Arc<Shared>, tokio::sync::mpsc::Receiver<Wish>) {
+    let (wishes, wished) = tokio::sync::mpsc::channel(WISHES);
+    let (most_clients, patience) = (facts.max_pages, facts.patience);
+    let shared = Shared {
+        board: Mutex::new(Board::new(facts, guard.has_token())),
+        clock: Clock(Instant::now()),
+        guard,
+        news: socket::channel(),
+        wishes,
+        most_clients,
+        patience,
+    };
+    (Arc::new(shared), wished)
 }
 
 /// Takes what waits in the rings, and tells every page.

@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval, timeout};
 
+use crate::dashboard::Patience;
 use crate::dashboard::guard::PROTOCOL;
 use crate::dashboard::http::{Shared, error, refuse};
 
@@ -20,10 +21,6 @@ pub(super) type News = Utf8Bytes;
 
 /// Messages that may wait for one client: seconds of updates.
 pub(super) const WAITING: usize = 64;
-/// A message that cannot be written within this finds a client that does not read.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A client is pinged this often, and is gone if nothing has come from it for longer than three.
-const PING: Duration = Duration::from_secs(15);
 /// Pages have nothing to say; longer messages are not even read.
 const MOST_HEARD: usize = 1024;
 
@@ -37,7 +34,7 @@ pub(super) async fn open(
     }
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => return error(rejection.status(), &rejection.body_text()),
     };
     let Some(seat) = Seat::take(&shared) else {
         let text = "dashboard.max_connections pages are open already";
@@ -86,19 +83,20 @@ async fn serve(mut socket: WebSocket, seat: Seat) {
 }
 
 async fn tell(socket: &mut WebSocket, shared: &Shared) -> End {
+    let Patience { write, ping, .. } = shared.patience;
     // First listening, then the snapshot, and nothing waits in between: no update is missed.
     let mut news = shared.news.subscribe();
     let snapshot = shared.board().snapshot(true);
-    if let Err(end) = send(socket, Message::text(snapshot)).await {
+    if let Err(end) = send(socket, write, Message::text(snapshot)).await {
         return end;
     }
-    let mut ping = interval(PING);
+    let mut pings = interval(ping);
     let mut heard_at = Instant::now();
     loop {
         tokio::select! {
             told = news.recv() => {
                 let end = match told {
-                    Ok(text) => send(socket, Message::Text(text)).await.err(),
+                    Ok(text) => send(socket, write, Message::Text(text)).await.err(),
                     Err(RecvError::Lagged(_)) => Some(End::Slow),
                     Err(RecvError::Closed) => Some(End::Gone),
                 };
@@ -113,11 +111,12 @@ async fn tell(socket: &mut WebSocket, shared: &Shared) -> End {
                     return End::Gone;
                 }
             },
-            _ = ping.tick() => {
-                if heard_at.elapsed() > 3 * PING {
+            _ = pings.tick() => {
+                if heard_at.elapsed() > 3 * ping {
                     return End::Gone;
                 }
-                if let Err(end) = send(socket, Message::Ping(axum::body::Bytes::new())).await {
+                let empty = Message::Ping(axum::body::Bytes::new());
+                if let Err(end) = send(socket, write, empty).await {
                     return end;
                 }
             }
@@ -125,8 +124,13 @@ async fn tell(socket: &mut WebSocket, shared: &Shared) -> End {
     }
 }
 
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    match timeout(PATIENCE, socket.send(message)).await {
+/// A message that cannot be written within `patience` finds a client that does not read.
+async fn send(
+    socket: &mut WebSocket,
+    patience: Duration,
+    message: Message,
+) -> Result<(), End> {
+    match timeout(patience, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(End::Gone),
         Err(_) => Err(End::Slow),

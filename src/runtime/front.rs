@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use crate::dashboard::{self, Facts, Feed, Token};
+use crate::dashboard::{self, Facts, Feed, Patience, Token};
 use crate::runtime::os::{self, TokenError, load_token};
 use crate::runtime::showcase::Audience;
 use crate::types::config::{self, Config};
@@ -75,10 +75,10 @@ impl Front {
             version: os::version(),
             run_id: run_id.to_owned(),
             exit_reserve: config.executor.exit_budget_reserve,
-            token: self.token.is_some(),
             update_interval: config.dashboard.update_interval,
             frame_patience: Nanos(patience),
             max_pages: config.dashboard.max_connections,
+            patience: Patience::default(),
         };
         let (measured, latency) = mpsc::sync_channel(FIGURES);
         let Audience { snapshots, spent, rows, wishes } = audience;

@@ -1,0 +1,138 @@
+//! `/healthz` and `/readyz`: what is well, and what is not.
+
+use hip3::dashboard::Facts;
+use hip3::types::hard_stop::{HardStop, StopReason};
+use hip3::types::note::{LinkState, ReadyFlags};
+use hip3::types::snapshot::Snapshot;
+use hip3::types::time::{Nanos, Wall};
+
+use crate::harness::{Server, facts, trading, wait_for};
+use crate::page::carries_the_headers;
+use crate::sample::snapshot;
+
+/// What both say: status and text.
+fn both(server: &Server) -> [(u16, String); 2] {
+    ["/healthz", "/readyz"].map(|path| {
+        let answer = server.get(path);
+        carries_the_headers(&answer);
+        assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+        (answer.status, answer.body)
+    })
+}
+
+fn well() -> (u16, String) {
+    (200, "ok\n".to_owned())
+}
+
+fn not(trouble: &str) -> (u16, String) {
+    (503, format!("{trouble}\n"))
+}
+
+#[test]
+fn before_anything_was_shown_nothing_is_well() {
+    let server = Server::observing();
+    assert_eq!(both(&server), [not("the loop does not turn"), not("the loop does not turn")]);
+    server.end();
+}
+
+#[test]
+fn without_frames_it_is_not_well_and_with_them_it_is() {
+    let mut server = Server::observing();
+    let mut shot = snapshot();
+    shot.status.frames = 0;
+    server.show(&shot);
+    assert_eq!(both(&server), [not("no frames arrive"), not("no frames arrive")]);
+    shot.status.frames = 1;
+    server.show(&shot);
+    assert_eq!(both(&server), [well(), well()]);
+    server.end();
+}
+
+#[test]
+fn frames_that_stop_are_missed() {
+    let facts = Facts { frame_patience: Nanos::from_millis(1), ..facts() };
+    let mut server = Server::start(facts, None);
+    let shot = snapshot();
+    wait_for("the silence to be noticed", || {
+        server.show(&shot);
+        (both(&server)[0] == not("no frames arrive")).then_some(())
+    });
+    server.end();
+}
+
+#[test]
+fn a_loop_that_stops_is_missed() {
+    let mut server = Server::observing();
+    server.show(&snapshot());
+    wait_for("the standstill to be noticed", || {
+        (both(&server) == [not("the loop does not turn"), not("the loop does not turn")])
+            .then_some(())
+    });
+    server.show(&snapshot());
+    assert_eq!(both(&server), [well(), well()], "and it is well again");
+    server.end();
+}
+
+#[test]
+fn observation_is_ready_once_every_market_is_seen_on_an_open_link() {
+    let mut server = Server::observing();
+    let mut shot = snapshot();
+    shot.status.md_ready = false;
+    server.show(&shot);
+    assert_eq!(both(&server), [well(), not("not every market is seen")]);
+    shot.status.md_ready = true;
+    for (link, open) in [
+        (LinkState::Idle, false),
+        (LinkState::Backoff, false),
+        (LinkState::Connecting, false),
+        (LinkState::Subscribing, true),
+        (LinkState::Live, true),
+    ] {
+        shot.status.link = link;
+        server.show(&shot);
+        let ready = if open { well() } else { not("not every market is seen") };
+        assert_eq!(both(&server), [well(), ready], "{link:?}");
+    }
+    server.end();
+}
+
+#[test]
+fn trading_is_ready_once_it_may_open() {
+    let ready = ReadyFlags {
+        md_ready: true,
+        order_snapshot: true,
+        fills_snapshot: true,
+        position_synced: true,
+        ws_connected: true,
+        hard_stop_clear: true,
+    };
+    let without = |n: usize| {
+        let mut flags = ready;
+        *[
+            &mut flags.md_ready,
+            &mut flags.order_snapshot,
+            &mut flags.fills_snapshot,
+            &mut flags.position_synced,
+            &mut flags.ws_connected,
+            &mut flags.hard_stop_clear,
+        ][n] = false;
+        flags
+    };
+    let mut server = Server::start(trading(), None);
+    let show = |server: &mut Server, ready, hard_stop| {
+        let mut shot: Snapshot = snapshot();
+        (shot.status.trading.ready, shot.status.trading.hard_stop) = (ready, hard_stop);
+        server.show(&shot);
+    };
+    for n in 0..6 {
+        show(&mut server, without(n), HardStop::default());
+        assert_eq!(both(&server), [well(), not("not READY")], "{:?}", without(n));
+    }
+    let mut stopped = HardStop::default();
+    stopped.set(StopReason::Loss, Wall(1));
+    show(&mut server, ready, stopped);
+    assert_eq!(both(&server), [well(), not("HardStop holds")]);
+    show(&mut server, ready, HardStop::default());
+    assert_eq!(both(&server), [well(), well()]);
+    server.end();
+}

@@ -1,0 +1,23 @@
+//! The dashboard's server over TCP, fed as a run feeds it: what it answers, what it refuses, and what
+//! it survives.
+
+mod abuse;
+mod api;
+mod control;
+mod grafana;
+mod harness;
+mod health;
+mod http;
+mod metrics;
+mod numbered;
+mod page;
+mod rehearsed;
+mod sample;
+mod showcase;
+mod smuggling;
+mod socket;
+
+#[path = "../store_rows/mod.rs"]
+mod store_rows;
+#[path = "../support/mod.rs"]
+mod support;
