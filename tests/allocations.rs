@@ -1,11 +1,13 @@
 //! The promise that handling market data allocates nothing, once everything has grown to its
-//! working size: frames, gates, crosses, signals, later looks, ticks, and the rings they leave by.
+//! working size: frames, gates, crosses, signals, later looks, ticks, the rings they leave by, and
+//! what a dashboard is shown of it.
 
 mod support;
 
 use allocation_counter::measure;
 use hip3::engine::Engine;
 use hip3::runtime::ring::ring;
+use hip3::runtime::showcase::{Loop, showcase};
 use hip3::types::event::{Action, Actions, Event};
 use hip3::types::note::Note;
 use hip3::types::record::Row;
@@ -57,6 +59,8 @@ fn handling_market_data_allocates_nothing() {
     let (mut rows, mut to_recorder) = ring::<Row>(1 << 12);
     let (mut notes, mut to_log) = ring::<Note>(1 << 12);
     let mut counts = [0_u64; 5];
+    let (mut showcase, mut audience) = showcase(Nanos::from_millis(100));
+    let (mut snapshots, mut shown_rows) = (0_u64, 0_u64);
 
     let mut play = |session: &[(Nanos, Vec<u8>)]| {
         for (wait, frame) in session {
@@ -70,7 +74,10 @@ fn handling_market_data_allocates_nothing() {
             engine.on_event(now, Event::Frame(frame), &mut out);
             for action in out.iter() {
                 match action {
-                    Action::Record(row) => rows.push(row).expect("room for a row"),
+                    Action::Record(row) => {
+                        showcase.show(&row);
+                        rows.push(row).expect("room for a row");
+                    }
                     Action::Note(note) => notes.push(note).expect("room for a note"),
                     _ => {}
                 }
@@ -80,16 +87,24 @@ fn handling_market_data_allocates_nothing() {
                 counts[row.kind() as usize] += 1;
             }
             while to_log.pop().is_some() {}
+            if now.mono >= showcase.next_due() {
+                showcase.step(now, &engine, Loop::default());
+            }
+            while let Some(snapshot) = audience.snapshots.pop() {
+                snapshots += u64::from(snapshot.markets.len() == 2);
+                audience.spent.push(snapshot).expect("room for a snapshot");
+            }
+            shown_rows += std::iter::from_fn(|| audience.rows.pop()).count() as u64;
         }
-        (engine.status(now.mono), counts)
+        (engine.status(now.mono), counts, [snapshots, shown_rows])
     };
 
     let warm_up = session(20_000);
     let measured = session(50_000);
-    let (before, rows_before) = play(&warm_up);
+    let (before, rows_before, shown_before) = play(&warm_up);
     let mut after = None;
     let allocations = measure(|| after = Some(play(&measured)));
-    let (status, rows_after) = after.expect("it ran");
+    let (status, rows_after, shown_after) = after.expect("it ran");
 
     // It did work, of every kind.
     assert_eq!(status.frames - before.frames, 50_000);
@@ -101,6 +116,10 @@ fn handling_market_data_allocates_nothing() {
     let recorded: Vec<u64> =
         rows_after.iter().zip(rows_before).map(|(after, before)| after - before).collect();
     assert!(recorded[..4].iter().all(|rows| *rows > 100), "{recorded:?}");
+
+    // Each signal was shown, and a snapshot each 100 ms or so.
+    assert!(shown_after[0] - shown_before[0] > 5_000, "{shown_after:?}");
+    assert_eq!(shown_after[1] - shown_before[1], recorded[0]);
 
     assert_eq!((allocations.count_total, allocations.bytes_total), (0, 0));
 }

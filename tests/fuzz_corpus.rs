@@ -41,6 +41,7 @@ macro_rules! replays {
 
 replays! {
     the_corpus_of_config_holds: "config",
+    the_corpus_of_dashboard_holds: "dashboard",
     the_corpus_of_decimals_holds: "decimals",
     the_corpus_of_engine_holds: "engine",
     the_corpus_of_frames_holds: "frames",

@@ -501,6 +501,41 @@ fn blocked_by(s: &mut Scenario) -> (Option<Gate>, u8, Decision) {
 }
 
 #[test]
+fn the_time_that_a_gate_blocks_is_counted_over_markets_and_links() {
+    let blocked = |s: &Scenario, gate: Gate| s.status().gate_blocked[gate as usize].as_millis();
+    let shock = Gate::SpreadShock;
+    let mut s = Scenario::connected(&config());
+    // Without a baseline both markets are blocked from the start.
+    s.calm_quotes();
+    let none = s.status().gate_blocked;
+    s.bbo(ONE, "99.6", "100.4");
+    s.pass_ms(700);
+    assert_eq!(blocked(&s, shock), 700, "it is counted while it lasts");
+    s.bbo(TWO, "99.6", "100.4");
+    s.pass_ms(300);
+    assert_eq!(blocked(&s, shock), 1_300, "of both markets");
+    s.bbo(ONE, "99.95", "100.05");
+    s.pass_ms(500);
+    assert_eq!(blocked(&s, shock), 1_800, "of the other");
+    // Another gate comes first now, and the time before stays.
+    s.bbo_at(TWO, 1, Some(("99.6", "100")), Some(("100.4", "100")));
+    s.pass_ms(400);
+    assert_eq!((blocked(&s, shock), blocked(&s, Gate::TimeRegression)), (1_800, 400));
+    // The end of the link ends what was judged by it.
+    s.event(Event::Disconnected(LinkDown::Dropped));
+    s.pass_ms(1_000);
+    assert_eq!((blocked(&s, shock), blocked(&s, Gate::TimeRegression)), (1_800, 400));
+    let others = |s: &Scenario| {
+        let mut blocked = s.status().gate_blocked;
+        (blocked[shock as usize], blocked[Gate::TimeRegression as usize]) =
+            (Nanos::ZERO, Nanos::ZERO);
+        blocked
+    };
+    assert_eq!((none, others(&s)), ([Nanos::ZERO; 8], [Nanos::ZERO; 8]));
+    assert!(s.status().gate_blocks[shock as usize] >= 2, "{:?}", s.status().gate_blocks);
+}
+
+#[test]
 fn gate_1_an_old_quote_blocks_until_the_next() {
     let mut s = Scenario::calm(&config());
     s.pass_ms(2_001);

@@ -41,6 +41,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$found" "$artifacts"
     dict=()
     case $target in
+        dashboard) dict=(-dict=fuzz/http.dict) ;;
         config | decimals | engine | orders | records) ;;
         *) dict=(-dict=fuzz/json.dict) ;;
     esac

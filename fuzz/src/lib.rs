@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "this file is a crate, and a module of a test")]
 
 mod config;
+mod dashboard;
 mod decimals;
 mod engine;
 mod frames;
@@ -42,8 +43,9 @@ mod support;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("config", config::run),
+    ("dashboard", dashboard::run),
     ("decimals", decimals::run),
     ("engine", engine::run),
     ("frames", frames::run),

@@ -171,46 +171,31 @@ fn verdict(health: Result<(), &'static str>) -> Response {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Control {
-    action: Action,
+    action: String,
     /// Only with `release`: one reason, instead of all.
     reason: Option<String>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Action {
-    Halt,
-    Release,
-    Flatten,
-}
-
-impl Action {
-    const fn name(self) -> &'static str {
-        match self {
-            Action::Halt => "halt",
-            Action::Release => "release",
-            Action::Flatten => "flatten",
-        }
-    }
-}
-
 /// The wish in a body, or what is wrong with it. Total: any bytes are one or the other.
 pub fn read_wish(body: &[u8]) -> Result<(Wish, &'static str), String> {
-    let control: Control = serde_json::from_slice(body)
-        .map_err(|error| format!(r#"expected {{"action":"halt"|"release"|"flatten"}}: {error}"#))?;
-    let wish = match (control.action, control.reason) {
-        (Action::Halt, None) => Wish::Halt,
-        (Action::Flatten, None) => Wish::Flatten,
-        (Action::Release, None) => Wish::Release(None),
-        (Action::Release, Some(name)) => match StopReason::named(&name) {
-            Some(reason) => Wish::Release(Some(reason)),
-            None => return Err("reason: no such reason of HardStop".to_owned()),
+    let expected = r#"expected {"action":"halt"|"release"|"flatten"}"#;
+    // A list would be read as well, field by field.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(expected.to_owned());
+    }
+    let control: Control =
+        serde_json::from_slice(body).map_err(|error| format!("{expected}: {error}"))?;
+    match (control.action.as_str(), control.reason) {
+        ("halt", None) => Ok((Wish::Halt, "halt")),
+        ("flatten", None) => Ok((Wish::Flatten, "flatten")),
+        ("release", None) => Ok((Wish::Release(None), "release")),
+        ("release", Some(name)) => match StopReason::named(&name) {
+            Some(reason) => Ok((Wish::Release(Some(reason)), "release")),
+            None => Err("reason: no such reason of HardStop".to_owned()),
         },
-        (Action::Halt | Action::Flatten, Some(_)) => {
-            return Err("reason: only a release has one".to_owned());
-        }
-    };
-    Ok((wish, control.action.name()))
+        ("halt" | "flatten", Some(_)) => Err("reason: only a release has one".to_owned()),
+        _ => Err(expected.to_owned()),
+    }
 }
 
 async fn control(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
@@ -294,6 +279,8 @@ mod tests {
             r#"{"action":"halt"}{"action":"release"}"#,
             r#"{"action":"halt","action":"release"}"#,
             "[[[[",
+            r#"["halt",null]"#,
+            r#"{"action":{"halt":null}}"#,
         ] {
             read_wish(wrong.as_bytes()).expect_err(wrong);
         }
