@@ -144,7 +144,7 @@ async fn history(
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     match shared.guard.may_read(&headers) {
         Ok(()) => {
-            let text = metrics::text(&shared.board());
+            let text = metrics::text(&shared.board(), shared.clock.now());
             ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
         }
         Err(refusal) => refuse(refusal),

@@ -11,7 +11,7 @@ use crate::types::note::LinkState;
 use crate::types::num::Usd;
 use crate::types::order::RefusalClass;
 use crate::types::record::{Check, ExitReason, Gate, Outcome};
-use crate::types::time::Nanos;
+use crate::types::time::{Mono, Nanos};
 
 /// What the answer says it is.
 pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -72,9 +72,9 @@ fn write(
 }
 
 /// All of them, as text.
-pub(super) fn text(board: &Board) -> String {
+pub(super) fn text(board: &Board, now: Mono) -> String {
     let mut registry = Registry::with_prefix("hip3");
-    registry.register_collector(Box::new(Families(families(board))));
+    registry.register_collector(Box::new(Families(families(board, now))));
     let mut text = String::new();
     // Writing into a string does not fail.
     let _ = prometheus_text::encode(&mut text, &registry);
@@ -123,21 +123,28 @@ fn flag(holds: bool) -> Value {
     Value::Whole(holds.into())
 }
 
-fn families(board: &Board) -> Vec<Family> {
-    let mut all = of_the_run(board);
+fn families(board: &Board, now: Mono) -> Vec<Family> {
+    let mut all = vec![health(board, now)];
+    all.extend(of_the_run(board));
     all.extend(of_the_feed(board));
     all.extend(of_the_records(board));
     all.extend(of_trading(board));
     all
 }
 
+fn health(board: &Board, now: Mono) -> Family {
+    let said = [("healthz", board.health(now)), ("readyz", board.ready(now))];
+    let samples = said.map(|(endpoint, said)| (label("endpoint", endpoint), flag(said.is_ok())));
+    gauges("health", "What the endpoints of health say, 1 for ok", samples)
+}
+
 fn of_the_run(board: &Board) -> Vec<Family> {
     let (facts, shot) = (&board.facts, &board.shot);
     let quantiles = board.latency.iter().flat_map(|(stage, figures)| {
-        [("0.5", figures.p50), ("0.99", figures.p99), ("0.999", figures.p999), ("1", figures.max)]
-            .map(|(quantile, span)| {
-                let labels =
-                    vec![("stage", (*stage).to_owned()), ("quantile", quantile.to_owned())];
+        // The name of a summary's label is for summaries alone.
+        [("p50", figures.p50), ("p99", figures.p99), ("p999", figures.p999), ("max", figures.max)]
+            .map(|(rank, span)| {
+                let labels = vec![("stage", (*stage).to_owned()), ("rank", rank.to_owned())];
                 (labels, seconds(span))
             })
     });

@@ -7,15 +7,20 @@ use hip3::types::snapshot::Snapshot;
 use hip3::types::time::{Nanos, Wall};
 
 use crate::harness::{Server, facts, trading, wait_for};
+use crate::metrics::Metrics;
 use crate::page::carries_the_headers;
 use crate::sample::snapshot;
 
-/// What both say: status and text.
+/// What both say: status and text. The metrics say the same.
 fn both(server: &Server) -> [(u16, String); 2] {
+    let metrics = Metrics::read(&server.get("/metrics").body).samples;
     ["/healthz", "/readyz"].map(|path| {
         let answer = server.get(path);
         carries_the_headers(&answer);
         assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+        let ok = metrics[&format!(r#"hip3_health{{endpoint="{}"}}"#, &path[1..])];
+        // Time may have passed between the two answers, but none makes well what was not.
+        assert!(ok > 0.5 || answer.status == 503, "{path}: {answer:?}");
         (answer.status, answer.body)
     })
 }
