@@ -203,8 +203,7 @@ impl Asked<'_> {
 
     fn is_same_origin(self) -> bool {
         let origin = self.origin.trim_ascii();
-        let rest =
-            origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+        let rest = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
         self.origin.is_empty()
             || rest.is_some_and(|rest| rest.eq_ignore_ascii_case(self.host.trim_ascii()))
     }

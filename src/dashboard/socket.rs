@@ -125,11 +125,7 @@ async fn tell(socket: &mut WebSocket, shared: &Shared) -> End {
 }
 
 /// A message that cannot be written within `patience` finds a client that does not read.
-async fn send(
-    socket: &mut WebSocket,
-    patience: Duration,
-    message: Message,
-) -> Result<(), End> {
+async fn send(socket: &mut WebSocket, patience: Duration, message: Message) -> Result<(), End> {
     match timeout(patience, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(End::Gone),

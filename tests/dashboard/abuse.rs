@@ -105,7 +105,8 @@ fn is_whole(bytes: &[u8]) -> bool {
     let mut head = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(length)) = head.parse(bytes) else { return false };
     let body = head.headers.iter().find(|header| header.name == "content-length");
-    let body = body.and_then(|header| std::str::from_utf8(header.value).ok()?.parse::<usize>().ok());
+    let body =
+        body.and_then(|header| std::str::from_utf8(header.value).ok()?.parse::<usize>().ok());
     bytes.len() == length + body.expect("a length")
 }
 

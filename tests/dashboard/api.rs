@@ -199,9 +199,7 @@ fn lengths_of_stages_are_shown_as_they_were_last_measured() {
         server.measured.send((stage, figures(n))).expect("it listens");
     }
     server.show(&snapshot());
-    let of = |n: u64| {
-        json!({ "p50_ns": n + 1, "p99_ns": n + 2, "p999_ns": n + 3, "max_ns": n + 4, "count": n })
-    };
+    let of = |n: u64| json!({ "p50_ns": n + 1, "p99_ns": n + 2, "p999_ns": n + 3, "max_ns": n + 4, "count": n });
     assert_eq!(fields(&server)["latency"], json!({ "turn": of(30), "other": of(20) }));
     server.end();
 }

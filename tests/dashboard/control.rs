@@ -251,7 +251,10 @@ fn the_token_is_in_no_answer() {
         let request = request("POST", "/api/control", &length) + body;
         heard.extend(talk(server.address, request.as_bytes()));
     }
-    heard.extend(talk(server.address, format!("GET / HTTP/1.1\r\nConnection: close\r\n{headers}\r\n").as_bytes()));
+    heard.extend(talk(
+        server.address,
+        format!("GET / HTTP/1.1\r\nConnection: close\r\n{headers}\r\n").as_bytes(),
+    ));
     assert!(heard.len() > 10_000, "it did answer");
     let heard = String::from_utf8(heard).expect("text");
     assert!(!heard.contains(&token));

@@ -60,8 +60,7 @@ fn a_snapshot_of_many_markets_takes_some_turns_and_is_whole() {
         let engine = watching(markets);
         assert_eq!(engine.markets().len(), markets as usize);
         let (mut showcase, mut audience) = showcase(INTERVAL);
-        let (snapshot, steps) =
-            shown(&mut showcase, at(0), &engine, || audience.snapshots.pop());
+        let (snapshot, steps) = shown(&mut showcase, at(0), &engine, || audience.snapshots.pop());
         assert_eq!(steps, turns, "{markets} markets");
         let coins = |coins: &mut dyn Iterator<Item = Coin>| -> Vec<String> {
             coins.map(|coin| coin.as_str().to_owned()).collect()
@@ -78,8 +77,7 @@ fn a_snapshot_of_many_markets_takes_some_turns_and_is_whole() {
 #[test]
 fn an_engine_without_markets_is_shown_as_well() {
     let (mut showcase, mut audience) = showcase(INTERVAL);
-    let (snapshot, _) =
-        shown(&mut showcase, at(0), &watching(0), || audience.snapshots.pop());
+    let (snapshot, _) = shown(&mut showcase, at(0), &watching(0), || audience.snapshots.pop());
     assert!(snapshot.markets.is_empty());
 }
 
@@ -164,10 +162,10 @@ fn rows_past_the_ring_are_counted() {
     assert_eq!(audience.snapshots.pop().expect("a snapshot").rows_unshown, 10);
     let kept: Vec<_> = std::iter::from_fn(|| audience.rows.pop()).collect();
     assert_eq!(kept.len() as u64, room);
-    assert_eq!((kept[0], kept[room as usize - 1]), (
-        store_rows::signal(0, NOON),
-        store_rows::signal(room - 1, NOON)
-    ));
+    assert_eq!(
+        (kept[0], kept[room as usize - 1]),
+        (store_rows::signal(0, NOON), store_rows::signal(room - 1, NOON))
+    );
     for row in [store_rows::entry_order(1, NOON), store_rows::trade(1, NOON)] {
         showcase.show(&row);
         assert_eq!(audience.rows.pop(), Some(row));

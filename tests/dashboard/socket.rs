@@ -27,8 +27,7 @@ pub(crate) fn open_with(
     headers: &[(&'static str, &str)],
 ) -> Result<(Socket, Response), Error> {
     let port = server.address.port();
-    let mut request =
-        format!("ws://localhost:{port}/ws").into_client_request().expect("a request");
+    let mut request = format!("ws://localhost:{port}/ws").into_client_request().expect("a request");
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a value"));
     }
