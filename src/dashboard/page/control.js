@@ -62,7 +62,6 @@ export class Control {
       $("typed").value = "";
     });
     $("typed").addEventListener("input", () => this.#check());
-    $("token").addEventListener("input", () => this.#check());
     $("token-forget").addEventListener("click", () => {
       setToken(null);
       this.#showToken();
@@ -114,8 +113,7 @@ export class Control {
 
   #check() {
     const typed = this.#action !== "flatten" || $("typed").value.trim().toUpperCase() === TYPED;
-    const token = heldToken() !== null || $("token").value.trim() !== "";
-    $("control-go").disabled = this.#busy || !typed || !token;
+    $("control-go").disabled = this.#busy || !typed;
   }
 
   #fail(text) {
@@ -127,6 +125,11 @@ export class Control {
     if ($("control-go").disabled) return;
     const typed = $("token").value.trim();
     if (typed !== "") setToken(typed);
+    if (heldToken() === null) {
+      this.#fail("Nothing was asked of the engine: it obeys only with the token.");
+      $("token").focus();
+      return;
+    }
     const action = this.#action;
     const wish = { action };
     if (action === "release" && $("reason").value !== "") wish.reason = $("reason").value;
