@@ -34,7 +34,7 @@ const link = new Link({
   onMessage(message) {
     store.apply(message, performance.now());
     wake();
-    if (message.type === "snapshot" && table.selected !== null) chart.show(table.selected);
+    if (message.type === "snapshot" && store.markets.has(table.selected)) chart.show(table.selected);
     if (message.markets) chart.onMarkets(message.markets, message.timestamp_ms);
     if (message.type === "signal") chart.onSignal(message.signal);
     if (message.type === "order") chart.onOrder(message.order);

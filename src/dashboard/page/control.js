@@ -1,6 +1,6 @@
 // Halt, release, flatten: what will happen is said first, the token is asked once and kept in memory.
 
-import { $, el, setAttr, setHidden, setText } from "./dom.js";
+import { $, el, say, setAttr, setHidden, setText } from "./dom.js";
 import { control, heldToken, setToken } from "./link.js";
 import * as words from "./words.js";
 
@@ -74,11 +74,17 @@ export class Control {
     if (!reachable) why = "Control is off: the engine cannot be reached.";
     else if (!told?.available) why = WHY_NOT[told?.why] ?? `Control is off${told?.why ? `: ${told.why}` : ""}.`;
     for (const button of document.querySelectorAll("[data-action]")) {
-      const nothing = button.dataset.action === "release" && !this.stop.active ? "Nothing holds: there is nothing to release." : null;
-      if (button.disabled !== ((why ?? nothing) !== null)) button.disabled = (why ?? nothing) !== null;
-      setAttr(button, "title", why ?? nothing ?? ACTIONS[button.dataset.action].title);
+      const action = button.dataset.action;
+      const off = why ?? (action === "release" && !this.#releasable().length ? "There is nothing to release." : null);
+      if (button.disabled !== (off !== null)) button.disabled = off !== null;
+      setAttr(button, "title", off ?? ACTIONS[action].title);
     }
     setText($("control-why"), why ?? "");
+  }
+
+  // The link alone decides over one reason.
+  #releasable() {
+    return (this.stop.active ? this.stop.reasons : []).filter((reason) => reason !== "Reconnecting");
   }
 
   #open(name) {
@@ -90,7 +96,7 @@ export class Control {
     setHidden($("typed-row"), name !== "flatten");
     setHidden($("reason-row"), name !== "release");
     if (name === "release") {
-      const reasons = this.stop.reasons.filter((reason) => reason !== "Reconnecting");
+      const reasons = this.#releasable();
       const option = (value, text) => el("option", { value }, text);
       $("reason").replaceChildren(
         option("", reasons.length > 1 ? `all ${reasons.length}` : "all"),
@@ -153,6 +159,7 @@ export class Control {
   }
 
   #toast(text) {
+    say(text);
     setText($("toast"), text);
     setHidden($("toast"), false);
     clearTimeout(this.#toastTimer);

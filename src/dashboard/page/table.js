@@ -88,6 +88,7 @@ export class Table {
     if (this.generation !== store.generation) {
       this.generation = store.generation;
       for (const coin of [...this.rows.keys()]) if (!store.markets.has(coin)) this.rows.delete(coin);
+      if (!store.markets.has(this.selected)) this.selected = null;
       this.arrangedAt = -Infinity;
     }
     for (const coin of store.dirty) {
