@@ -24,6 +24,7 @@ use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
 use crate::types::ids::{Coin, MarketId, Sample};
+use crate::types::latency::Mark;
 use crate::types::market::{MarketSpec, Universe, UserFees};
 use crate::types::note::{LinkState, Note, Status};
 use crate::types::num::Szi;
@@ -477,6 +478,7 @@ impl Engine {
         self.received(now, frame.len());
         match self.decoder.decode(frame) {
             Ok(Message::Bbo { market, bbo }) => {
+                out.watch.mark(Mark::Parsed);
                 self.status.bbo += 1;
                 if let Some(trader) = &mut self.trader {
                     trader.on_venue_time(now, bbo.time, out);
@@ -488,6 +490,7 @@ impl Engine {
                 }
             }
             Ok(Message::Ctx { market, ctx }) => {
+                out.watch.mark(Mark::Parsed);
                 self.status.ctx += 1;
                 self.note_data(now, Subscription::Ctx(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
@@ -631,6 +634,7 @@ impl Engine {
         watch.near_cap = assessment.near_cap;
         tell_halt(market, watch, out);
         self.with_world(now, out, |detector, world| detector.on_market(world, id, news));
+        out.watch.mark(Mark::Decided);
     }
 
     fn on_universe(&mut self, now: Now, universe: &Universe, out: &mut Actions) {

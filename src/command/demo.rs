@@ -72,6 +72,10 @@ impl Demo {
         }
         let server = Server::start(settings, 0).map_err(Failure::runtime)?;
         point_at(&mut config, &server, dex);
+        if config.telemetry.latency_dir == Config::default().telemetry.latency_dir {
+            // What is measured against a made-up venue does not lie with the real.
+            config.telemetry.latency_dir = self.data_dir.with_file_name("latency");
+        }
         config.persistence.data_dir = self.data_dir;
         // Short runs should show their files while they last.
         config.persistence.flush_interval =

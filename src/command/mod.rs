@@ -3,6 +3,7 @@
 mod books;
 mod check;
 mod demo;
+mod latency;
 mod preflight;
 mod release;
 mod replay;
@@ -58,6 +59,7 @@ enum Command {
     Check(check::Check),
     Preflight(preflight::Preflight),
     Release(release::Release),
+    Latency(latency::Latency),
     Replay(replay::Replay),
     Simulate(simulate::Simulate),
 }
@@ -133,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => args.run(),
         Command::Preflight(args) => args.run(),
         Command::Release(args) => args.run(),
+        Command::Latency(args) => args.run(),
         Command::Replay(args) => args.run(),
         Command::Simulate(args) => args.run(),
     };

@@ -10,8 +10,11 @@ use tracing::{error, info, warn};
 use crate::account;
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
+use crate::runtime::meter::Meter;
+use crate::runtime::os::{Clock, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
 use crate::types::account::AccountState;
+use crate::types::latency::Stage;
 use crate::types::market::Universe;
 use crate::types::record::Row;
 use crate::types::time::{Nanos, VenueMs, Wall};
@@ -133,6 +136,24 @@ impl Watched {
     }
 }
 
+/// A row on its way to the recorder.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped {
+    /// It.
+    pub row: Row,
+    /// When it was pushed, by [`ticks`].
+    pub at: u64,
+}
+
+/// What measures how long rows lie in the ring.
+#[derive(Debug)]
+pub struct Lag<'a> {
+    /// Of [`Stage::RingLag`].
+    pub meter: Meter,
+    /// The meter's clock.
+    pub clock: &'a mut Clock,
+}
+
 /// The wall clock of the cold threads.
 pub fn wall_now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -145,10 +166,11 @@ pub fn wall_now() -> Wall {
 /// no summary: the next start then finds a run that was cut off, and says so.
 pub fn recorder(
     mut store: Store,
-    mut rows: Consumer<Row>,
+    mut rows: Consumer<Stamped>,
     flush_interval: Nanos,
     watched: &Watched,
     ended: &AtomicBool,
+    mut lag: Lag<'_>,
     mut each: impl FnMut(&Row),
 ) -> Result<Option<Summary>, StoreError> {
     // A row is visible within the interval: the flush itself takes some of it.
@@ -160,12 +182,14 @@ pub fn recorder(
         let closed = rows.is_closed();
         let mut taken = 0;
         while taken < BATCH
-            && let Some(row) = rows.pop()
+            && let Some(Stamped { row, at }) = rows.pop()
         {
+            lag.meter.record(Stage::RingLag, ticks_between(at, ticks()));
             store.append(&row);
             each(&row);
             taken += 1;
         }
+        lag.meter.step(lag.clock.now().mono);
         store.alive(wall_now(), watched.markets(), watched.blind_since());
         if taken > 0 {
             oldest.get_or_insert_with(Instant::now);
@@ -188,6 +212,7 @@ pub fn recorder(
         failed = failing;
         if taken == 0 {
             if closed {
+                lag.meter.finish(lag.clock.now().mono);
                 if ended.load(Ordering::Acquire) {
                     return store.close(wall_now()).map(Some);
                 }

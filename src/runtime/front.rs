@@ -16,6 +16,9 @@ use crate::types::time::Nanos;
 /// Lengths of stages that may wait for the dashboard.
 const FIGURES: usize = 64;
 
+/// Takes what the lengths of a stage come to, by its name.
+pub type Measurements = mpsc::SyncSender<(&'static str, Figures)>;
+
 /// Why there is no dashboard.
 #[derive(Debug, thiserror::Error)]
 pub enum FrontError {
@@ -66,7 +69,7 @@ impl Front {
         config: &Config,
         run_id: &str,
         audience: Audience,
-    ) -> io::Result<(JoinHandle<io::Result<()>>, mpsc::SyncSender<(&'static str, Figures)>)> {
+    ) -> io::Result<(JoinHandle<io::Result<()>>, Measurements)> {
         let address = self.listener.local_addr()?;
         let websocket = &config.websocket;
         let patience = websocket.silence_ping.0.saturating_add(websocket.pong_timeout.0);

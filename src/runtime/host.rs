@@ -15,21 +15,23 @@ use crate::engine::Engine;
 use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
-use crate::runtime::cold::{Watched, desk, recorder};
+use crate::runtime::cold::{Lag, Watched, desk, recorder};
 use crate::runtime::front::{Front, FrontError};
-use crate::runtime::hot::{self, Hot, KeeperRings, Rings};
+use crate::runtime::hot::{self, HOT_STAGES, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
-use crate::runtime::meter::{Measured, meter};
+use crate::runtime::meter::{Collector, Measured};
 use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
 use crate::runtime::showcase::showcase;
 use crate::runtime::tally::Tally;
 use crate::runtime::wallet::{Armed, Presigning, WalletError};
+use crate::telemetry::dumps::Dumps;
 use crate::telemetry::{self, Screen};
 use crate::types::config::{Config, Core};
 use crate::types::hard_stop::HardStop;
+use crate::types::latency::Stage;
 use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
@@ -63,8 +65,8 @@ pub struct Outcome {
     pub run_id: String,
     /// The loop.
     pub report: hot::Report,
-    /// How long the turns of the loop took that handled something.
-    pub turn_lengths: Measured,
+    /// How long the stages took.
+    pub latency: Measured,
     /// What became of the wish to pin the hot thread.
     pub pinning: Pinning,
     /// The files.
@@ -234,8 +236,11 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         ended: Arc::clone(&ended),
     };
     let hot_core = config.runtime.hot_core;
-    let (turns, collector) =
-        meter(clock.now().mono, config.telemetry.latency_interval).map_err(system("measure"))?;
+    let origin = clock.now();
+    let mut collector = Collector::new(origin.mono, config.telemetry.latency_interval);
+    let hot_meter = collector.meter(&HOT_STAGES).map_err(system("measure"))?;
+    let lag_meter = collector.meter(&[Stage::RingLag]).map_err(system("measure"))?;
+    let mut cold_clock = clock.clone();
     let (pinned, pinnings) = mpsc::sync_channel(1);
     let hot = thread::Builder::new()
         .name("hip3-hot".to_owned())
@@ -243,7 +248,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
             let pinning = pin(hot_core, None);
             // The receiver waits for this; if it is gone, so is the program.
             let _ = pinned.send(pinning);
-            let hot = Hot::new(settings, engine, clock, rings, tap, turns)?;
+            let hot = Hot::new(settings, engine, clock, rings, tap, hot_meter)?;
             hot.run(move || signals.stop_requested())
         })
         .map_err(system("start the hot thread"))?;
@@ -294,12 +299,22 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         .transpose()
         .map_err(system("start the dashboard thread"))?
         .unzip();
+    let mut dumps = Dumps::new(&config.telemetry.latency_dir, &run_id);
     let collector = thread::Builder::new()
         .name("hip3-meter".to_owned())
         .spawn(move || {
-            collector.run(|figures| {
+            let mut failing = false;
+            collector.run(|closed| {
                 // A dashboard that is behind hears of the next one.
-                let _ = measured.as_ref().map(|measured| measured.try_send(("turn", figures)));
+                let _ =
+                    measured.as_ref().map(|m| m.try_send((closed.stage.name(), closed.overall)));
+                let began = origin.wall.plus(closed.began.since(origin.mono));
+                let lasted = closed.ended.since(closed.began);
+                let dumped = dumps.append(closed.stage, began, lasted, closed.counts);
+                if let (Err(error), false) = (&dumped, failing) {
+                    warn!(%error, "latency cannot be dumped");
+                }
+                failing = dumped.is_err();
             })
         })
         .map_err(system("start the meter thread"))?;
@@ -308,7 +323,9 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         .name("hip3-recorder".to_owned())
         .spawn(move || {
             let mut tally = Tally::default();
-            recorder(store, to_recorder, flush_interval, &watched, &ended, |row| tally.count(row))
+            let lag = Lag { meter: lag_meter, clock: &mut cold_clock };
+            let count = |row: &_| tally.count(row);
+            recorder(store, to_recorder, flush_interval, &watched, &ended, lag, count)
                 .map(|summary| (summary, tally))
         })
         .map_err(system("start the recorder thread"))?;
@@ -339,7 +356,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     // All are waited for before any is judged: the keeper may still be writing, and the presigner's
     // copy of the key is wiped at its end.
     let log = log.join().map_err(|_| RunError::Died("log"));
-    let turn_lengths = collector.join().map_err(|_| RunError::Died("meter"));
+    let latency = collector.join().map_err(|_| RunError::Died("meter"));
     match dashboard.map(JoinHandle::join) {
         // It decides nothing and keeps nothing: the run was none the worse for it.
         Some(Ok(Err(error))) => error!(%error, "the dashboard broke off"),
@@ -363,8 +380,8 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     if let Some(name) = report.abandoned_by {
         return Err(RunError::Died(name));
     }
-    let turn_lengths = turn_lengths?;
-    Ok(Outcome { run_id, report, turn_lengths, pinning, records, tally, captured })
+    let latency = latency?;
+    Ok(Outcome { run_id, report, latency, pinning, records, tally, captured })
 }
 
 fn tell_recovery(recovery: &crate::persistence::Recovery) {

@@ -6,6 +6,7 @@ pub mod config;
 pub mod event;
 pub mod hard_stop;
 pub mod ids;
+pub mod latency;
 pub mod market;
 pub mod note;
 pub mod num;

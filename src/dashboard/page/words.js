@@ -17,7 +17,7 @@ const CHECKS = {
   NotReady: "not ready",
   MaxPositionPerMarket: "limit of the market",
   MaxPositionTotal: "limit of the total",
-  MaxConcurrentPositions: "too many positions",
+  MaxConcurrentPositions: "position count",
   AlreadyHasPosition: "already held",
   PendingOrderExists: "order under way",
   BudgetExhausted: "budget used up",

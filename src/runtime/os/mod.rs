@@ -11,7 +11,7 @@ mod lock;
 mod signals;
 mod token;
 
-pub use self::clock::Clock;
+pub use self::clock::{Clock, ticks, ticks_between};
 pub use self::cores::{Pinning, pin};
 pub use self::dump::forbid_core_files;
 pub use self::entropy::{EntropyError, entropy};
