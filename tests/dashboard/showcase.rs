@@ -21,10 +21,10 @@ fn at(ms: u64) -> Now {
 
 /// An engine that watches so many markets.
 fn watching(markets: u32) -> Engine {
-    let one = Info::two_markets().universe().markets[0].clone();
+    let one = Info::two_markets().universe().markets[0];
     let markets = (0..markets)
         .map(|n| {
-            let mut market = one.clone();
+            let mut market = one;
             market.coin = Coin::new(&format!("tst:M{n}")).expect("a name");
             market.asset = AssetId(110_000 + n);
             market
