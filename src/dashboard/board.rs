@@ -222,3 +222,90 @@ pub(super) fn counters(shot: &Snapshot) -> impl Iterator<Item = (&'static str, u
     ]
     .into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::Patience;
+    use crate::types::note::LinkState;
+
+    fn board(update_interval: Nanos) -> Board {
+        let facts = Facts {
+            mode: Mode::Observation,
+            version: String::new(),
+            run_id: String::new(),
+            exit_reserve: 0,
+            update_interval,
+            frame_patience: Nanos::from_secs(30),
+            max_pages: 1,
+            patience: Patience::default(),
+        };
+        Board::new(facts, false)
+    }
+
+    fn shot(frames: u64) -> Snapshot {
+        let status = Status { frames, md_ready: true, link: LinkState::Live, ..Status::default() };
+        Snapshot { status, ..Snapshot::default() }
+    }
+
+    fn at(ms: u64) -> Mono {
+        Mono(Nanos::from_millis(ms).0)
+    }
+
+    #[test]
+    fn a_loop_may_be_silent_for_two_seconds_and_a_link_as_long_as_told() {
+        let mut board = board(Nanos::from_millis(100));
+        board.take_snapshot(at(1_000), &shot(5));
+        assert_eq!(board.health(at(3_000)), Ok(()));
+        let past = Mono(at(3_000).0 + 1);
+        assert_eq!(board.health(past), Err("the loop does not turn"));
+        // It turns on, and hears nothing more.
+        board.take_snapshot(at(31_000), &shot(5));
+        assert_eq!((board.health(at(31_000)), board.ready(at(31_000))), (Ok(()), Ok(())));
+        let past = Mono(at(31_000).0 + 1);
+        assert_eq!(board.health(past), Err("no frames arrive"));
+        board.take_snapshot(past, &shot(6));
+        assert_eq!(board.health(past), Ok(()));
+    }
+
+    #[test]
+    fn where_snapshots_are_rare_five_of_them_may_be_missing() {
+        let mut board = board(Nanos::from_secs(4));
+        board.take_snapshot(at(0), &shot(1));
+        assert_eq!(board.health(at(20_000)), Ok(()));
+        assert_eq!(board.health(Mono(at(20_000).0 + 1)), Err("the loop does not turn"));
+    }
+
+    #[test]
+    fn an_update_is_due_after_its_interval_and_a_sign_of_life_each_second() {
+        let mut board = board(Nanos::from_millis(100));
+        assert_eq!(board.update(at(5_000)), None, "nothing was shown yet");
+        board.take_snapshot(at(5_000), &shot(1));
+        assert!(board.update(at(5_000)).is_some());
+        board.take_snapshot(at(5_050), &shot(2));
+        assert_eq!(board.update(at(5_099)), None);
+        assert!(board.update(at(5_100)).is_some(), "something changed");
+        board.take_snapshot(at(5_200), &shot(2));
+        assert_eq!(board.update(at(6_099)), None, "nothing did");
+        assert!(board.update(at(6_100)).is_some());
+    }
+
+    #[test]
+    fn signs_of_life_do_not_wait_for_a_long_interval() {
+        let mut board = board(Nanos::from_secs(60));
+        board.take_snapshot(at(5_000), &shot(1));
+        assert!(board.update(at(5_000)).is_some());
+        board.take_snapshot(at(5_500), &shot(2));
+        assert_eq!(board.update(at(5_999)), None);
+        assert!(board.update(at(6_000)).is_some());
+    }
+
+    #[test]
+    fn rows_are_kept_up_to_a_bound_the_latest_of_them() {
+        let mut rows = VecDeque::new();
+        for row in 0..KEPT + 3 {
+            keep(&mut rows, row);
+        }
+        assert_eq!((rows.len(), rows.front(), rows.back()), (KEPT, Some(&3), Some(&(KEPT + 2))));
+    }
+}

@@ -63,6 +63,11 @@ impl Front {
         Ok(Some(Self { listener, token }))
     }
 
+    /// Where it is.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
     /// Starts it, and says where it is. The sender takes lengths of stages.
     pub fn start(
         self,
@@ -70,7 +75,7 @@ impl Front {
         run_id: &str,
         audience: Audience,
     ) -> io::Result<(JoinHandle<io::Result<()>>, Measurements)> {
-        let address = self.listener.local_addr()?;
+        let address = self.address()?;
         let websocket = &config.websocket;
         let patience = websocket.silence_ping.0.saturating_add(websocket.pong_timeout.0);
         let facts = Facts {

@@ -6,6 +6,7 @@
 mod abuse;
 mod api;
 mod control;
+mod front;
 mod grafana;
 mod harness;
 mod health;

@@ -4,6 +4,7 @@
 mod store_rows;
 
 mod bad_input;
+mod dashboard;
 mod disk;
 mod funded;
 mod harness;
