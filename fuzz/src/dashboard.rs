@@ -28,7 +28,7 @@ pub fn run(input: &[u8]) {
     let mut lines = input.split(|byte| *byte == b'\n');
     let mut next = || lines.next().unwrap_or_default();
     let asked = Asked { host: next(), origin: next(), authorization: next(), protocol: next() };
-    if asked.can_be_sent() {
+    if input.contains(&b'\n') && asked.can_be_sent() {
         asked.of_this_machine();
         asked.of_others();
     }
