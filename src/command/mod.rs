@@ -10,6 +10,7 @@ mod run;
 mod simulate;
 mod summary;
 mod venue;
+mod why;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ Before trading:
   hip3 preflight               is the venue, the account and the key as trading needs them?
   hip3 release --reason all    lets a stopped engine trade again
 
+Afterwards:
+  hip3 why --market xyz:NVDA --at 14:31:05    why there was an order then, or none
+
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or config, 3 preflight says no-go,
 4 stopped by HardStop.";
 
@@ -58,6 +62,7 @@ enum Command {
     Preflight(preflight::Preflight),
     Release(release::Release),
     Replay(replay::Replay),
+    Why(why::Why),
     Simulate(simulate::Simulate),
 }
 
@@ -133,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Preflight(args) => args.run(),
         Command::Release(args) => args.run(),
         Command::Replay(args) => args.run(),
+        Command::Why(args) => args.run(),
         Command::Simulate(args) => args.run(),
     };
     match done {

@@ -12,3 +12,4 @@ mod kills_in_trading;
 mod mid_position;
 mod replay;
 mod trading;
+mod why;
