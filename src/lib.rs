@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! types ← feed ← risk, detector, position ← executor ← engine ← runtime ← command ← main
-//!   ↑ cold threads: account, persistence, telemetry      ↑ venue (the simulated exchange)
+//!   ↑ cold threads: account, alerts, persistence, telemetry   ↑ venue (the simulated exchange)
 //! ```
 //!
 //! [`simulation`] drives [`engine`] and [`venue`] in virtual time, with everything that can go wrong.
@@ -13,6 +13,7 @@
 //! `tests/scenarios.rs` (the behavior).
 
 pub mod account;
+pub mod alerts;
 pub mod command;
 pub mod detector;
 pub mod engine;

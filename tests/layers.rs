@@ -13,7 +13,7 @@ use std::path::Path as FilePath;
 use layers::source::{Path, Token, paths, tokens};
 
 /// What a room may see of the others, beside itself.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("types", &[]),
     // The stages, in the data's way. `risk`, `detector` and `position` are siblings and do not see
     // each other.
@@ -25,11 +25,15 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("engine", &["types", "feed", "risk", "detector", "position", "executor"]),
     // Cold rooms.
     ("account", &["types"]),
+    ("alerts", &["types"]),
     ("persistence", &["types"]),
     ("telemetry", &["types"]),
     // The other side of the wire shares nothing with ours but the words.
     ("venue", &["types"]),
-    ("runtime", &["types", "feed", "executor", "engine", "account", "persistence", "telemetry"]),
+    (
+        "runtime",
+        &["types", "feed", "executor", "engine", "account", "alerts", "persistence", "telemetry"],
+    ),
     // The one room that drives both sides of the wire.
     ("simulation", &["types", "executor", "engine", "account", "persistence", "venue", "runtime"]),
     (
@@ -43,6 +47,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "executor",
             "engine",
             "account",
+            "alerts",
             "persistence",
             "telemetry",
             "venue",
@@ -64,7 +69,7 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("mio", &["runtime", "venue/tcp"]),
     ("rustls", &["runtime"]),
     ("webpki_roots", &["runtime/link"]),
-    ("ureq", &["account"]),
+    ("ureq", &["account", "alerts/post"]),
     ("quanta", &["runtime/os"]),
     ("core_affinity", &["runtime/os"]),
     ("signal_hook", &["runtime/os"]),
@@ -73,7 +78,7 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("rustix", &["persistence", "runtime/os"]),
     ("secp256k1", &["executor/signer"]),
     ("sha3", &["executor/signer", "venue"]),
-    ("zeroize", &["executor/signer", "runtime/os"]),
+    ("zeroize", &["executor/signer", "runtime/os", "alerts/address"]),
     ("getrandom", &["runtime"]),
     // The venue checks our signatures and our packing by other means than those that made them.
     ("k256", &["venue"]),

@@ -1,5 +1,6 @@
 //! The commands: one file each, registered in one table.
 
+mod alert;
 mod books;
 mod check;
 mod demo;
@@ -43,6 +44,7 @@ Start here:
 
 Before trading:
   hip3 preflight               is the venue, the account and the key as trading needs them?
+  hip3 alert                   sends one test alert, and says whether it was taken
   hip3 release --reason all    lets a stopped engine trade again
 
 Afterwards:
@@ -63,6 +65,7 @@ enum Command {
     Release(release::Release),
     Replay(replay::Replay),
     Why(why::Why),
+    Alert(alert::Alert),
     Simulate(simulate::Simulate),
 }
 
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Release(args) => args.run(),
         Command::Replay(args) => args.run(),
         Command::Why(args) => args.run(),
+        Command::Alert(args) => args.run(),
         Command::Simulate(args) => args.run(),
     };
     match done {
@@ -182,7 +186,9 @@ fn duration(text: &str) -> Result<Nanos, String> {
 fn run_live(config: &Config, options: Options) -> Result<Outcome, Failure> {
     host::run(config, options, &log_to_stderr(config)?).map_err(|error| match error {
         RunError::Wallet(WalletError::Lock(_)) => Failure::runtime(error),
-        RunError::CaptureExists(_) | RunError::Wallet(_) => Failure::usage(error),
+        RunError::CaptureExists(_) | RunError::Wallet(_) | RunError::Alerts(_) => {
+            Failure::usage(error)
+        }
         error => Failure::runtime(error),
     })
 }

@@ -3,6 +3,7 @@
 #[path = "../store_rows/mod.rs"]
 mod store_rows;
 
+mod alerts;
 mod bad_input;
 mod disk;
 mod funded;
