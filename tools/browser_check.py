@@ -387,7 +387,6 @@ def filtering_works(visit):
 
 def keys_work(visit):
     page = visit.page
-    selected = lambda: page.get_attribute("#market-body tr[aria-selected=true] ~ tr", "tabindex")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("m")
     page.keyboard.press("Home")
@@ -400,7 +399,6 @@ def keys_work(visit):
     expect(visit.text("#chart-title") == focused(), "the chart shows another market")
     expect(page.locator("#market-body tr[aria-selected=true]").count() == 1, "more than one is selected")
     expect(page.locator("#market-body tr[tabindex='0']").count() == 1, "more than one row can be tabbed to")
-    expect(selected() in (None, "-1"), "roving")
     page.keyboard.press("End")
     expect(focused() == coins[-1], f"End leads to {focused()}")
     page.keyboard.press("Enter")
@@ -638,7 +636,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--binary", default="target/release/hip3")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("target/screenshots"))
-    parser.add_argument("--duration", type=int, default=90, help="seconds that each demo may last")
+    parser.add_argument("--duration", type=int, default=180, help="seconds that a demo may last; it is ended when all is seen")
     parser.add_argument("--url", help="http://127.0.0.1:PORT of a dashboard that runs already")
     parser.add_argument("--token", type=pathlib.Path, help="with --url: the file of its token")
     args = parser.parse_args()

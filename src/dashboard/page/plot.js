@@ -4,7 +4,7 @@
 import { timeOfDay } from "./format.js";
 import { passed } from "./words.js";
 
-export const MARGIN = { top: 10, right: 66, bottom: 20, left: 6 };
+const MARGIN = { top: 10, right: 66, bottom: 20, left: 6 };
 const LEAST_RANGE_BPS = 4; // So that a calm market does not look like a wild one.
 
 /** The least of 1, 2 and 5 times a power of ten that is no less than this. */

@@ -32,7 +32,7 @@ function ofBefore(value, before) {
 /** Each step as a bar, and as a share of the step before. */
 export class Funnel {
   constructor() {
-    const label = (text) => el("th", { scope: "col", class: "sr-head" }, text);
+    const label = (text) => el("th", { scope: "col" }, text);
     this.body = el("tbody");
     $("funnel").append(el("thead", { class: "sr" }, el("tr", {}, label("Step"), label("Bar"), label("Count"), label("Of the step before"))), this.body);
     this.rows = STEPS.map(([key, text, title]) => {
