@@ -24,10 +24,12 @@ use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
 use crate::types::ids::{Coin, MarketId, Sample};
+use crate::types::latency::Mark;
 use crate::types::market::{MarketSpec, Universe, UserFees};
 use crate::types::note::{LinkState, Note, Status};
 use crate::types::num::Szi;
 use crate::types::record::{CrossEnd, Decision, GapCause, GapRow, Gate, Mode, Row};
+use crate::types::snapshot::{MarketShot, MarketState, PositionShot};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 use self::trader::Trader;
@@ -49,6 +51,8 @@ const COMPLAINT_INTERVAL: Nanos = Nanos::from_secs(60);
 struct Watch {
     /// The first gate that blocks, as last told.
     gate: Option<Gate>,
+    /// Since when.
+    gate_since: Mono,
     near_cap: bool,
     /// What came on this link.
     has_bbo: bool,
@@ -60,6 +64,23 @@ struct Watch {
 impl Watch {
     fn has_data(&self) -> bool {
         self.has_bbo && self.has_ctx
+    }
+
+    fn state(&self) -> MarketState {
+        match self {
+            Watch { halted: true, .. } => MarketState::Halted,
+            Watch { set_aside: true, .. } => MarketState::SetAside,
+            watch if watch.has_data() => MarketState::Live,
+            _ => MarketState::Waiting,
+        }
+    }
+
+    /// Adds to the gate that blocks how long it has.
+    fn count_blocked(&self, now: Mono, blocked: &mut [Nanos; Gate::ALL.len()]) {
+        if let Some(gate) = self.gate {
+            let sum = &mut blocked[gate as usize];
+            sum.0 = sum.0.saturating_add(now.since(self.gate_since).0);
+        }
     }
 }
 
@@ -280,8 +301,14 @@ impl Engine {
                     .max_ctx_age
                     .is_none_or(|max| market.ctx_age(now).is_some_and(|age| age <= max))
         };
+        let mut gate_blocked = self.status.gate_blocked;
+        for watch in &self.watches {
+            watch.count_blocked(now, &mut gate_blocked);
+        }
         Status {
             markets: self.markets.len() as u32,
+            md_ready: self.readiness == Readiness::Ready,
+            gate_blocked,
             live: self.markets.iter().zip(&self.watches).filter(|pair| fresh(*pair)).count() as u32,
             blocked: self.watches.iter().filter(|watch| watch.gate.is_some()).count() as u32,
             link: self.session.link_state(),
@@ -294,6 +321,43 @@ impl Engine {
     /// The markets watched, by [`MarketId`].
     pub fn markets(&self) -> &[Market] {
         &self.markets
+    }
+
+    /// Shows the markets from `from` on, at most `most`, in their order.
+    pub fn show_markets(&self, from: usize, most: usize, out: &mut Vec<MarketShot>) {
+        let held = self.markets.iter().zip(&self.watches).enumerate();
+        for (index, (market, watch)) in held.skip(from).take(most) {
+            let bbo = market.bbo.map(|held| held.value);
+            out.push(MarketShot {
+                coin: market.spec.coin,
+                asset: market.spec.asset,
+                bid: bbo.and_then(|bbo| bbo.bid),
+                ask: bbo.and_then(|bbo| bbo.ask),
+                oracle: market.oracle(),
+                mark: market.mark(),
+                spread: market.spread,
+                cost: self.detector.cost(MarketId(index as u16)).map(|cost| cost.total),
+                bbo_at: market.bbo.map(|held| held.received_at),
+                ctx_at: market.ctx.map(|held| held.received_at),
+                gate: watch.gate,
+                state: watch.state(),
+            });
+        }
+    }
+
+    /// Shows what is held.
+    pub fn show_positions(&self, now: Mono, out: &mut Vec<PositionShot>) {
+        let held = self.trader.iter().flat_map(|trader| trader.positions.iter_open());
+        out.extend(held.filter_map(|(id, position)| {
+            let market = self.markets.get(id.index())?;
+            Some(PositionShot {
+                coin: market.spec.coin,
+                szi: position.szi,
+                entry: position.entry_px(),
+                mark: market.mark(),
+                held: position.held_for(now),
+            })
+        }));
     }
 
     /// What the orders that are over went through: from which state to which.
@@ -394,6 +458,7 @@ impl Engine {
         });
         for (market, watch) in self.markets.iter_mut().zip(&mut self.watches) {
             market.forget_link();
+            watch.count_blocked(now.mono, &mut self.status.gate_blocked);
             // Who had nothing to say before holds up nobody after the reconnect.
             let set_aside = watch.set_aside || watch.halted;
             *watch = Watch { halted: watch.halted, set_aside, ..Watch::default() };
@@ -413,6 +478,7 @@ impl Engine {
         self.received(now, frame.len());
         match self.decoder.decode(frame) {
             Ok(Message::Bbo { market, bbo }) => {
+                out.watch.mark(Mark::Parsed);
                 self.status.bbo += 1;
                 if let Some(trader) = &mut self.trader {
                     trader.on_venue_time(now, bbo.time, out);
@@ -424,6 +490,7 @@ impl Engine {
                 }
             }
             Ok(Message::Ctx { market, ctx }) => {
+                out.watch.mark(Mark::Parsed);
                 self.status.ctx += 1;
                 self.note_data(now, Subscription::Ctx(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
@@ -432,6 +499,7 @@ impl Engine {
                 }
             }
             Ok(Message::Ack { subscribed: true, subscription: Some(subscription) }) => {
+                self.status.acks += 1;
                 self.session.on_ack(now.mono, subscription, out);
                 if let Some(trader) = &mut self.trader {
                     trader.on_ack(subscription);
@@ -443,10 +511,14 @@ impl Engine {
                 | Message::UserEvent(_)
                 | Message::Post { .. }),
             ) => match &mut self.trader {
-                Some(trader) => trader.on_message(now, &message, &self.markets, out),
+                Some(trader) => {
+                    *account_channel(&mut self.status, &message) += 1;
+                    trader.on_message(now, &message, &self.markets, out);
+                }
                 None => self.status.ignored += 1,
             },
-            Ok(Message::Ack { .. } | Message::Pong) => {}
+            Ok(Message::Ack { .. }) => self.status.acks += 1,
+            Ok(Message::Pong) => self.status.pongs += 1,
             Ok(Message::VenueError(text)) => {
                 let text = Sample::of(text);
                 self.status.venue_errors += 1;
@@ -549,7 +621,8 @@ impl Engine {
         let coin = market.spec.coin;
         let gate = assessment.blocked.map(|(gate, _)| gate);
         if watch.gate != gate {
-            watch.gate = gate;
+            watch.count_blocked(now.mono, &mut self.status.gate_blocked);
+            (watch.gate, watch.gate_since) = (gate, now.mono);
             if let Some(gate) = gate {
                 self.status.gate_blocks[gate as usize] += 1;
             }
@@ -561,6 +634,7 @@ impl Engine {
         watch.near_cap = assessment.near_cap;
         tell_halt(market, watch, out);
         self.with_world(now, out, |detector, world| detector.on_market(world, id, news));
+        out.watch.mark(Mark::Decided);
     }
 
     fn on_universe(&mut self, now: Now, universe: &Universe, out: &mut Actions) {
@@ -693,6 +767,17 @@ impl Engine {
         }
         self.stopped = true;
         out.push(Action::Stopped);
+    }
+}
+
+/// The counter of an account's channel.
+fn account_channel<'a>(status: &'a mut Status, message: &Message<'_>) -> &'a mut u64 {
+    match message {
+        Message::OrderUpdates { .. } => &mut status.order_updates,
+        Message::Fills { .. } => &mut status.user_fills,
+        Message::UserEvent(_) => &mut status.user_events,
+        Message::Post { .. } => &mut status.posts,
+        _ => &mut status.ignored,
     }
 }
 

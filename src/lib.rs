@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! types ← feed ← risk, detector, position ← executor ← engine ← runtime ← command ← main
-//!   ↑ cold threads: account, alerts, persistence, telemetry   ↑ venue (the simulated exchange)
+//!   ↑ cold threads: account, alerts, dashboard, persistence, telemetry   ↑ venue (simulated exchange)
 //! ```
 //!
 //! [`simulation`] drives [`engine`] and [`venue`] in virtual time, with everything that can go wrong.
@@ -15,6 +15,7 @@
 pub mod account;
 pub mod alerts;
 pub mod command;
+pub mod dashboard;
 pub mod detector;
 pub mod engine;
 pub mod executor;

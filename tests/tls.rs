@@ -19,6 +19,7 @@ use hip3::executor::signer::Key;
 use hip3::runtime::host::{Options, Outcome, run};
 use hip3::telemetry::{self, Screen};
 use hip3::types::config::{Config, Core, LogLevel, Network};
+use hip3::types::latency::Stage;
 use hip3::types::num::{Bps, Rate, Usd};
 use hip3::types::record::Mode;
 use hip3::types::time::{Nanos, VenueMs};
@@ -206,6 +207,8 @@ fn config(front: &Front, dir: &Path) -> Config {
     config.mark_regression.enabled = false;
     config.time_stop.threshold = Nanos::from_millis(500);
     config.persistence.data_dir = dir.join("signals");
+    config.dashboard.bind.set_port(0);
+    config.telemetry.latency_dir = dir.join("latency");
     config.runtime.busy_poll = false;
     config.runtime.hot_core = Core::None;
     config.runtime.cold_core = Core::None;
@@ -236,13 +239,21 @@ fn orders_go_over_tls_and_the_books_agree() {
         authority: Some(authority.der()),
         ..Options::default()
     };
-    let Outcome { report, turn_lengths, .. } = run(&config, options, &SCREEN).unwrap();
+    let Outcome { report, latency, .. } = run(&config, options, &SCREEN).unwrap();
     let (ours, books) = (report.status.trading, books(&server));
     assert!(ours.trades.iter().sum::<u64>() >= 1, "it traded: {ours:?}");
     assert_eq!((ours.positions, ours.fills), (0, books.fills), "{books:?}");
     assert_eq!(books.positions, []);
     assert_eq!((ours.gross, ours.fees), (books.closed_pnl, books.fees));
-    assert!(turn_lengths.overall.count > 0, "and its turns were measured");
+    let on_the_way = [Stage::Parse, Stage::Decide, Stage::Sign, Stage::Send, Stage::TickToOrder];
+    for stage in [&on_the_way[..], &[Stage::RingLag, Stage::OrderRtt, Stage::Turn]].concat() {
+        assert!(latency.of(stage).count > 0, "{} was measured", stage.name());
+    }
+    let dump = std::fs::read_dir(dir.path().join("latency")).unwrap().next().unwrap().unwrap();
+    let (dumped, broken) = telemetry::dumps::read(&dump.path()).unwrap();
+    let turns = dumped.iter().filter(|one| one.tag.as_deref() == Some("turn"));
+    let counted: u64 = turns.map(|one| one.counts.len()).sum();
+    assert_eq!((counted, broken), (latency.of(Stage::Turn).count, 0), "and dumped");
     assert!(front.connections() >= 2, "the socket and REST");
     assert!(!front.heard.lock().unwrap().is_empty(), "nobody else knows where the venue is");
 }

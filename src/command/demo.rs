@@ -1,11 +1,12 @@
 //! `hip3 demo`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::venue::Market;
 use crate::command::{Failure, ModeArg, books, duration, print, run_live, summary, verdict};
 use crate::executor::signer::{Address, Key};
 use crate::runtime::host::Options;
+use crate::runtime::os;
 use crate::runtime::wallet::throwaway_key;
 use crate::types::config::{self, Config, Network};
 use crate::types::num::{Rate, Usd};
@@ -14,6 +15,8 @@ use crate::venue::tcp::Server;
 use crate::venue::{AccountSettings, Settings};
 use clap::Args;
 
+/// The file of the dashboard's token, beside the records.
+const TOKEN: &str = "dashboard.token";
 /// What the made-up account has.
 const DEPOSIT: Usd = Usd::from_units(1_000 * 1_000_000);
 
@@ -69,15 +72,22 @@ impl Demo {
         }
         let server = Server::start(settings, 0).map_err(Failure::runtime)?;
         point_at(&mut config, &server, dex);
+        if config.telemetry.latency_dir == Config::default().telemetry.latency_dir {
+            // What is measured against a made-up venue does not lie with the real.
+            config.telemetry.latency_dir = self.data_dir.with_file_name("latency");
+        }
         config.persistence.data_dir = self.data_dir;
         // Short runs should show their files while they last.
         config.persistence.flush_interval =
             config.persistence.flush_interval.min(Nanos::from_secs(5));
         config.runtime.busy_poll = self.busy_poll;
+        if trading && config.dashboard.enabled && config.dashboard.token_file.is_none() {
+            config.dashboard.token_file = Some(make_token(&config.persistence.data_dir)?);
+        }
         let account = trader.account;
         let key = trading.then_some(trader.key);
         let (duration, capture) = (Some(self.duration), self.capture);
-        let options = Options { duration, capture, key, ..Options::default() };
+        let options = Options { duration, capture, key, any_port: true, ..Options::default() };
         let outcome = run_live(&config, options)?;
         let compared = match trading {
             true => {
@@ -102,6 +112,14 @@ impl Demo {
     }
 }
 
+/// Makes the token that halts, releases and flattens from the dashboard, and says where it lies.
+fn make_token(data_dir: &Path) -> Result<PathBuf, Failure> {
+    let path = data_dir.join(TOKEN);
+    std::fs::create_dir_all(data_dir).map_err(Failure::runtime)?;
+    os::make_token(&path).map_err(Failure::runtime)?;
+    Ok(path)
+}
+
 /// An account that exists in this run alone, and the key of its agent.
 struct Trader {
     account: Address,
@@ -109,7 +127,7 @@ struct Trader {
 }
 
 impl Trader {
-    fn new() -> Result<Self, crate::runtime::os::EntropyError> {
+    fn new() -> Result<Self, os::EntropyError> {
         // The account's own key is thrown away at once: its agent signs for it.
         Ok(Self { account: throwaway_key()?.address(), key: throwaway_key()? })
     }

@@ -4,6 +4,7 @@ mod alert;
 mod books;
 mod check;
 mod demo;
+mod latency;
 mod preflight;
 mod release;
 mod replay;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::runtime::front::FrontError;
 use crate::runtime::host::{self, Options, Outcome, RunError};
 use crate::runtime::wallet::WalletError;
 use crate::telemetry::{self, Screen};
@@ -63,6 +65,7 @@ enum Command {
     Check(check::Check),
     Preflight(preflight::Preflight),
     Release(release::Release),
+    Latency(latency::Latency),
     Replay(replay::Replay),
     Why(why::Why),
     Alert(alert::Alert),
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => args.run(),
         Command::Preflight(args) => args.run(),
         Command::Release(args) => args.run(),
+        Command::Latency(args) => args.run(),
         Command::Replay(args) => args.run(),
         Command::Why(args) => args.run(),
         Command::Alert(args) => args.run(),
@@ -186,9 +190,10 @@ fn duration(text: &str) -> Result<Nanos, String> {
 fn run_live(config: &Config, options: Options) -> Result<Outcome, Failure> {
     host::run(config, options, &log_to_stderr(config)?).map_err(|error| match error {
         RunError::Wallet(WalletError::Lock(_)) => Failure::runtime(error),
-        RunError::CaptureExists(_) | RunError::Wallet(_) | RunError::Alerts(_) => {
-            Failure::usage(error)
-        }
+        RunError::CaptureExists(_)
+        | RunError::Wallet(_)
+        | RunError::Alerts(_)
+        | RunError::Dashboard(FrontError::Token(_)) => Failure::usage(error),
         error => Failure::runtime(error),
     })
 }

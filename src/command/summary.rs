@@ -5,10 +5,12 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::runtime::host::Outcome;
-use crate::runtime::meter::{Figures, Interval, Measured};
+use crate::runtime::meter::{Interval, Measured};
 use crate::runtime::tally::{MarketTally, Tally};
+use crate::types::latency::Stage;
 use crate::types::note::Status;
 use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
+use crate::types::snapshot::Figures;
 use crate::types::time::Nanos;
 
 mod trading;
@@ -29,13 +31,13 @@ pub(crate) fn of_run(outcome: &Outcome) -> String {
         report.longest_turn.as_micros(),
         outcome.pinning,
     );
-    write_turns(&mut text, &outcome.turn_lengths);
     write_figures(&mut text, &report.status, seconds);
     let (rows, notes) = (outcome.records.rows_dropped, report.notes_lost);
     if rows + notes > 0 {
         let _ =
             writeln!(text, "  LOST      {rows} rows that the disk did not take, {notes} log notes");
     }
+    write_latency(&mut text, &outcome.latency);
     write_markets(&mut text, &outcome.tally);
     trading::write_markets(&mut text, &outcome.tally);
     write_files(&mut text, &outcome.records.files);
@@ -53,7 +55,8 @@ pub(crate) fn of_run_as_json(outcome: &Outcome) -> serde_json::Value {
     summary["seconds"] = json!(report.lasted.0 as f64 / 1e9);
     summary["turns"] = json!(report.turns);
     summary["longest_turn_us"] = json!(report.longest_turn.as_micros());
-    summary["turn_lengths"] = turns_as_json(&outcome.turn_lengths);
+    summary["turn_lengths"] = turns_as_json(&outcome.latency);
+    summary["latency"] = latency_as_json(&outcome.latency);
     summary["captured_lines"] = json!(outcome.captured.as_ref().and_then(|c| c.as_ref().ok()));
     summary["rows_dropped"] = json!(outcome.records.rows_dropped);
     summary["notes_lost"] = json!(report.notes_lost);
@@ -66,31 +69,58 @@ pub(crate) fn of_run_as_json(outcome: &Outcome) -> serde_json::Value {
     summary
 }
 
-fn write_turns(text: &mut String, turns: &Measured) {
-    let us = |span: Nanos| span.0 as f64 / 1e3;
-    let Figures { count, p50, p99, p999, max } = turns.overall;
-    let (p50, p99, p999, max) = (us(p50), us(p99), us(p999), us(max));
+/// How long the stages took, as a table.
+fn write_latency(text: &mut String, latency: &Measured) {
+    if latency.stages.is_empty() {
+        return;
+    }
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "  turns     {count} that handled something: p50 {p50:.1} µs, p99 {p99:.1} µs, \
-         p99.9 {p999:.1} µs, longest {max:.1} µs",
+        "\n  {:<14}{:>12}{:>12}{:>12}{:>12}{:>12}",
+        "latency", "count", "p50", "p99", "p99.9", "longest"
     );
+    for (stage, figures) in &latency.stages {
+        let Figures { count, p50, p99, p999, max } = *figures;
+        let [p50, p99, p999, max] = [p50, p99, p999, max].map(span);
+        let _ = writeln!(
+            text,
+            "    {:<12}{count:>12}{p50:>12}{p99:>12}{p999:>12}{max:>12}",
+            stage.name()
+        );
+    }
 }
 
-fn turns_as_json(turns: &Measured) -> serde_json::Value {
-    let figures = |figures: &Figures| {
-        let Figures { count, p50, p99, p999, max } = figures;
-        json!({"count": count, "p50_ns": p50, "p99_ns": p99, "p99_9_ns": p999, "max_ns": max})
-    };
+/// A length of time with three digits or so.
+pub(super) fn span(span: Nanos) -> String {
+    match span.0 {
+        ns @ 0..1_000 => format!("{ns} ns"),
+        ns @ 1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
+        ns @ 1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        ns => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+/// The figures of a stage as JSON.
+pub(super) fn figures_as_json(figures: &Figures) -> serde_json::Value {
+    let Figures { count, p50, p99, p999, max } = figures;
+    json!({"count": count, "p50_ns": p50, "p99_ns": p99, "p99_9_ns": p999, "max_ns": max})
+}
+
+fn latency_as_json(latency: &Measured) -> serde_json::Value {
+    latency.stages.iter().map(|(stage, f)| (stage.name().to_owned(), figures_as_json(f))).collect()
+}
+
+/// Turns, all and over time.
+fn turns_as_json(latency: &Measured) -> serde_json::Value {
     let interval = |interval: &Interval| {
-        let mut told = figures(&interval.figures);
+        let mut told = figures_as_json(&interval.figures);
         told["from_s"] = json!(interval.from.0 as f64 / 1e9);
         told["to_s"] = json!(interval.to.0 as f64 / 1e9);
         told
     };
-    let mut told = figures(&turns.overall);
-    told["intervals"] = turns.intervals.iter().map(interval).collect();
+    let mut told = figures_as_json(&latency.of(Stage::Turn));
+    told["intervals"] = latency.turns.iter().map(interval).collect();
     told
 }
 

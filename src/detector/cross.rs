@@ -104,6 +104,11 @@ impl Detector {
         self.slots[market.index()].cost = cost;
     }
 
+    /// What an edge has to pay for in `market`, if it can be told.
+    pub fn cost(&self, market: MarketId) -> Option<Cost> {
+        self.slots.get(market.index())?.cost
+    }
+
     /// When [`Detector::on_time`] has something to do.
     pub fn next_due(&self) -> Mono {
         self.timers.next_due()

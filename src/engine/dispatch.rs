@@ -9,6 +9,7 @@ use crate::feed::market::Market;
 use crate::feed::session::Session;
 use crate::types::config;
 use crate::types::event::Actions;
+use crate::types::latency::Mark;
 use crate::types::note::Note;
 use crate::types::order::{Order, Purpose};
 use crate::types::time::{Nanos, Now, Wall};
@@ -92,9 +93,11 @@ impl Trader {
             expires = expires.plus(Nanos::from_millis(behind));
         }
         let action = encode::Action::Orders(&batch);
+        out.watch.mark(Mark::SignBegan);
         let sent = session.may_send(now.mono, keep)
             && match self.post(now, &action, Some(expires), out) {
                 Some((post, nonce)) => {
+                    out.watch.mark(Mark::Signed);
                     self.budget.spend(now.mono, kind, batch.len() as u32, post);
                     for (id, order) in ids.iter().zip(&batch) {
                         self.orders.sent(now, *id, nonce, post, expires);

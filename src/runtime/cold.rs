@@ -11,8 +11,11 @@ use crate::account;
 use crate::alerts::{Bell, News};
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
+use crate::runtime::meter::Meter;
+use crate::runtime::os::{Clock, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
 use crate::types::account::AccountState;
+use crate::types::latency::Stage;
 use crate::types::market::Universe;
 use crate::types::record::Row;
 use crate::types::time::{Nanos, VenueMs, Wall};
@@ -192,6 +195,35 @@ impl Watched {
     }
 }
 
+/// A row on its way to the recorder.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped {
+    /// It.
+    pub row: Row,
+    /// When it was pushed, by [`ticks`].
+    pub at: u64,
+}
+
+/// What measures how long rows lie in the ring.
+#[derive(Debug)]
+pub struct Lag<'a> {
+    /// Of [`Stage::RingLag`].
+    pub meter: Meter,
+    /// The meter's clock.
+    pub clock: &'a mut Clock,
+}
+
+/// What the recorder knows of the run that it records.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What is seen of the venue.
+    pub watched: &'a Watched,
+    /// Whether the hot thread has ended in order.
+    pub ended: &'a AtomicBool,
+    /// Who is told of trouble.
+    pub bell: &'a Bell,
+}
+
 /// The wall clock of the cold threads.
 pub fn wall_now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -200,15 +232,14 @@ pub fn wall_now() -> Wall {
 
 /// Stores rows until the hot thread is gone, and closes the files. `each` sees every row.
 ///
-/// Unless the hot thread has `ended` in order, the files are written but not closed, and there is
+/// Unless the hot thread of the `run` has ended in order, the files are written but not closed, and there is
 /// no summary: the next start then finds a run that was cut off, and says so.
 pub fn recorder(
     mut store: Store,
-    mut rows: Consumer<Row>,
+    mut rows: Consumer<Stamped>,
     flush_interval: Nanos,
-    watched: &Watched,
-    ended: &AtomicBool,
-    bell: &Bell,
+    run: &Run<'_>,
+    mut lag: Lag<'_>,
     mut each: impl FnMut(&Row),
 ) -> Result<Option<Summary>, StoreError> {
     // A row is visible within the interval: the flush itself takes some of it.
@@ -220,13 +251,15 @@ pub fn recorder(
         let closed = rows.is_closed();
         let mut taken = 0;
         while taken < BATCH
-            && let Some(row) = rows.pop()
+            && let Some(Stamped { row, at }) = rows.pop()
         {
+            lag.meter.record(Stage::RingLag, ticks_between(at, ticks()));
             store.append(&row);
             each(&row);
             taken += 1;
         }
-        store.alive(wall_now(), watched.markets(), watched.blind_since());
+        lag.meter.step(lag.clock.now().mono);
+        store.alive(wall_now(), run.watched.markets(), run.watched.blind_since());
         if taken > 0 {
             oldest.get_or_insert_with(Instant::now);
         }
@@ -240,16 +273,17 @@ pub fn recorder(
             // What failed waits for the next interval.
             oldest = (!report.errors.is_empty()).then(Instant::now);
         }
-        troubles = shout(&store, troubles, bell);
+        troubles = shout(&store, troubles, run.bell);
         let failing = store.health().failing;
         if failed && !failing {
             info!("records are stored again");
-            bell.ring(News::RecordsStored);
+            run.bell.ring(News::RecordsStored);
         }
         failed = failing;
         if taken == 0 {
             if closed {
-                if ended.load(Ordering::Acquire) {
+                lag.meter.finish(lag.clock.now().mono);
+                if run.ended.load(Ordering::Acquire) {
                     return store.close(wall_now()).map(Some);
                 }
                 store.flush(wall_now());

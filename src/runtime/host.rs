@@ -5,30 +5,34 @@ use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rustls::RootCertStore;
 use tracing::{error, info, warn};
 
 use crate::account;
-use crate::alerts::{Alerts, Bell, Ended, News, Sender};
+use crate::alerts::{Alerts, Ended, News, Sender};
 use crate::engine::Engine;
 use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
-use crate::runtime::cold::{AgentLook, Watched, desk, recorder};
-use crate::runtime::hot::{self, Hot, KeeperRings, Rings};
+use crate::runtime::cold::{AgentLook, Lag, Run, Watched, desk, recorder};
+use crate::runtime::front::{Front, FrontError};
+use crate::runtime::hot::{self, HOT_STAGES, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
-use crate::runtime::meter::{Measured, meter};
+use crate::runtime::meter::{Collector, Measured};
 use crate::runtime::os::{self, AlertUrlError, Clock, Pinning, Signals, load_alert_url, pin};
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
+use crate::runtime::showcase::showcase;
 use crate::runtime::tally::Tally;
 use crate::runtime::wallet::{Armed, Presigning, WalletError};
+use crate::telemetry::dumps::Dumps;
 use crate::telemetry::{self, Screen};
 use crate::types::config::{Config, Core};
 use crate::types::hard_stop::HardStop;
+use crate::types::latency::Stage;
 use crate::types::record::Mode;
 use crate::types::time::Nanos;
 
@@ -51,6 +55,8 @@ pub struct Options {
     /// Trust this authority (its certificate, DER) and nobody else, in place of the web's. No command
     /// line sets it: it is for venues that sign their own certificates, as tests have them.
     pub authority: Option<Vec<u8>>,
+    /// Serve the dashboard on any free port if its own is taken.
+    pub any_port: bool,
 }
 
 /// What a run was like.
@@ -60,8 +66,8 @@ pub struct Outcome {
     pub run_id: String,
     /// The loop.
     pub report: hot::Report,
-    /// How long the turns of the loop took that handled something.
-    pub turn_lengths: Measured,
+    /// How long the stages took.
+    pub latency: Measured,
     /// What became of the wish to pin the hot thread.
     pub pinning: Pinning,
     /// The files.
@@ -90,6 +96,9 @@ pub enum RunError {
     /// Alerts are wanted, and there is no URL to send them to. None is shown.
     #[error(transparent)]
     Alerts(#[from] AlertUrlError),
+    /// The dashboard's address or token.
+    #[error(transparent)]
+    Dashboard(#[from] FrontError),
     /// A capture is never written over another file.
     #[error("capture {0}: expected the name of a file that does not exist yet")]
     CaptureExists(PathBuf),
@@ -117,17 +126,17 @@ pub enum RunError {
 /// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`, and alerts to
 /// whom the config names.
 pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
-    if !config.alerts.enabled {
-        return run_ringing(config, options, screen, &Bell::silent());
-    }
-    let address = load_alert_url(&config.alerts)?;
-    info!(host = address.host(), "alerts are on");
-    let sender = Sender { run_id: String::new(), mode: config.mode, host: os::host_name() };
-    let alerts = Alerts::start(&config.alerts, address, sender)
-        .map_err(|source| RunError::System { doing: "start the alerts thread", source })?;
-    let bell = alerts.bell();
-    let outcome = run_ringing(config, options, screen, &bell);
-    bell.ring(News::Ended(ended(config.mode, &outcome)));
+    let mut alerts = match config.alerts.enabled {
+        true => {
+            let address = load_alert_url(&config.alerts)?;
+            info!(host = address.host(), "alerts are on");
+            let sender = Sender { run_id: String::new(), mode: config.mode, host: os::host_name() };
+            Alerts::new(&config.alerts, address, sender)
+        }
+        false => Alerts::off(),
+    };
+    let outcome = run_alerting(config, options, screen, &mut alerts);
+    alerts.bell().ring(News::Ended(ended(config.mode, &outcome)));
     alerts.finish();
     outcome
 }
@@ -145,12 +154,13 @@ fn ended(mode: Mode, outcome: &Result<Outcome, RunError>) -> Ended {
     }
 }
 
-fn run_ringing(
+fn run_alerting(
     config: &Config,
     options: Options,
     screen: &Screen,
-    bell: &Bell,
+    alerts: &mut Alerts,
 ) -> Result<Outcome, RunError> {
+    let bell = alerts.bell();
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
     let tls = match &options.authority {
@@ -169,6 +179,7 @@ fn run_ringing(
         Mode::Trading => Some(Armed::new(config, options.key)?),
         Mode::Observation => None,
     };
+    let front = Front::new(&config.dashboard, options.any_port)?;
     let mut clock = Clock::new();
     let began = clock.now().wall;
     let run_id = os::run_id(began, process::id());
@@ -214,7 +225,15 @@ fn run_ringing(
         }
         Mode::Trading | Mode::Observation => (None, None),
     };
-    let rings = Rings { rows, notes, statuses, requests, replies, keeper: keeper_rings };
+    let (shown, front) = match front {
+        Some(front) => {
+            let (showcase, audience) = showcase(config.dashboard.update_interval);
+            (Some(showcase), Some((front, audience)))
+        }
+        None => (None, None),
+    };
+    let rings =
+        Rings { rows, notes, statuses, requests, replies, keeper: keeper_rings, showcase: shown };
 
     info!(
         run_id,
@@ -245,7 +264,7 @@ fn run_ringing(
             }
             began_with = latch;
             if let Some(user) = &config.account.user_address {
-                agent_look = AgentLook::new(user, &armed.signer().to_string(), bell);
+                agent_look = AgentLook::new(user, &armed.signer().to_string(), &bell);
             }
             let Armed { wallet, presigning, lock, .. } = armed;
             let mut engine = Engine::trading(config, first_id, seed, wallet, latch);
@@ -264,8 +283,11 @@ fn run_ringing(
         ended: Arc::clone(&ended),
     };
     let hot_core = config.runtime.hot_core;
-    let (turns, collector) =
-        meter(clock.now().mono, config.telemetry.latency_interval).map_err(system("measure"))?;
+    let origin = clock.now();
+    let mut collector = Collector::new(origin.mono, config.telemetry.latency_interval);
+    let hot_meter = collector.meter(&HOT_STAGES).map_err(system("measure"))?;
+    let lag_meter = collector.meter(&[Stage::RingLag]).map_err(system("measure"))?;
+    let mut cold_clock = clock.clone();
     let (pinned, pinnings) = mpsc::sync_channel(1);
     let hot = thread::Builder::new()
         .name("hip3-hot".to_owned())
@@ -273,7 +295,7 @@ fn run_ringing(
             let pinning = pin(hot_core, None);
             // The receiver waits for this; if it is gone, so is the program.
             let _ = pinned.send(pinning);
-            let hot = Hot::new(settings, engine, clock, rings, tap, turns)?;
+            let hot = Hot::new(settings, engine, clock, rings, tap, hot_meter)?;
             hot.run(move || signals.stop_requested())
         })
         .map_err(system("start the hot thread"))?;
@@ -295,6 +317,7 @@ fn run_ringing(
             pinning => info!("cold threads {pinning}"),
         },
     }
+    alerts.begin().map_err(system("start the alerts thread"))?;
     let noted = bell.clone();
     let log = telemetry::spawn(screen.clone(), to_log, to_display, move |note| noted.note(note))
         .map_err(system("start the log thread"))?;
@@ -320,9 +343,29 @@ fn run_ringing(
         })
         .transpose()
         .map_err(system("start the presigner thread"))?;
+    let (dashboard, measured) = front
+        .map(|(front, audience)| front.start(config, &run_id, audience))
+        .transpose()
+        .map_err(system("start the dashboard thread"))?
+        .unzip();
+    let mut dumps = Dumps::new(&config.telemetry.latency_dir, &run_id);
     let collector = thread::Builder::new()
         .name("hip3-meter".to_owned())
-        .spawn(move || collector.run())
+        .spawn(move || {
+            let mut failing = false;
+            collector.run(|closed| {
+                // A dashboard that is behind hears of the next one.
+                let _ =
+                    measured.as_ref().map(|m| m.try_send((closed.stage.name(), closed.overall)));
+                let began = origin.wall.plus(closed.began.since(origin.mono));
+                let lasted = closed.ended.since(closed.began);
+                let dumped = dumps.append(closed.stage, began, lasted, closed.counts);
+                if let (Err(error), false) = (&dumped, failing) {
+                    warn!(%error, "latency cannot be dumped");
+                }
+                failing = dumped.is_err();
+            })
+        })
         .map_err(system("start the meter thread"))?;
     let flush_interval = config.persistence.flush_interval;
     let stored = bell.clone();
@@ -330,8 +373,10 @@ fn run_ringing(
         .name("hip3-recorder".to_owned())
         .spawn(move || {
             let mut tally = Tally::default();
+            let lag = Lag { meter: lag_meter, clock: &mut cold_clock };
             let count = |row: &_| tally.count(row);
-            recorder(store, to_recorder, flush_interval, &watched, &ended, &stored, count)
+            let run = Run { watched: &watched, ended: &ended, bell: &stored };
+            recorder(store, to_recorder, flush_interval, &run, lag, count)
                 .map(|summary| (summary, tally))
         })
         .map_err(system("start the recorder thread"))?;
@@ -362,7 +407,13 @@ fn run_ringing(
     // All are waited for before any is judged: the keeper may still be writing, and the presigner's
     // copy of the key is wiped at its end.
     let log = log.join().map_err(|_| RunError::Died("log"));
-    let turn_lengths = collector.join().map_err(|_| RunError::Died("meter"));
+    let latency = collector.join().map_err(|_| RunError::Died("meter"));
+    match dashboard.map(JoinHandle::join) {
+        // It decides nothing and keeps nothing: the run was none the worse for it.
+        Some(Ok(Err(error))) => error!(%error, "the dashboard broke off"),
+        Some(Err(_)) => error!("the dashboard thread died"),
+        Some(Ok(Ok(()))) | None => {}
+    }
     let presigner =
         presigner.map(|presigner| presigner.join().map_err(|_| RunError::Died("presigner")));
     let kept = keeper.map(|keeper| keeper.join().map_err(|_| RunError::Died("keeper")));
@@ -380,8 +431,8 @@ fn run_ringing(
     if let Some(name) = report.abandoned_by {
         return Err(RunError::Died(name));
     }
-    let turn_lengths = turn_lengths?;
-    Ok(Outcome { run_id, report, turn_lengths, pinning, records, tally, captured })
+    let latency = latency?;
+    Ok(Outcome { run_id, report, latency, pinning, records, tally, captured })
 }
 
 fn tell_recovery(recovery: &crate::persistence::Recovery) {

@@ -11,15 +11,17 @@ use mio::{Events, Poll, Token};
 
 use crate::engine::Engine;
 use crate::runtime::capture::Tap;
-use crate::runtime::cold::{Reply, Request, Watched};
+use crate::runtime::cold::{Reply, Request, Stamped, Watched};
 use crate::runtime::link::{Endpoint, Link, LinkEvent};
 use crate::runtime::meter::Meter;
-use crate::runtime::os::Clock;
+use crate::runtime::os::{Clock, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
+use crate::runtime::showcase::{Loop, Showcase};
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
 use crate::types::hard_stop::HardStop;
+use crate::types::latency::{Mark, Stage, Stopwatch};
 use crate::types::note::{Note, Status};
-use crate::types::record::{GapCause, GapRow, Row};
+use crate::types::record::{GapCause, GapRow, OrderRow, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 const LINK: Token = Token(0);
@@ -32,11 +34,22 @@ const REPLY_SLEEP: Nanos = Nanos::from_millis(2);
 /// Free places in the ring of rows before a loss is reported, so that the report fits.
 const ROOM_TO_REPORT: usize = 64;
 
+/// What the hot thread measures.
+pub const HOT_STAGES: [Stage; 7] = [
+    Stage::Parse,
+    Stage::Decide,
+    Stage::Sign,
+    Stage::Send,
+    Stage::TickToOrder,
+    Stage::OrderRtt,
+    Stage::Turn,
+];
+
 /// The hot thread's ends of the rings.
 #[derive(Debug)]
 pub struct Rings {
     /// To the recorder.
-    pub rows: Producer<Row>,
+    pub rows: Producer<Stamped>,
     /// To the log.
     pub notes: Producer<Note>,
     /// To the status line.
@@ -47,6 +60,8 @@ pub struct Rings {
     pub replies: Consumer<Reply>,
     /// The keeper of the latch; `None` in observation.
     pub keeper: Option<KeeperRings>,
+    /// The dashboard, if there is one.
+    pub showcase: Option<Showcase>,
 }
 
 /// The hot thread's ends of the rings to the keeper.
@@ -100,8 +115,10 @@ pub struct Hot {
     poll: Poll,
     rings: Rings,
     tap: Option<Tap>,
-    /// Lengths of the turns that handled something.
+    /// Lengths of stages.
     meter: Meter,
+    /// When the last write of this event that had orders in it returned, by [`ticks`].
+    sent: Option<u64>,
     link: Option<Link>,
     actions: Actions,
     /// Whether a connection is wanted, and waits for an address.
@@ -132,6 +149,8 @@ impl Hot {
         tap: Option<Tap>,
         meter: Meter,
     ) -> io::Result<Self> {
+        let mut actions = Actions::new();
+        actions.watch = Stopwatch::new(ticks);
         Ok(Self {
             settings,
             engine,
@@ -140,8 +159,9 @@ impl Hot {
             rings,
             tap,
             meter,
+            sent: None,
             link: None,
-            actions: Actions::new(),
+            actions,
             connecting: false,
             addresses: Vec::new(),
             resolving: false,
@@ -180,6 +200,7 @@ impl Hot {
                 self.tell(now, Event::Stop);
             }
             self.turn(now, !events.is_empty());
+            self.step_showcase(now, now.mono.since(began), report.turns);
             if now.mono >= show_at {
                 show_at = now.mono.plus(STATUS_INTERVAL);
                 self.show(now);
@@ -195,8 +216,12 @@ impl Hot {
             if std::mem::take(&mut self.told) || !events.is_empty() {
                 let took = self.clock.now().mono.since(now.mono);
                 report.longest_turn = report.longest_turn.max(took);
-                self.meter.record(now.mono, took);
+                if let Some(showcase) = &mut self.rings.showcase {
+                    showcase.turn_took(took);
+                }
+                self.meter.record(Stage::Turn, took);
             }
+            self.meter.step(now.mono);
         }
         self.show(now);
         report.status = self.status(now);
@@ -217,7 +242,7 @@ impl Hot {
             self.awaited = self.awaited.saturating_sub(1);
             self.on_reply(now, reply);
         }
-        while let Some(wish) = self.rings.keeper.as_mut().and_then(|keeper| keeper.wishes.pop()) {
+        while let Some(wish) = self.wish() {
             self.tell(now, Event::Operator(wish));
         }
         if ready || self.link.as_ref().is_some_and(Link::more) {
@@ -246,6 +271,8 @@ impl Hot {
                 tap.keep(now, &event);
             }
             self.told = true;
+            self.actions.watch.reset();
+            let began = ticks();
             self.engine.on_event(now, event, &mut self.actions);
             if gone {
                 self.drop_link();
@@ -253,6 +280,23 @@ impl Hot {
             if !self.actions.is_empty() {
                 self.act(now);
             }
+            self.measure(began);
+        }
+    }
+
+    /// Counts what the stages of a frame took. `began` is when its handling did; its last byte came
+    /// before that, by as long as the frames before it took.
+    fn measure(&mut self, began: u64) {
+        let sent = self.sent.take();
+        let watch = &self.actions.watch;
+        let Some(parsed) = watch.at(Mark::Parsed) else { return };
+        self.meter.record(Stage::Parse, ticks_between(began, parsed));
+        if let Some(decided) = watch.at(Mark::Decided) {
+            self.meter.record(Stage::Decide, ticks_between(parsed, decided));
+        }
+        let read_at = self.link.as_ref().and_then(Link::read_at);
+        if let (Some(ended), Some(read_at)) = (sent, read_at) {
+            self.meter.record(Stage::TickToOrder, ticks_between(read_at, ended));
         }
     }
 
@@ -261,10 +305,12 @@ impl Hot {
             tap.keep(now, &event);
         }
         self.told = true;
+        self.actions.watch.reset();
         self.engine.on_event(now, event, &mut self.actions);
         if !self.actions.is_empty() {
             self.act(now);
         }
+        self.sent = None; // No frame caused it.
     }
 
     /// Does what the engine asked for.
@@ -272,11 +318,19 @@ impl Hot {
         let mut actions = std::mem::take(&mut self.actions);
         let mut broken = None;
         let mut sent = false;
+        let signed = actions.watch.at(Mark::Signed);
+        if let (Some(began), Some(ended)) = (actions.watch.at(Mark::SignBegan), signed) {
+            self.meter.record(Stage::Sign, ticks_between(began, ended));
+        }
+        let mut began = 0;
         for action in actions.iter() {
             match action {
                 Action::Record(row) => self.record(now, row),
                 Action::Note(note) => self.note(note),
                 Action::Send(span) => {
+                    if !sent && signed.is_some() {
+                        began = ticks();
+                    }
                     if let (Some(link), None) = (&mut self.link, broken) {
                         broken = link.send(actions.text(span)).err();
                         sent = true;
@@ -309,6 +363,11 @@ impl Hot {
         }
         if let (true, None, Some(link)) = (sent, broken, &mut self.link) {
             broken = link.flush().err();
+            if signed.is_some() && broken.is_none() {
+                let ended = ticks();
+                self.meter.record(Stage::Send, ticks_between(began, ended));
+                self.sent = Some(ended);
+            }
         }
         actions.clear();
         self.actions = actions;
@@ -373,8 +432,30 @@ impl Hot {
         asked
     }
 
+    /// What an operator wants, by the keeper's file or by the dashboard.
+    fn wish(&mut self) -> Option<Wish> {
+        let kept = self.rings.keeper.as_mut().and_then(|keeper| keeper.wishes.pop());
+        kept.or_else(|| self.rings.showcase.as_mut()?.wish())
+    }
+
+    /// The dashboard's end is no reason to stop: nothing is lost that must be kept.
+    fn step_showcase(&mut self, now: Now, uptime: Nanos, turns: u64) {
+        let (notes_lost, rows_lost) = (self.rings.notes.dropped(), self.rows_lost);
+        if let Some(showcase) = &mut self.rings.showcase
+            && now.mono >= showcase.next_due()
+        {
+            showcase.step(now, &self.engine, Loop { uptime, turns, notes_lost, rows_lost });
+        }
+    }
+
     fn record(&mut self, now: Now, row: Row) {
-        if self.rings.rows.push(row).is_err() {
+        if let Row::Order(OrderRow { answer_latency: Some(rtt), .. }) = row {
+            self.meter.record(Stage::OrderRtt, rtt);
+        }
+        if let Some(showcase) = &mut self.rings.showcase {
+            showcase.show(&row);
+        }
+        if self.rings.rows.push(Stamped { row, at: ticks() }).is_err() {
             if self.rows_lost == 0 {
                 self.lost_since = now.wall;
             }
@@ -403,7 +484,7 @@ impl Hot {
         let gap = GapRow { started_at: self.lost_since, ended_at: now.wall, cause, markets };
         for _ in 0..TRIES {
             let done = self.rows_lost == 0 || self.rings.rows.is_abandoned();
-            if done || self.rings.rows.push(Row::Gap(gap)).is_ok() {
+            if done || self.rings.rows.push(Stamped { row: Row::Gap(gap), at: ticks() }).is_ok() {
                 return;
             }
             std::thread::sleep(Duration::from(REPLY_SLEEP));
@@ -465,7 +546,8 @@ impl Hot {
             return Duration::ZERO;
         }
         let longest = if self.awaited > 0 { REPLY_SLEEP } else { LONGEST_SLEEP };
-        let due = self.engine.next_due().min(at_latest).since(now);
+        let shown = self.rings.showcase.as_ref().map_or(Mono::MAX, Showcase::next_due);
+        let due = self.engine.next_due().min(at_latest).min(shown).since(now);
         // Rounded up to the millisecond that the system sleeps by, so as not to spin before it.
         let ms = due.min(longest).0.div_ceil(1_000_000);
         Duration::from_millis(ms)

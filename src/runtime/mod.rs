@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod cold;
+pub mod front;
 pub mod host;
 pub mod hot;
 pub mod latch;
@@ -11,5 +12,6 @@ pub mod os;
 pub mod presigner;
 pub mod reach;
 pub mod ring;
+pub mod showcase;
 pub mod tally;
 pub mod wallet;

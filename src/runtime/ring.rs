@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::types::source::Source;
+use crate::types::source::{Sink, Source};
 
 /// The two ends of a ring that holds `capacity` things (at least one).
 ///
@@ -68,6 +68,12 @@ impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         // Release: who sees the flag also sees every push before it.
         self.shared.producer_gone.store(true, Ordering::Release);
+    }
+}
+
+impl<T> Sink<T> for Producer<T> {
+    fn put(&mut self, item: T) -> Result<(), T> {
+        self.push(item)
     }
 }
 

@@ -2,6 +2,7 @@
 //! thread's notes and counters from rings and puts them into words; nothing here is ever waited
 //! for, and no secret ever comes here.
 
+pub mod dumps;
 mod limit;
 mod log;
 mod notes;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::account::AccountState;
 use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::latency::Stopwatch;
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::record::Row;
@@ -135,12 +136,18 @@ pub struct Span {
 pub struct Actions {
     list: Vec<Action>,
     text: Vec<u8>,
+    /// Stamps on the way, for whoever measures.
+    pub watch: Stopwatch,
 }
 
 impl Actions {
     /// With room for a full resubscription of a thousand channels.
     pub fn new() -> Self {
-        Self { list: Vec::with_capacity(4096), text: Vec::with_capacity(128 * 1024) }
+        Self {
+            list: Vec::with_capacity(4096),
+            text: Vec::with_capacity(128 * 1024),
+            watch: Stopwatch::default(),
+        }
     }
 
     /// Asks for `action`.
@@ -199,7 +206,7 @@ impl Actions {
         self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
-    /// Forgets everything, keeping the room.
+    /// Forgets everything but the stamps, keeping the room.
     pub fn clear(&mut self) {
         self.list.clear();
         self.text.clear();

@@ -169,6 +169,11 @@ pub enum LinkState {
 }
 
 impl LinkState {
+    /// Whether it can carry something.
+    pub const fn is_open(self) -> bool {
+        matches!(self, LinkState::Subscribing | LinkState::Live)
+    }
+
     /// For the status line.
     pub const fn name(self) -> &'static str {
         match self {
@@ -190,6 +195,8 @@ pub struct Status {
     pub live: u32,
     /// Of them, with a gate that blocks.
     pub blocked: u32,
+    /// Whether every market has data on this link, or is set aside.
+    pub md_ready: bool,
     /// The link.
     pub link: LinkState,
     /// Frames received, all kinds.
@@ -200,7 +207,19 @@ pub struct Status {
     pub bbo: u64,
     /// `activeAssetCtx` frames.
     pub ctx: u64,
-    /// Frames of known channels that observation does not use.
+    /// `orderUpdates` frames.
+    pub order_updates: u64,
+    /// `userFills` frames.
+    pub user_fills: u64,
+    /// `userEvents` frames.
+    pub user_events: u64,
+    /// Answers to posts.
+    pub posts: u64,
+    /// Acknowledged subscriptions.
+    pub acks: u64,
+    /// Answers to pings.
+    pub pongs: u64,
+    /// Frames of known channels that are not used, or of markets that are not watched.
     pub ignored: u64,
     /// Frames of channels we do not know, and text that is no JSON.
     pub unknown: u64,
@@ -215,7 +234,9 @@ pub struct Status {
     /// Links lost.
     pub disconnects: u64,
     /// Times each gate began to block a market.
-    pub gate_blocks: [u64; 8],
+    pub gate_blocks: [u64; Gate::ALL.len()],
+    /// How long each gate has blocked, summed over the markets.
+    pub gate_blocked: [Nanos; Gate::ALL.len()],
     /// Crosses that last now.
     pub crosses_open: u32,
     /// Crosses begun.

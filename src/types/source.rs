@@ -11,3 +11,9 @@ pub trait Source<T> {
     /// Whether the other end is gone. What it left behind can still be taken.
     fn closed(&self) -> bool;
 }
+
+/// The other way: where a thread hands things over. Putting never waits.
+pub trait Sink<T> {
+    /// Hands `item` over, or gives it back when there is no room.
+    fn put(&mut self, item: T) -> Result<(), T>;
+}

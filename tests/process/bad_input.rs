@@ -97,6 +97,7 @@ fn a_reader_of_the_log_that_goes_away_stops_nothing() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_hip3"))
         .args(["demo", "--duration", "3s", "--markets", "10", "--data-dir", &data_dir])
         .args(["--set", "runtime.hot_core=none", "--set", "runtime.cold_core=none"])
+        .args(["--set", "dashboard.bind=127.0.0.1:0"])
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

@@ -40,6 +40,10 @@ pub(crate) fn write_config(dir: &Path, server: &Server) -> PathBuf {
         [persistence]
         data_dir = "{}"
         flush_interval_s = 1
+        [dashboard]
+        bind = "127.0.0.1:0"
+        [telemetry]
+        latency_dir = "{}"
         [runtime]
         hot_core = "none"
         cold_core = "none"
@@ -48,6 +52,7 @@ pub(crate) fn write_config(dir: &Path, server: &Server) -> PathBuf {
         server.ws_url(),
         server.rest_url(),
         dir.join("signals").display(),
+        dir.join("latency").display(),
     );
     fs::write(&path, text).expect("a config");
     path

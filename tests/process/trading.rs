@@ -258,6 +258,7 @@ fn a_demo_trades_agrees_with_the_venues_books_and_replays_to_the_same_orders() {
         "risk_monitor.max_flatten_failures=1000",
         "runtime.hot_core=none",
         "runtime.cold_core=none",
+        "dashboard.bind=127.0.0.1:0",
     ];
     let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
     let demo = ["demo", "--mode", "trading", "--duration", "10s", "--seed", "3", "--json"];

@@ -138,6 +138,14 @@ impl<S: Carrier> Channel<S> {
         self.unflushed
     }
 
+    /// What carries it while messages flow.
+    pub(super) fn open_stream(&self) -> Option<&S> {
+        match &self.state {
+            State::Open(socket) => Some(socket.get_ref()),
+            State::Upgrading(_) | State::Gone => None,
+        }
+    }
+
     /// What carries it; `None` once it is gone.
     pub fn stream(&mut self) -> Option<&mut S> {
         match &mut self.state {

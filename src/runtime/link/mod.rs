@@ -164,6 +164,15 @@ impl Link {
         self.more
     }
 
+    /// When bytes last came from the socket, by [`ticks`](crate::runtime::os::ticks): after an event
+    /// that was the last byte of its frame, or of one that came with it.
+    pub fn read_at(&self) -> Option<u64> {
+        match &self.state {
+            State::Up(channel) => channel.open_stream().map(Stream::read_at),
+            State::Connecting(_) | State::Gone => None,
+        }
+    }
+
     /// Whether messages can be sent.
     pub fn is_open(&self) -> bool {
         matches!(&self.state, State::Up(channel) if channel.is_open())

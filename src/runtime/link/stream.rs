@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::runtime::link::channel::Carrier;
+use crate::runtime::os::ticks;
 
 /// TLS settings for the venue: the web's usual certificate authorities, TLS 1.2 and 1.3.
 /// Certificates are always verified.
@@ -40,7 +41,7 @@ pub(super) enum Stream {
 impl Stream {
     /// Without TLS.
     pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self::Plain(Metered { tcp, meter: Meter::full() })
+        Self::Plain(Metered { tcp, meter: Meter::full(), read_at: 0 })
     }
 
     /// With TLS. The handshake happens within the first reads and writes.
@@ -50,7 +51,7 @@ impl Stream {
         name: ServerName<'static>,
     ) -> Result<Self, rustls::Error> {
         let connection = ClientConnection::new(Arc::clone(config), name)?;
-        let below = Metered { tcp, meter: Meter::full() };
+        let below = Metered { tcp, meter: Meter::full(), read_at: 0 };
         Ok(Self::Tls(Box::new(Tls { connection, below })))
     }
 
@@ -66,6 +67,14 @@ impl Stream {
     /// The socket.
     pub(super) fn tcp(&mut self) -> &mut TcpStream {
         &mut self.below().tcp
+    }
+
+    /// When bytes last came from the socket, by [`ticks`].
+    pub(super) fn read_at(&self) -> u64 {
+        match self {
+            Self::Plain(metered) => metered.read_at,
+            Self::Tls(tls) => tls.below.read_at,
+        }
     }
 
     fn below(&mut self) -> &mut Metered {
@@ -138,6 +147,8 @@ impl Meter {
 pub(super) struct Metered {
     tcp: TcpStream,
     meter: Meter,
+    /// When bytes last came, by [`ticks`].
+    read_at: u64,
 }
 
 impl Read for Metered {
@@ -148,6 +159,7 @@ impl Read for Metered {
         }
         let most = buf.len().min(self.meter.left);
         let read = self.tcp.read(&mut buf[..most])?;
+        self.read_at = ticks();
         self.meter.left -= read;
         Ok(read)
     }

@@ -1,5 +1,6 @@
 //! The two clocks of a turn: one that only goes forward, and the wall's.
 
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::types::time::{Mono, Nanos, Now, Wall};
@@ -16,7 +17,9 @@ const ANCHOR_STALE: Nanos = Nanos::from_secs(10);
 /// Monotonic time starts near zero and never goes back, even if the counter warps between cores.
 /// Wall time is the last reading of the system clock plus the monotonic time since: it follows
 /// the steps and drifts of the system clock within about a second, and so may go back.
-#[derive(Debug)]
+///
+/// Clones count from the same origin.
+#[derive(Clone, Debug)]
 pub struct Clock {
     counter: quanta::Clock,
     origin: u64,
@@ -41,6 +44,19 @@ impl Clock {
     }
 }
 
+/// The processor's counter, for stamps that other threads compare.
+static COUNTER: LazyLock<quanta::Clock> = LazyLock::new(quanta::Clock::new);
+
+/// Reads it; see [`ticks_between`].
+pub fn ticks() -> u64 {
+    COUNTER.raw()
+}
+
+/// The time between two readings; none when the counter went back.
+pub fn ticks_between(earlier: u64, later: u64) -> Nanos {
+    Nanos(COUNTER.delta_as_nanos(earlier, later))
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::new()
@@ -54,7 +70,7 @@ fn system_time() -> Wall {
 }
 
 /// How readings become times. Reads nothing itself, so that tests can make time up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Timeline {
     /// Never goes back behind this.
     last: Mono,

@@ -1,0 +1,287 @@
+//! What is asked over HTTP, and how it is answered.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::timeout;
+
+use crate::dashboard::board::Board;
+use crate::dashboard::guard::{Guard, HEADERS, Refusal};
+use crate::dashboard::{Clock, metrics, page, socket};
+use crate::types::event::Wish;
+use crate::types::hard_stop::StopReason;
+use crate::types::record::Mode;
+
+/// Longest body.
+const MOST_BODY: usize = 4 * 1024;
+/// A body that takes longer is not waited for.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What all requests share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) board: Mutex<Board>,
+    pub(super) clock: Clock,
+    pub(super) guard: Guard,
+    /// Updates and rows, to every socket.
+    pub(super) news: broadcast::Sender<socket::News>,
+    pub(super) wishes: mpsc::Sender<Wish>,
+    /// Most sockets at once.
+    pub(super) most_clients: u32,
+}
+
+impl Shared {
+    /// The board. Nobody keeps it while waiting for anything.
+    pub(super) fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All routes.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new()
+        .route("/api/snapshot", get(snapshot))
+        .route("/api/history", get(history))
+        .route("/api/control", post(control))
+        .route("/ws", get(socket::open))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics));
+    for (path, kind, text) in page::FILES {
+        let file = move || std::future::ready(([(CONTENT_TYPE, *kind)], *text));
+        router = router.route(path, get(file));
+    }
+    router
+        .fallback(|| std::future::ready(error(StatusCode::NOT_FOUND, "no such page")))
+        .method_not_allowed_fallback(|| {
+            std::future::ready(error(StatusCode::METHOD_NOT_ALLOWED, "not by this method"))
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guarded))
+        .with_state(shared)
+}
+
+/// Refuses what may not be asked at all, and puts on each answer what all carry.
+async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let mut response = match shared.guard.may_ask(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refuse(refusal),
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// An error as JSON.
+pub(super) fn error(status: StatusCode, text: &str) -> Response {
+    let body = serde_json::json!({ "error": text }).to_string();
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// What a refused request hears.
+pub(super) fn refuse(refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Token => {
+            let text = "a token is needed: Authorization: Bearer, as in dashboard.token_file";
+            let mut response = error(StatusCode::UNAUTHORIZED, text);
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+            response
+        }
+        Refusal::Host => error(StatusCode::FORBIDDEN, "Host: expected a name of this machine"),
+        Refusal::Origin => error(StatusCode::FORBIDDEN, "Origin: expected this page's own"),
+    }
+}
+
+fn json(text: String) -> Response {
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+async fn snapshot(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    match shared.guard.may_read(&headers) {
+        Ok(()) => json(shared.board().snapshot(false)),
+        Err(refusal) => refuse(refusal),
+    }
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    coin: String,
+}
+
+async fn history(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    if let Err(refusal) = shared.guard.may_read(&headers) {
+        return refuse(refusal);
+    }
+    let Ok(Query(Asked { coin })) = asked else {
+        return error(StatusCode::BAD_REQUEST, "which market? ?coin=xyz:NVDA");
+    };
+    match shared.board().chart(&coin) {
+        Some(chart) => json(chart),
+        None => error(StatusCode::NOT_FOUND, "no market of that name is watched"),
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    match shared.guard.may_read(&headers) {
+        Ok(()) => {
+            let text = metrics::text(&shared.board());
+            ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+        }
+        Err(refusal) => refuse(refusal),
+    }
+}
+
+/// Tells nothing of the account, and so needs no token.
+async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
+    verdict(shared.board().health(shared.clock.now()))
+}
+
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    verdict(shared.board().ready(shared.clock.now()))
+}
+
+fn verdict(health: Result<(), &'static str>) -> Response {
+    match health {
+        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
+        Err(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")).into_response(),
+    }
+}
+
+/// What `POST /api/control` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Control {
+    action: Action,
+    /// Only with `release`: one reason, instead of all.
+    reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Halt,
+    Release,
+    Flatten,
+}
+
+impl Action {
+    const fn name(self) -> &'static str {
+        match self {
+            Action::Halt => "halt",
+            Action::Release => "release",
+            Action::Flatten => "flatten",
+        }
+    }
+}
+
+/// The wish in a body, or what is wrong with it. Total: any bytes are one or the other.
+pub fn read_wish(body: &[u8]) -> Result<(Wish, &'static str), String> {
+    let control: Control = serde_json::from_slice(body)
+        .map_err(|error| format!(r#"expected {{"action":"halt"|"release"|"flatten"}}: {error}"#))?;
+    let wish = match (control.action, control.reason) {
+        (Action::Halt, None) => Wish::Halt,
+        (Action::Flatten, None) => Wish::Flatten,
+        (Action::Release, None) => Wish::Release(None),
+        (Action::Release, Some(name)) => match StopReason::named(&name) {
+            Some(reason) => Wish::Release(Some(reason)),
+            None => return Err("reason: no such reason of HardStop".to_owned()),
+        },
+        (Action::Halt | Action::Flatten, Some(_)) => {
+            return Err("reason: only a release has one".to_owned());
+        }
+    };
+    Ok((wish, control.action.name()))
+}
+
+async fn control(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
+    let (mode, has_token) = {
+        let board = shared.board();
+        (board.facts.mode, board.facts.token)
+    };
+    if !has_token {
+        let text = "without dashboard.token_file nothing can be controlled from here";
+        return error(StatusCode::CONFLICT, text);
+    }
+    if let Err(refusal) = shared.guard.may_control(&headers) {
+        return refuse(refusal);
+    }
+    if mode == Mode::Observation {
+        return error(StatusCode::CONFLICT, "observation mode: there is nothing to control");
+    }
+    let is_json = headers.get(CONTENT_TYPE).is_some_and(|kind| is_json(kind.as_bytes()));
+    if !is_json {
+        let text = "Content-Type: expected application/json";
+        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+    }
+    let body: Bytes = match timeout(BODY_PATIENCE, to_bytes(body, MOST_BODY)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return error(StatusCode::PAYLOAD_TOO_LARGE, "expected at most 4096 bytes"),
+        Err(_) => return error(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+    };
+    let (wish, name) = match read_wish(&body) {
+        Ok(wish) => wish,
+        Err(fault) => return error(StatusCode::BAD_REQUEST, &fault),
+    };
+    if shared.wishes.try_send(wish).is_err() {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "too many wishes wait; try again");
+    }
+    tracing::info!(action = name, "an operator asks by the dashboard");
+    let accepted = serde_json::json!({ "accepted": name }).to_string();
+    (StatusCode::ACCEPTED, [(CONTENT_TYPE, "application/json")], accepted).into_response()
+}
+
+fn is_json(kind: &[u8]) -> bool {
+    let essence = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_read_exactly() {
+        assert_eq!(read_wish(br#"{"action":"halt"}"#), Ok((Wish::Halt, "halt")));
+        assert_eq!(read_wish(br#" {"action":"flatten"} "#), Ok((Wish::Flatten, "flatten")));
+        assert_eq!(read_wish(br#"{"action":"release"}"#), Ok((Wish::Release(None), "release")));
+        assert_eq!(
+            read_wish(br#"{"action":"release","reason":"loss"}"#),
+            Ok((Wish::Release(Some(StopReason::Loss)), "release"))
+        );
+        for wrong in [
+            "",
+            "halt",
+            "{}",
+            r#"{"action":"buy"}"#,
+            r#"{"action":"halt","size":1}"#,
+            r#"{"action":"halt","reason":"Loss"}"#,
+            r#"{"action":"release","reason":"Weather"}"#,
+            r#"{"action":"halt"}{"action":"release"}"#,
+            r#"{"action":"halt","action":"release"}"#,
+            "[[[[",
+        ] {
+            read_wish(wrong.as_bytes()).expect_err(wrong);
+        }
+    }
+
+    #[test]
+    fn only_json_is_json() {
+        assert!(is_json(b"application/json") && is_json(b"Application/JSON; charset=utf-8"));
+        assert!(!is_json(b"text/plain") && !is_json(b"") && !is_json(b"application/jsonp"));
+    }
+}

@@ -1,0 +1,363 @@
+//! `/metrics`: every counter, for Prometheus. Base units: seconds, bytes, USD.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::dashboard::board::Board;
+use crate::types::hard_stop::StopReason;
+use crate::types::note::LinkState;
+use crate::types::num::Usd;
+use crate::types::order::RefusalClass;
+use crate::types::record::{Check, ExitReason, Gate, Outcome};
+use crate::types::time::Nanos;
+
+/// What the answer says it is.
+pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+type Labels = Vec<(&'static str, String)>;
+
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Whole(u64),
+    Signed(i64),
+    Real(f64),
+}
+
+/// One name, and what is counted under it.
+#[derive(Debug)]
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    unit: Option<Unit>,
+    kind: MetricType,
+    samples: Vec<(Labels, Value)>,
+}
+
+#[derive(Debug)]
+struct Families(Vec<Family>);
+
+impl Collector for Families {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        for Family { name, help, unit, kind, samples } in &self.0 {
+            let mut family = encoder.encode_descriptor(name, help, unit.as_ref(), *kind)?;
+            for (labels, value) in samples {
+                match labels.as_slice() {
+                    [] => write(&mut family, *kind, *value)?,
+                    labels => write(&mut family.encode_family(&labels)?, *kind, *value)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(
+    metric: &mut MetricEncoder<'_>,
+    kind: MetricType,
+    value: Value,
+) -> Result<(), std::fmt::Error> {
+    match (kind, value) {
+        (MetricType::Counter, Value::Whole(n)) => {
+            metric.encode_counter::<NoLabelSet, u64, u64>(&n, None)
+        }
+        (MetricType::Counter, Value::Real(x)) => {
+            metric.encode_counter::<NoLabelSet, f64, u64>(&x, None)
+        }
+        (_, Value::Whole(n)) => metric.encode_gauge(&i64::try_from(n).unwrap_or(i64::MAX)),
+        (_, Value::Signed(n)) => metric.encode_gauge(&n),
+        (_, Value::Real(x)) => metric.encode_gauge(&x),
+    }
+}
+
+/// All of them, as text.
+pub(super) fn text(board: &Board) -> String {
+    let mut registry = Registry::with_prefix("hip3");
+    registry.register_collector(Box::new(Families(families(board))));
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = prometheus_text::encode(&mut text, &registry);
+    text
+}
+
+fn counter(name: &'static str, help: &'static str, count: u64) -> Family {
+    counters(name, help, [(vec![], count)])
+}
+
+fn counters(
+    name: &'static str,
+    help: &'static str,
+    samples: impl IntoIterator<Item = (Labels, u64)>,
+) -> Family {
+    let samples = samples.into_iter().map(|(labels, n)| (labels, Value::Whole(n))).collect();
+    Family { name, help, unit: None, kind: MetricType::Counter, samples }
+}
+
+fn gauge(name: &'static str, help: &'static str, value: Value) -> Family {
+    gauges(name, help, [(vec![], value)])
+}
+
+fn gauges(
+    name: &'static str,
+    help: &'static str,
+    samples: impl IntoIterator<Item = (Labels, Value)>,
+) -> Family {
+    let samples = samples.into_iter().collect();
+    Family { name, help, unit: None, kind: MetricType::Gauge, samples }
+}
+
+fn label(key: &'static str, value: &str) -> Labels {
+    vec![(key, value.to_owned())]
+}
+
+fn seconds(span: Nanos) -> Value {
+    Value::Real(span.0 as f64 / 1e9)
+}
+
+fn usd(amount: Usd) -> Value {
+    Value::Real(amount.units() as f64 / 1e6)
+}
+
+fn flag(holds: bool) -> Value {
+    Value::Whole(holds.into())
+}
+
+fn families(board: &Board) -> Vec<Family> {
+    let mut all = of_the_run(board);
+    all.extend(of_the_feed(board));
+    all.extend(of_the_records(board));
+    all.extend(of_trading(board));
+    all
+}
+
+fn of_the_run(board: &Board) -> Vec<Family> {
+    let (facts, shot) = (&board.facts, &board.shot);
+    let quantiles = board.latency.iter().flat_map(|(stage, figures)| {
+        [("0.5", figures.p50), ("0.99", figures.p99), ("0.999", figures.p999), ("1", figures.max)]
+            .map(|(quantile, span)| {
+                let labels =
+                    vec![("stage", (*stage).to_owned()), ("quantile", quantile.to_owned())];
+                (labels, seconds(span))
+            })
+    });
+    let measured = board.latency.iter().map(|(name, f)| (label("stage", name), f.count));
+    let info = vec![
+        ("version", facts.version.clone()),
+        ("run_id", facts.run_id.clone()),
+        ("mode", facts.mode.name().to_owned()),
+    ];
+    vec![
+        gauges("build_info", "Which program runs, always 1", [(info, Value::Whole(1))]),
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauge("uptime", "Time since the run began", seconds(shot.uptime))
+        },
+        counter("loop_turns", "Turns of the hot loop", shot.turns),
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauge(
+                "loop_longest_turn",
+                "Longest turn that handled something, since the last snapshot",
+                seconds(shot.longest_turn),
+            )
+        },
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauge("loop_lag", "How late the last snapshot was begun", seconds(shot.lag))
+        },
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauges("latency", "Quantiles of how long a stage took, since the start", quantiles)
+        },
+        counters("latency_count", "How many a stage was measured", measured),
+        counters(
+            "ring_drops",
+            "What full rings between threads could not take",
+            [
+                (label("ring", "records"), board.shot.status.rows_lost),
+                (label("ring", "notes"), shot.notes_lost),
+                (label("ring", "dashboard"), shot.rows_unshown),
+                (label("ring", "snapshots"), shot.skipped),
+            ],
+        ),
+        gauge("dashboard_clients", "Sockets of pages open now", Value::Whole(board.clients.into())),
+        counter(
+            "dashboard_clients_dropped",
+            "Sockets of pages that were dropped because they read too slowly",
+            board.clients_dropped,
+        ),
+    ]
+}
+
+fn of_the_feed(board: &Board) -> Vec<Family> {
+    let status = &board.shot.status;
+    let channels = [
+        ("bbo", status.bbo),
+        ("activeAssetCtx", status.ctx),
+        ("orderUpdates", status.order_updates),
+        ("userFills", status.user_fills),
+        ("userEvents", status.user_events),
+        ("post", status.posts),
+        ("subscriptionResponse", status.acks),
+        ("pong", status.pongs),
+        ("error", status.venue_errors),
+        ("ignored", status.ignored),
+        ("unknown", status.unknown),
+    ];
+    let by_gate = |n: usize| label("gate", Gate::ALL[n].name());
+    let blocks = status.gate_blocks.iter().enumerate().map(|(n, count)| (by_gate(n), *count));
+    let blocked = status.gate_blocked.iter().enumerate().map(|(n, t)| (by_gate(n), seconds(*t)));
+    vec![
+        counters(
+            "frames",
+            "Frames understood, by channel",
+            channels.map(|(channel, count)| (label("channel", channel), count)),
+        ),
+        counter("frames_malformed", "Frames that could not be understood", status.malformed),
+        counter("frames_slow_path", "Frames of an unusual shape, read slowly", status.fallback),
+        Family {
+            unit: Some(Unit::Bytes),
+            ..counter("frames_received", "Bytes of all frames", status.bytes)
+        },
+        gauge("link_up", "Whether the link is open", flag(status.link.is_open())),
+        gauge(
+            "link_live",
+            "Whether every subscription is acknowledged",
+            flag(status.link == LinkState::Live),
+        ),
+        counter("link_connects", "Links opened", status.connects),
+        counter("link_disconnects", "Links lost", status.disconnects),
+        gauges(
+            "markets",
+            "Markets: watched, with fresh data, with a gate that blocks",
+            [("watched", status.markets), ("live", status.live), ("blocked", status.blocked)]
+                .map(|(state, n)| (label("state", state), Value::Whole(n.into()))),
+        ),
+        gauge("md_ready", "Whether every market has data or is set aside", flag(status.md_ready)),
+        counters("gate_blocks", "Times a gate began to block a market", blocks),
+        Family {
+            name: "gate_blocked",
+            help: "How long a gate has blocked, summed over the markets",
+            unit: Some(Unit::Seconds),
+            kind: MetricType::Counter,
+            samples: blocked.collect(),
+        },
+    ]
+}
+
+fn of_the_records(board: &Board) -> Vec<Family> {
+    let status = &board.shot.status;
+    let trading = &status.trading;
+    let observed = match board.facts.mode {
+        crate::types::record::Mode::Observation => status.signals - status.signals_blocked,
+        crate::types::record::Mode::Trading => 0,
+    };
+    let mut decisions = vec![
+        (label("decision", "observed"), observed),
+        (label("decision", "blocked"), status.signals_blocked),
+        (label("decision", "sent"), trading.approved),
+        (label("decision", "skipped:BelowMinimum"), trading.below_minimum),
+    ];
+    decisions.extend(Check::ALL.iter().map(|check| {
+        let decision = crate::types::record::Decision::Failed(*check).to_string();
+        (label("decision", &decision), trading.stopped_by[*check as usize])
+    }));
+    vec![
+        counter("crosses", "Crosses begun", status.crosses),
+        gauge("crosses_open", "Crosses that last now", Value::Whole(status.crosses_open.into())),
+        counter("signals", "Signals recorded", status.signals),
+        counters("decisions", "What became of signals", decisions),
+        counter("signals_shed", "Signals too many to be followed up", status.signals_shed),
+        counter("follow_ups", "Follow-ups recorded", status.followups),
+        counter("entry_probes", "Entry probes recorded", status.entries),
+        counter("gaps", "Times in which not everything was seen", status.gaps),
+    ]
+}
+
+fn of_trading(board: &Board) -> Vec<Family> {
+    let trading = &board.shot.status.trading;
+    let sent = ExitReason::ALL.map(|reason| {
+        let labels = vec![("purpose", "exit".to_owned()), ("reason", reason.name().to_owned())];
+        (labels, trading.exits_sent[reason as usize])
+    });
+    let entries = vec![("purpose", "entry".to_owned()), ("reason", "signal".to_owned())];
+    let ended = [("entry", trading.entries_ended), ("exit", trading.exits_ended)];
+    let ended = ended.into_iter().flat_map(|(purpose, counts)| {
+        Outcome::ALL.map(|outcome| {
+            let labels =
+                vec![("purpose", purpose.to_owned()), ("outcome", outcome.name().to_owned())];
+            (labels, counts[outcome as usize])
+        })
+    });
+    let trips = ExitReason::ALL
+        .map(|reason| (label("exit", reason.name()), trading.trades[reason as usize]));
+    let refusals = RefusalClass::ALL
+        .map(|class| (label("class", class.name()), trading.refusals[class as usize]));
+    let conditions = trading.ready.named();
+    let reasons = StopReason::ALL
+        .iter()
+        .map(|reason| (label("reason", reason.name()), flag(trading.hard_stop.holds(*reason))));
+    let unrealized = board.shot.positions.iter().fold(Usd::ZERO, |sum, shot| {
+        let value = shot.entry.zip(shot.mark);
+        let value = value.and_then(|(e, m)| crate::dashboard::json::unrealized(shot.szi, e, m));
+        sum.saturating_add(value.unwrap_or_default())
+    });
+    let usd_unit = || Some(Unit::Other("usd".to_owned()));
+    vec![
+        gauges(
+            "ready",
+            "Which conditions of READY hold; all zero in observation",
+            conditions.map(|(name, holds)| (label("condition", name), flag(holds))),
+        ),
+        gauges("hard_stop", "Which reasons of HardStop hold", reasons),
+        counters(
+            "orders_sent",
+            "Orders that left, by what for",
+            [(entries, trading.entries_sent)].into_iter().chain(sent),
+        ),
+        counters("orders_ended", "Orders that are over, by how", ended),
+        gauge("orders_pending", "Orders that may still fill", Value::Whole(trading.pending.into())),
+        counter("order_lookups", "Orders looked up because no answer came", trading.lookups),
+        counters("refusals", "Orders refused, by class", refusals),
+        counter("fills", "Fills, each counted once", trading.fills),
+        counter("fills_repeated", "Fills that came again", trading.fills_repeated),
+        counters("round_trips", "Round trips, by exit", trips),
+        counter("round_trips_won", "Round trips with a profit after fees", trading.wins),
+        Family {
+            unit: usd_unit(),
+            ..gauge("profit", "Profit of what was closed, before fees", usd(trading.gross))
+        },
+        Family { unit: usd_unit(), ..gauge("fees", "Fees paid", usd(trading.fees)) },
+        Family {
+            unit: usd_unit(),
+            ..gauge("profit_unrealized", "What positions would bring at the mark", usd(unrealized))
+        },
+        gauge("positions", "Positions held", Value::Whole(trading.positions.into())),
+        Family {
+            unit: usd_unit(),
+            ..gauge("notional_peak", "Most held and pending at once", usd(trading.peak_notional))
+        },
+        gauge(
+            "budget_left",
+            "Requests of the address budget that are left",
+            Value::Signed(trading.budget_left),
+        ),
+        counters(
+            "signatures",
+            "Signatures made, by how",
+            [
+                (label("nonce", "presigned"), trading.presigned.0),
+                (label("nonce", "ordinary"), trading.presigned.1),
+            ],
+        ),
+        counters(
+            "account_reads",
+            "Readings of the account",
+            [
+                (label("result", "read"), trading.account_reads.0),
+                (label("result", "failed"), trading.account_reads.1),
+            ],
+        ),
+    ]
+}

@@ -1,0 +1,187 @@
+//! The dashboard: what the engine sees and does, over HTTP. A cold thread with a runtime of its own;
+//! the hot thread copies into rings and never waits for it.
+//!
+//! The page and the API are DESIGN 9. Everything that is asked or told is bounded: connections, their
+//! heads, bodies, and how long they may take.
+
+mod board;
+mod guard;
+mod history;
+mod http;
+mod json;
+mod metrics;
+mod page;
+mod serve;
+mod socket;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::dashboard::board::Board;
+use crate::dashboard::guard::Guard;
+pub use crate::dashboard::guard::{NoToken, Token};
+pub use crate::dashboard::http::read_wish;
+use crate::dashboard::http::{Shared, router};
+use crate::types::event::Wish;
+use crate::types::record::{Mode, Row};
+use crate::types::snapshot::{Figures, Snapshot};
+use crate::types::source::{Sink, Source};
+use crate::types::time::{Mono, Nanos};
+
+/// How often the rings are looked at: less than people notice.
+const LOOK: Duration = Duration::from_millis(5);
+/// Wishes that may wait.
+const WISHES: usize = 16;
+
+/// What does not change while it runs.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The mode of the run.
+    pub mode: Mode,
+    /// Which program.
+    pub version: String,
+    /// Which run.
+    pub run_id: String,
+    /// Requests kept for exits.
+    pub exit_reserve: u32,
+    /// Whether there is a token, without which nothing is controlled.
+    pub token: bool,
+    /// From update to update.
+    pub update_interval: Nanos,
+    /// A link on which nothing comes for longer is not well.
+    pub frame_patience: Nanos,
+    /// Most pages at once.
+    pub max_pages: u32,
+}
+
+/// What it is fed by, and whom it asks.
+#[derive(Debug)]
+pub struct Feed<S, B, R, W> {
+    /// Snapshots.
+    pub snapshots: S,
+    /// Where they go back.
+    pub spent: B,
+    /// Rows, at once.
+    pub rows: R,
+    /// To the engine.
+    pub wishes: W,
+    /// Lengths of stages, as far as they were measured.
+    pub latency: mpsc::Receiver<(&'static str, Figures)>,
+}
+
+/// The dashboard's clock.
+#[derive(Clone, Copy, Debug)]
+struct Clock(Instant);
+
+impl Clock {
+    fn now(self) -> Mono {
+        Mono(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Binds the address, so that a start that cannot have it fails before anything else happens.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Starts the thread. It ends once its sources are closed and empty.
+pub fn spawn<S, B, R, W>(
+    listener: TcpListener,
+    token: Option<Token>,
+    facts: Facts,
+    feed: Feed<S, B, R, W>,
+) -> io::Result<JoinHandle<io::Result<()>>>
+where
+    S: Source<Box<Snapshot>> + Send + 'static,
+    B: Sink<Box<Snapshot>> + Send + 'static,
+    R: Source<Row> + Send + 'static,
+    W: Sink<Wish> + Send + 'static,
+{
+    let facts = Facts { token: token.is_some(), ..facts };
+    let guard = Guard::new(listener.local_addr()?, token);
+    thread::Builder::new().name("hip3-dashboard".to_owned()).spawn(move || {
+        // The thread's own tasks only: nothing here may spread over cores.
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        runtime.block_on(run(listener, guard, facts, feed))
+    })
+}
+
+async fn run<S, B, R, W>(
+    listener: TcpListener,
+    guard: Guard,
+    facts: Facts,
+    mut feed: Feed<S, B, R, W>,
+) -> io::Result<()>
+where
+    S: Source<Box<Snapshot>>,
+    B: Sink<Box<Snapshot>>,
+    R: Source<Row>,
+    W: Sink<Wish>,
+{
+    let (wishes, mut wished) = tokio::sync::mpsc::channel(WISHES);
+    let most_clients = facts.max_pages;
+    let shared = Arc::new(Shared {
+        board: Mutex::new(Board::new(facts)),
+        clock: Clock(Instant::now()),
+        guard,
+        news: socket::channel(),
+        wishes,
+        most_clients,
+    });
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let most = serve::most_connections(most_clients);
+    tokio::spawn(serve::accept(listener, router(Arc::clone(&shared)), most));
+    let mut waiting = None;
+    loop {
+        let closed = feed.snapshots.closed(); // Asked before the last look.
+        look(&shared, &mut feed);
+        // A wish is never dropped: it waits until the loop has room.
+        while let Some(wish) = waiting.take().or_else(|| wished.try_recv().ok()) {
+            if let Err(back) = feed.wishes.put(wish) {
+                waiting = Some(back);
+                break;
+            }
+        }
+        if closed {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Takes what waits in the rings, and tells every page.
+fn look<S, B, R, W>(shared: &Shared, feed: &mut Feed<S, B, R, W>)
+where
+    S: Source<Box<Snapshot>>,
+    B: Sink<Box<Snapshot>>,
+    R: Source<Row>,
+{
+    let mut board = shared.board();
+    // Whether anybody listens is for the channel to know: it drops what nobody will hear.
+    let tell = |text: String| drop(shared.news.send(text.into()));
+    let now = shared.clock.now();
+    while let Some(snapshot) = feed.snapshots.take() {
+        board.take_snapshot(now, &snapshot);
+        // There is room: it came from there.
+        let _ = feed.spent.put(snapshot);
+    }
+    while let Some(row) = feed.rows.take() {
+        if let Some(text) = board.take_row(&row) {
+            tell(text);
+        }
+    }
+    while let Ok((stage, figures)) = feed.latency.try_recv() {
+        board.take_latency(stage, figures);
+    }
+    if shared.news.receiver_count() > 0
+        && let Some(update) = board.update(now)
+    {
+        tell(update);
+    }
+}
