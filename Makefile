@@ -22,10 +22,11 @@ HIP3     := $(CARGO) run --quiet --release --locked --
 CRITERION := --bench feed --bench engine
 VENV     := target/records-venv
 SDK_VENV := target/sdk-venv
+BROWSER_VENV := target/browser-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
-	venue capture replay records records-env sdk sdk-env soak mutants why alert
+	venue capture replay records records-env sdk sdk-env soak mutants browser browser-env why alert
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -122,6 +123,17 @@ sdk-env: $(SDK_VENV)/ready
 $(SDK_VENV)/ready:
 	python3 -m venv $(SDK_VENV)
 	$(SDK_VENV)/bin/pip install --quiet --disable-pip-version-check hyperliquid-python-sdk eth-account
+	@touch $@
+
+browser: browser-env build ## Opens the dashboard in a real browser, uses it, leaves pictures [ARGS=]
+	$(BROWSER_VENV)/bin/python tools/browser_check.py --binary target/release/hip3 --out target/screenshots $(ARGS)
+
+browser-env: $(BROWSER_VENV)/ready
+
+# The browser is the system's own; Playwright only drives it.
+$(BROWSER_VENV)/ready:
+	python3 -m venv $(BROWSER_VENV)
+	$(BROWSER_VENV)/bin/pip install --quiet --disable-pip-version-check playwright websockets
 	@touch $@
 
 mutants: ## Breaks the engine on purpose, each way to be noticed [ONLY=name,name ARGS=--list]

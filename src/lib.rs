@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! types ← feed ← risk, detector, position ← executor ← engine ← runtime ← command ← main
-//!   ↑ cold threads: account, alerts, dashboard, persistence, telemetry   ↑ venue (simulated exchange)
+//!   ↑ cold threads: account, alerts, dashboard, persistence, telemetry
+//!   ↑ venue (the simulated exchange)
 //! ```
 //!
 //! [`simulation`] drives [`engine`] and [`venue`] in virtual time, with everything that can go wrong.

@@ -1,6 +1,6 @@
 //! Alerts: what a person should know at once, sent by webhook from a cold thread of its own.
 //!
-//! [`news`] says what becomes an alert, [`outbox`] when it is sent, again or no more, [`body`] what it
+//! `news` says what becomes an alert, `outbox` when it is sent, again or no more, `body` what it
 //! looks like; none of them knows a clock or a socket. Nobody ever waits for an alert but the end of a
 //! run, for [`END`]. What must never happen here: the URL, which is a secret, in a log or an error.
 

@@ -93,12 +93,12 @@ pub enum RunError {
     /// Nothing can be signed: the key, its lock, or whom to act for. No key is shown.
     #[error(transparent)]
     Wallet(#[from] WalletError),
-    /// Alerts are wanted, and there is no URL to send them to. None is shown.
-    #[error(transparent)]
-    Alerts(#[from] AlertUrlError),
     /// The dashboard's address or token.
     #[error(transparent)]
     Dashboard(#[from] FrontError),
+    /// Alerts are wanted, and there is no URL to send them to. None is shown.
+    #[error(transparent)]
+    Alerts(#[from] AlertUrlError),
     /// A capture is never written over another file.
     #[error("capture {0}: expected the name of a file that does not exist yet")]
     CaptureExists(PathBuf),

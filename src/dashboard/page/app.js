@@ -12,6 +12,7 @@ import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Table } from "./table.js";
 
+const TICK_MS = 100; // Ages grow in tenths of a second, whether or not something is heard.
 const SLOW_MS = 250; // Clocks that show seconds, and figures that nobody reads ten times a second.
 
 const store = new Store();
@@ -32,19 +33,30 @@ const readToken = new ReadToken(() => link.retry());
 const link = new Link({
   onMessage(message) {
     store.apply(message, performance.now());
-    if (message.type === "snapshot" && table.selected !== null) chart.show(table.selected);
+    wake();
+    if (message.type === "snapshot" && store.markets.has(table.selected)) chart.show(table.selected);
     if (message.markets) chart.onMarkets(message.markets, message.timestamp_ms);
     if (message.type === "signal") chart.onSignal(message.signal);
     if (message.type === "order") chart.onOrder(message.order);
   },
-  onState: () => (slowAt = -Infinity),
+  onState: refresh,
   onUnauthorized: (refused) => readToken.ask(refused),
 });
 
+let awaited = false; // Whether a frame is asked for.
+let drawnAt = -Infinity;
 let slowAt = -Infinity;
 
-function frame(now) {
+// Frames are asked for when there is something to draw: an idle loop would cost as much as a busy one.
+function wake() {
+  if (awaited) return;
+  awaited = true;
   requestAnimationFrame(frame);
+}
+
+function frame(now) {
+  awaited = false;
+  drawnAt = now;
   if (store.known) {
     table.draw(store, now);
     chart.draw(store, now);
@@ -57,6 +69,12 @@ function frame(now) {
   positions.draw(store, now);
   for (const panel of panels) panel.draw(store.state);
   control.draw(store.state, link.state.phase === "open");
+}
+
+// Draws all, and now: something was done that should be seen at once.
+function refresh() {
+  slowAt = -Infinity;
+  wake();
 }
 
 function showTheme() {
@@ -73,8 +91,13 @@ function nextTheme() {
 
 $("theme").addEventListener("click", nextTheme);
 $("retry").addEventListener("click", () => link.retry());
-$("counters").addEventListener("toggle", () => (slowAt = -Infinity));
+$("counters").addEventListener("toggle", refresh);
 bindKeys({ table, chart, nextTheme });
 showTheme();
-requestAnimationFrame(frame);
+setInterval(() => {
+  if (performance.now() - drawnAt >= TICK_MS * 0.9) wake();
+}, TICK_MS);
+// Whoever clicks or types waits for the answer.
+for (const kind of ["click", "keydown", "input", "pointermove"]) addEventListener(kind, wake, { passive: true });
+addEventListener("resize", wake);
 link.start();

@@ -1,6 +1,6 @@
 // Halt, release, flatten: what will happen is said first, the token is asked once and kept in memory.
 
-import { $, el, setAttr, setHidden, setText } from "./dom.js";
+import { $, el, say, setAttr, setHidden, setText } from "./dom.js";
 import { control, heldToken, setToken } from "./link.js";
 import * as words from "./words.js";
 
@@ -62,7 +62,6 @@ export class Control {
       $("typed").value = "";
     });
     $("typed").addEventListener("input", () => this.#check());
-    $("token").addEventListener("input", () => this.#check());
     $("token-forget").addEventListener("click", () => {
       setToken(null);
       this.#showToken();
@@ -75,11 +74,17 @@ export class Control {
     if (!reachable) why = "Control is off: the engine cannot be reached.";
     else if (!told?.available) why = WHY_NOT[told?.why] ?? `Control is off${told?.why ? `: ${told.why}` : ""}.`;
     for (const button of document.querySelectorAll("[data-action]")) {
-      const nothing = button.dataset.action === "release" && !this.stop.active ? "Nothing holds: there is nothing to release." : null;
-      if (button.disabled !== ((why ?? nothing) !== null)) button.disabled = (why ?? nothing) !== null;
-      setAttr(button, "title", why ?? nothing ?? ACTIONS[button.dataset.action].title);
+      const action = button.dataset.action;
+      const off = why ?? (action === "release" && !this.#releasable().length ? "There is nothing to release." : null);
+      if (button.disabled !== (off !== null)) button.disabled = off !== null;
+      setAttr(button, "title", off ?? ACTIONS[action].title);
     }
     setText($("control-why"), why ?? "");
+  }
+
+  // The link alone decides over one reason.
+  #releasable() {
+    return (this.stop.active ? this.stop.reasons : []).filter((reason) => reason !== "Reconnecting");
   }
 
   #open(name) {
@@ -91,7 +96,7 @@ export class Control {
     setHidden($("typed-row"), name !== "flatten");
     setHidden($("reason-row"), name !== "release");
     if (name === "release") {
-      const reasons = this.stop.reasons.filter((reason) => reason !== "Reconnecting");
+      const reasons = this.#releasable();
       const option = (value, text) => el("option", { value }, text);
       $("reason").replaceChildren(
         option("", reasons.length > 1 ? `all ${reasons.length}` : "all"),
@@ -114,8 +119,7 @@ export class Control {
 
   #check() {
     const typed = this.#action !== "flatten" || $("typed").value.trim().toUpperCase() === TYPED;
-    const token = heldToken() !== null || $("token").value.trim() !== "";
-    $("control-go").disabled = this.#busy || !typed || !token;
+    $("control-go").disabled = this.#busy || !typed;
   }
 
   #fail(text) {
@@ -127,6 +131,11 @@ export class Control {
     if ($("control-go").disabled) return;
     const typed = $("token").value.trim();
     if (typed !== "") setToken(typed);
+    if (heldToken() === null) {
+      this.#fail("Nothing was asked of the engine: it obeys only with the token.");
+      $("token").focus();
+      return;
+    }
     const action = this.#action;
     const wish = { action };
     if (action === "release" && $("reason").value !== "") wish.reason = $("reason").value;
@@ -150,6 +159,7 @@ export class Control {
   }
 
   #toast(text) {
+    say(text);
     setText($("toast"), text);
     setHidden($("toast"), false);
     clearTimeout(this.#toastTimer);

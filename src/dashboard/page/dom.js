@@ -42,3 +42,10 @@ export function setData(node, name, value) {
 export function setHidden(node, hidden) {
   if (node.hidden !== hidden) node.hidden = hidden;
 }
+
+/** Says it to who cannot see it. What ticks is never said. */
+export function say(text) {
+  const announcer = $("announcer");
+  announcer.append(el("p", {}, text));
+  while (announcer.childElementCount > 3) announcer.firstElementChild.remove();
+}

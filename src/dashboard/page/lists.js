@@ -4,6 +4,8 @@ import { $, el, setData, setHidden, setText } from "./dom.js";
 import { NONE, age, bps, clock, fixed, iso, timeOfDay, toNumber, usd } from "./format.js";
 import * as words from "./words.js";
 
+const NEW_MS = 2000;
+
 const SIDES = { buy: "▲ buy", sell: "▼ sell", long: "▲ long", short: "▼ short" };
 
 /** Numbers stand at the right. `from` names the width that a column needs: */
@@ -121,7 +123,7 @@ export class List {
     for (const item of items) {
       if (this.#rows.has(item)) break; // From here on all are there.
       const row = this.#row(item);
-      if (!anew) row.classList.add("new");
+      if (!anew) this.#mark(row);
       this.#rows.set(item, row);
       this.body.insertBefore(row, top);
     }
@@ -134,6 +136,12 @@ export class List {
     setHidden(this.empty, items.length > 0);
     setHidden($(this.name), items.length === 0);
     setText($(`${this.name}-count`), items.length ? `last ${items.length}` : "");
+  }
+
+  // For a moment, and at once: a color that fades would have the page painted in every frame.
+  #mark(row) {
+    row.classList.add("new");
+    setTimeout(() => row.classList.remove("new"), NEW_MS);
   }
 
   #row(item) {

@@ -1,22 +1,19 @@
 // Mode, READY, HardStop, link, loop, money: the header, the banners and the strip below them.
 
-import { $, el, setAttr, setData, setHidden, setText } from "./dom.js";
+import { $, el, say, setAttr, setData, setHidden, setText } from "./dom.js";
 import { NONE, age, clock, count, fixed, iso, signed, share, toNumber, usd } from "./format.js";
 import * as words from "./words.js";
 
 // The engine says something every second; what is older than this is not the present any more.
 const OLD_MS = 3000;
 
-const announcer = $("announcer");
 const told = { stop: null, link: null, page: null };
 
-/** Says it to who cannot see it, once each time it changes; the first state is no change. */
+/** Says it once each time it changes; the first state is no change. */
 function announce(what, key, text) {
   const before = told[what];
   told[what] = key;
-  if (before === null || before === key) return;
-  announcer.append(el("p", {}, text));
-  while (announcer.childElementCount > 3) announcer.firstElementChild.remove();
+  if (before !== null && before !== key) say(text);
 }
 
 function lamp(id, level, text, title) {
@@ -128,7 +125,7 @@ function drawMoney({ pnl = {}, limits = {}, positions = [], pending_orders: pend
   const realized = toNumber(pnl.realized);
   setText($("pnl"), usd(pnl.realized, { sign: true }));
   setData($("pnl"), "sign", realized === null || realized === 0 ? "zero" : realized > 0 ? "plus" : "minus");
-  setText($("pnl-more"), pnl.trades ? `${count(pnl.trades)} trades, ${share(pnl.wins, pnl.trades)} won, fees ${usd(pnl.fees)}` : "no trades yet");
+  setText($("pnl-more"), pnl.trades ? `${count(pnl.trades)} ${pnl.trades === 1 ? "trade" : "trades"}, ${share(pnl.wins, pnl.trades)} won, fees ${usd(pnl.fees)}` : "no trades yet");
   const held = positions.reduce((sum, one) => sum + (toNumber(one.unrealized_pnl) ?? 0), 0);
   setAttr($("open-more"), "title", "unrealized profit of the positions, and orders that are not over");
   setText($("open"), String(positions.length));

@@ -8,6 +8,7 @@ import { COLUMNS, MarketRow, NEAR, closeness, isBlocked } from "./market_row.js"
 const SORT_EVERY_MS = 1000; // As fast as a person can follow.
 const MOST_DECIMALS = 6;
 const SPARE_ROWS = 4; // Beyond both ends of what can be seen.
+const HIDDEN_ROWS = 40; // In a frame.
 const LEAST_ROWS = 5; // The panel has room for so many, even if there are none.
 
 const VIEWS = [
@@ -42,6 +43,7 @@ export class Table {
     this.decimals = 0;
     this.generation = -1;
     this.arrangedAt = -Infinity;
+    this.turn = 0;
     this.body = $("market-body");
     this.scroller = $("market-scroll");
     this.rowHeight = 0;
@@ -86,6 +88,7 @@ export class Table {
     if (this.generation !== store.generation) {
       this.generation = store.generation;
       for (const coin of [...this.rows.keys()]) if (!store.markets.has(coin)) this.rows.delete(coin);
+      if (!store.markets.has(this.selected)) this.selected = null;
       this.arrangedAt = -Infinity;
     }
     for (const coin of store.dirty) {
@@ -111,6 +114,14 @@ export class Table {
       if (!record) continue;
       if (row.stale) row.draw(record, this.decimals, now);
       else row.drawAge(record, now);
+    }
+    // Those out of sight keep up too, some in each frame, for who reads the page by other means than its
+    // viewport. All at once would be a frame that is missed.
+    for (let i = 0; i < Math.min(HIDDEN_ROWS, this.order.length); i += 1) {
+      this.turn = (this.turn + 1) % this.order.length;
+      const row = this.order[this.turn];
+      const record = store.markets.get(row.coin);
+      if (record && row.stale) row.draw(record, this.decimals, now);
     }
   }
 
@@ -143,8 +154,6 @@ export class Table {
     setHidden($("market-empty"), this.order.length > 0);
     setText($("market-empty"), all === 0 ? "No markets yet: the engine has not read the venue's list." : "No market fits the filter.");
     this.measure();
-    // Those out of sight keep up too, for who reads the page by other means than its viewport.
-    for (const row of this.order) if (row.stale) row.draw(store.markets.get(row.coin), this.decimals, now);
   }
 
   // Moves rows to where they belong. The focused one stays where it is and the others move around it: a

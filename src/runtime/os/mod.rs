@@ -1,6 +1,6 @@
 //! What we need of the operating system besides sockets: clocks, cores, signals, randomness, who we
-//! are, the agent's key, the lock that keeps it to one process, the dashboard's token, and the URL that
-//! alerts go to.
+//! are, the agent's key and the lock that keeps it to one process, the dashboard's token, and the URL
+//! that alerts go to.
 
 mod clock;
 mod cores;
