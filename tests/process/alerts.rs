@@ -245,8 +245,11 @@ fn without_a_url_that_can_be_used_nothing_starts_and_none_is_shown() {
         assert_eq!(code, 2, "{errors}");
         assert!(errors.contains(word) && !errors.contains(SECRET), "{errors}");
         assert!(!out.contains(SECRET));
-        let args =
-            ["preflight", "--config", &config, "--set", &set, "--set", "alerts.enabled=true"];
+        // It tries whether records can be written: elsewhere.
+        let elsewhere = dir.path().join("elsewhere");
+        let records = format!("persistence.data_dir={}", elsewhere.display());
+        let sets = ["--set", &set, "--set", "alerts.enabled=true", "--set", &records];
+        let args = [&["preflight", "--config", &config][..], &sets].concat();
         let (code, out, _) = output(&args);
         let line = out.lines().find(|line| line.contains(" alerts ")).expect("a line");
         assert!(code == 3 && line.starts_with("FAIL") && line.contains(word), "{out}");
