@@ -1,6 +1,6 @@
 //! Alerts: what a person should know at once, sent by webhook from a cold thread of its own.
 //!
-//! [`news`] says what becomes an alert, [`outbox`] when it is sent, again or no more, [`body`] what it
+//! `news` says what becomes an alert, `outbox` when it is sent, again or no more, `body` what it
 //! looks like; none of them knows a clock or a socket. Nobody ever waits for an alert but the end of a
 //! run, for [`END`]. What must never happen here: the URL, which is a secret, in a log or an error.
 
@@ -76,12 +76,21 @@ impl Bell {
     }
 }
 
-/// The thread that sends alerts, for whoever started it.
+/// The alerts of a run, or none.
 #[derive(Debug)]
 pub struct Alerts {
     bell: Bell,
-    ending: Arc<AtomicBool>,
+    sending: Option<Sending>,
+}
+
+/// The thread that sends them, and what it is told of the end.
+#[derive(Debug)]
+struct Sending {
+    /// What the thread does, until it has begun.
+    office: Option<Box<Office>>,
+    end: SyncSender<usize>,
     ended: Receiver<usize>,
+    ending: Arc<AtomicBool>,
     host: String,
 }
 
@@ -97,8 +106,13 @@ pub struct Sender {
 }
 
 impl Alerts {
-    /// Starts the thread, which sends to `address` as `settings` say.
-    pub fn start(settings: &config::Alerts, address: Address, sender: Sender) -> io::Result<Self> {
+    /// None: the bell is silent.
+    pub fn off() -> Self {
+        Self { bell: Bell::silent(), sending: None }
+    }
+
+    /// To `address`, as `settings` say. News is taken from now on, and sent once the thread has begun.
+    pub fn new(settings: &config::Alerts, address: Address, sender: Sender) -> Self {
         let (news, heard) = sync_channel(NEWS);
         let (end, ended) = sync_channel(1);
         let bell = Bell { news: Some(news), ..Bell::default() };
@@ -118,11 +132,20 @@ impl Alerts {
             post: Post::new(address),
             failing: false,
         };
-        thread::Builder::new().name("hip3-alerts".to_owned()).spawn(move || {
+        let office = Some(Box::new(office));
+        Self { bell, sending: Some(Sending { office, end, ended, ending, host }) }
+    }
+
+    /// Starts the thread, if it has not begun. It runs on the core of its caller's thread.
+    pub fn begin(&mut self) -> io::Result<()> {
+        let Some(Sending { office, end, .. }) = &mut self.sending else { return Ok(()) };
+        let Some(office) = office.take() else { return Ok(()) };
+        let end = end.clone();
+        let work = move || {
             // Nobody listens any more if the end took too long.
             let _ = end.send(office.run());
-        })?;
-        Ok(Self { bell, ending, ended, host })
+        };
+        thread::Builder::new().name("hip3-alerts".to_owned()).spawn(work).map(drop)
     }
 
     /// Where news is handed in.
@@ -131,13 +154,19 @@ impl Alerts {
     }
 
     /// Sends what waits, for [`END`] at most.
-    pub fn finish(self) {
-        self.ending.store(true, Ordering::Release);
+    pub fn finish(mut self) {
+        // A run that could not even begin has something to tell, too.
+        let begun = self.begin();
+        let Some(Sending { ended, ending, host, .. }) = self.sending else { return };
+        if let Err(error) = begun {
+            return warn!(host, %error, "alerts were not sent: there is no thread for it");
+        }
+        ending.store(true, Ordering::Release);
         // A receiver that hangs holds the thread longer than that; the program does not wait for it.
-        match self.ended.recv_timeout(END + 2 * NAP) {
+        match ended.recv_timeout(END + 2 * NAP) {
             Ok(0) => {}
-            Ok(waiting) => warn!(host = self.host, waiting, "alerts were not sent"),
-            Err(_) => warn!(host = self.host, "alerts were not sent: the receiver did not answer"),
+            Ok(waiting) => warn!(host, waiting, "alerts were not sent"),
+            Err(_) => warn!(host, "alerts were not sent: the receiver did not answer"),
         }
     }
 }
@@ -151,6 +180,7 @@ pub fn test(settings: &config::Alerts, address: Address, sender: Sender) -> Answ
 }
 
 /// The thread's work.
+#[derive(Debug)]
 struct Office {
     heard: Receiver<News>,
     lost: Arc<AtomicU64>,

@@ -213,6 +213,17 @@ pub struct Lag<'a> {
     pub clock: &'a mut Clock,
 }
 
+/// What the recorder knows of the run that it records.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What is seen of the venue.
+    pub watched: &'a Watched,
+    /// Whether the hot thread has ended in order.
+    pub ended: &'a AtomicBool,
+    /// Who is told of trouble.
+    pub bell: &'a Bell,
+}
+
 /// The wall clock of the cold threads.
 pub fn wall_now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -221,16 +232,14 @@ pub fn wall_now() -> Wall {
 
 /// Stores rows until the hot thread is gone, and closes the files. `each` sees every row.
 ///
-/// Unless the hot thread has `ended` in order, the files are written but not closed, and there is
+/// Unless the hot thread of the `run` has ended in order, the files are written but not closed, and there is
 /// no summary: the next start then finds a run that was cut off, and says so.
 pub fn recorder(
     mut store: Store,
     mut rows: Consumer<Stamped>,
     flush_interval: Nanos,
-    watched: &Watched,
-    ended: &AtomicBool,
+    run: &Run<'_>,
     mut lag: Lag<'_>,
-    bell: &Bell,
     mut each: impl FnMut(&Row),
 ) -> Result<Option<Summary>, StoreError> {
     // A row is visible within the interval: the flush itself takes some of it.
@@ -250,7 +259,7 @@ pub fn recorder(
             taken += 1;
         }
         lag.meter.step(lag.clock.now().mono);
-        store.alive(wall_now(), watched.markets(), watched.blind_since());
+        store.alive(wall_now(), run.watched.markets(), run.watched.blind_since());
         if taken > 0 {
             oldest.get_or_insert_with(Instant::now);
         }
@@ -264,17 +273,17 @@ pub fn recorder(
             // What failed waits for the next interval.
             oldest = (!report.errors.is_empty()).then(Instant::now);
         }
-        troubles = shout(&store, troubles, bell);
+        troubles = shout(&store, troubles, run.bell);
         let failing = store.health().failing;
         if failed && !failing {
             info!("records are stored again");
-            bell.ring(News::RecordsStored);
+            run.bell.ring(News::RecordsStored);
         }
         failed = failing;
         if taken == 0 {
             if closed {
                 lag.meter.finish(lag.clock.now().mono);
-                if ended.load(Ordering::Acquire) {
+                if run.ended.load(Ordering::Acquire) {
                     return store.close(wall_now()).map(Some);
                 }
                 store.flush(wall_now());

@@ -11,12 +11,12 @@ use rustls::RootCertStore;
 use tracing::{error, info, warn};
 
 use crate::account;
-use crate::alerts::{Alerts, Bell, Ended, News, Sender};
+use crate::alerts::{Alerts, Ended, News, Sender};
 use crate::engine::Engine;
 use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
-use crate::runtime::cold::{AgentLook, Lag, Watched, desk, recorder};
+use crate::runtime::cold::{AgentLook, Lag, Run, Watched, desk, recorder};
 use crate::runtime::front::{Front, FrontError};
 use crate::runtime::hot::{self, HOT_STAGES, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
@@ -126,17 +126,17 @@ pub enum RunError {
 /// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`, and alerts to
 /// whom the config names.
 pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
-    if !config.alerts.enabled {
-        return run_ringing(config, options, screen, &Bell::silent());
-    }
-    let address = load_alert_url(&config.alerts)?;
-    info!(host = address.host(), "alerts are on");
-    let sender = Sender { run_id: String::new(), mode: config.mode, host: os::host_name() };
-    let alerts = Alerts::start(&config.alerts, address, sender)
-        .map_err(|source| RunError::System { doing: "start the alerts thread", source })?;
-    let bell = alerts.bell();
-    let outcome = run_ringing(config, options, screen, &bell);
-    bell.ring(News::Ended(ended(config.mode, &outcome)));
+    let mut alerts = match config.alerts.enabled {
+        true => {
+            let address = load_alert_url(&config.alerts)?;
+            info!(host = address.host(), "alerts are on");
+            let sender = Sender { run_id: String::new(), mode: config.mode, host: os::host_name() };
+            Alerts::new(&config.alerts, address, sender)
+        }
+        false => Alerts::off(),
+    };
+    let outcome = run_alerting(config, options, screen, &mut alerts);
+    alerts.bell().ring(News::Ended(ended(config.mode, &outcome)));
     alerts.finish();
     outcome
 }
@@ -154,12 +154,13 @@ fn ended(mode: Mode, outcome: &Result<Outcome, RunError>) -> Ended {
     }
 }
 
-fn run_ringing(
+fn run_alerting(
     config: &Config,
     options: Options,
     screen: &Screen,
-    bell: &Bell,
+    alerts: &mut Alerts,
 ) -> Result<Outcome, RunError> {
+    let bell = alerts.bell();
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
     let tls = match &options.authority {
@@ -263,7 +264,7 @@ fn run_ringing(
             }
             began_with = latch;
             if let Some(user) = &config.account.user_address {
-                agent_look = AgentLook::new(user, &armed.signer().to_string(), bell);
+                agent_look = AgentLook::new(user, &armed.signer().to_string(), &bell);
             }
             let Armed { wallet, presigning, lock, .. } = armed;
             let mut engine = Engine::trading(config, first_id, seed, wallet, latch);
@@ -316,6 +317,7 @@ fn run_ringing(
             pinning => info!("cold threads {pinning}"),
         },
     }
+    alerts.begin().map_err(system("start the alerts thread"))?;
     let noted = bell.clone();
     let log = telemetry::spawn(screen.clone(), to_log, to_display, move |note| noted.note(note))
         .map_err(system("start the log thread"))?;
@@ -373,7 +375,8 @@ fn run_ringing(
             let mut tally = Tally::default();
             let lag = Lag { meter: lag_meter, clock: &mut cold_clock };
             let count = |row: &_| tally.count(row);
-            recorder(store, to_recorder, flush_interval, &watched, &ended, lag, &stored, count)
+            let run = Run { watched: &watched, ended: &ended, bell: &stored };
+            recorder(store, to_recorder, flush_interval, &run, lag, count)
                 .map(|summary| (summary, tally))
         })
         .map_err(system("start the recorder thread"))?;

@@ -237,7 +237,7 @@ fn without_a_url_that_can_be_used_nothing_starts_and_none_is_shown() {
     for (text, mode, word) in [
         (format!("https://hooks.example.org/{SECRET}"), 0o644, "0644"),
         (format!("http://hooks.example.org/{SECRET}"), 0o600, "https://"),
-        (format!("{SECRET}"), 0o600, "one line"),
+        (SECRET.to_owned(), 0o600, "one line"),
     ] {
         fs::write(&file, text).expect("a file");
         fs::set_permissions(&file, Permissions::from_mode(mode)).expect("its mode");
@@ -245,6 +245,15 @@ fn without_a_url_that_can_be_used_nothing_starts_and_none_is_shown() {
         assert_eq!(code, 2, "{errors}");
         assert!(errors.contains(word) && !errors.contains(SECRET), "{errors}");
         assert!(!out.contains(SECRET));
+        // It tries whether records can be written: elsewhere.
+        let elsewhere = dir.path().join("elsewhere");
+        let records = format!("persistence.data_dir={}", elsewhere.display());
+        let sets = ["--set", &set, "--set", "alerts.enabled=true", "--set", &records];
+        let args = [&["preflight", "--config", &config][..], &sets].concat();
+        let (code, out, _) = output(&args);
+        let line = out.lines().find(|line| line.contains(" alerts ")).expect("a line");
+        assert!(code == 3 && line.starts_with("FAIL") && line.contains(word), "{out}");
+        assert!(!out.contains(SECRET), "{out}");
         let (code, _, errors) = output(&["alert", "--config", &config, "--set", &set]);
         assert!(code == 2 && errors.contains(word) && !errors.contains(SECRET), "{errors}");
     }

@@ -136,7 +136,7 @@ fn config(reading: &mut Reading, root: Table) -> Config {
             .section("persistence", persistence, |s| read_persistence(s, default.persistence)),
         dashboard: reading
             .section("dashboard", dashboard, |s| read_dashboard(s, &default.dashboard)),
-        alerts: reading.section("alerts", alerts, |s| read_alerts(s, default.alerts)),
+        alerts: reading.section("alerts", alerts, |s| read_alerts(s, &default.alerts)),
         telemetry: reading
             .section("telemetry", telemetry, |s| read_telemetry(s, default.telemetry)),
         runtime: reading.section("runtime", runtime, |s| read_runtime(s, &default.runtime)),
@@ -379,7 +379,7 @@ fn read_dashboard(s: &mut Section<'_>, d: &Dashboard) -> Dashboard {
     }
 }
 
-fn read_alerts(s: &mut Section<'_>, d: Alerts) -> Alerts {
+fn read_alerts(s: &mut Section<'_>, d: &Alerts) -> Alerts {
     let rule = "a chat's number, or \"@\" and a channel's name";
     Alerts {
         enabled: s.flag("enabled", d.enabled),
