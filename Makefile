@@ -7,6 +7,8 @@ CONFIG   ?= config.toml
 DIR      ?= data/demo/signals
 FILE     ?= data/capture.jsonl
 REASON   ?=
+MARKET   ?=
+AT       ?=
 SEEDS    ?= 0..10000
 HOURS    ?= 1
 FAULTS   ?= all
@@ -24,7 +26,7 @@ BROWSER_VENV := target/browser-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
-	venue capture replay records records-env sdk sdk-env soak mutants browser browser-env
+	venue capture replay records records-env sdk sdk-env soak mutants browser browser-env why alert
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +79,14 @@ release: ## Releases HardStop, so that the engine may trade again [REASON= CONFI
 	@test -n "$(REASON)" || { echo 'which reason? make release REASON=Loss, or REASON=all' >&2; exit 2; }
 	$(CARGO) build --release --locked
 	$(HIP3) release --reason $(REASON) --config $(CONFIG) $(ARGS)
+
+alert: build ## Sends one test alert, and says whether it was taken [CONFIG=config.toml ARGS=]
+	$(HIP3) alert --config $(CONFIG) $(ARGS)
+
+why: build ## Why there was an order at a moment (UTC), or none [MARKET= AT= DIR=data/demo/signals ARGS=]
+	@test -n "$(MARKET)" -a -n "$(AT)" || \
+		{ echo 'where and when? make why MARKET=xyz:NVDA AT=14:31:05' >&2; exit 2; }
+	$(HIP3) why --market "$(MARKET)" --at "$(AT)" $(DIR) $(ARGS)
 
 venue: build ## Serves the simulated venue alone, on loopback [SEED=1 ARGS=]
 	$(HIP3) venue --seed $(SEED) $(ARGS)

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! types ← feed ← risk, detector, position ← executor ← engine ← runtime ← command ← main
-//!   ↑ cold threads: account, dashboard, persistence, telemetry      ↑ venue (the simulated exchange)
+//!   ↑ cold threads: account, alerts, dashboard, persistence, telemetry
+//!   ↑ venue (the simulated exchange)
 //! ```
 //!
 //! [`simulation`] drives [`engine`] and [`venue`] in virtual time, with everything that can go wrong.
@@ -13,6 +14,7 @@
 //! `tests/scenarios.rs` (the behavior).
 
 pub mod account;
+pub mod alerts;
 pub mod command;
 pub mod dashboard;
 pub mod detector;

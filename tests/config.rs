@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use hip3::types::config::{
-    Config, ConfigError, Core, Dispatch, LogFormat, LogLevel, Network, TakerFee, from_text, load,
+    AlertFormat, Config, ConfigError, Core, Dispatch, LogFormat, LogLevel, Network, TakerFee,
+    from_text, load,
 };
 use hip3::types::num::{Bps, Ratio, Usd};
 use hip3::types::record::Mode;
@@ -253,6 +254,33 @@ fn secrets_are_refused_wherever_they_stand_and_never_shown() {
 }
 
 #[test]
+fn the_url_of_alerts_is_refused_wherever_it_stands_and_never_shown() {
+    let told = |text: &str| {
+        let told = problems(text);
+        assert!(told.contains("HIP3_ALERT_URL") && told.contains("alerts.url_file"), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    };
+    for key in ["url", "webhook_url", "URL", "token", "telegram_bot_token", "secret"] {
+        told(&format!("[alerts]\n{key} = \"https://hooks.example.org/s3cret\""));
+    }
+    told("[alerts]\nurl_file = \"https://hooks.example.org/s3cret\"");
+    told("[alerts]\ntelegram_chat_id = \"https://hooks.example.org/s3cret\"");
+    for url in [
+        "https://discord.com/api/webhooks/1/s3cret",
+        "https://hooks.slack.com/services/s3cret",
+        "https://api.telegram.org/bot1:s3cret/sendMessage",
+    ] {
+        told(&format!("[persistence]\ndata_dir = \"{url}\""));
+        told(&format!("\"{url}\" = 1"));
+        for over in [format!("alerts.url={url}"), format!("alerts.url_file={url}"), url.to_owned()]
+        {
+            let told = set_problems(&[&over]);
+            assert!(!told.contains("s3cret"), "{over}: {told}");
+        }
+    }
+}
+
+#[test]
 fn overrides_win_and_are_toml_or_else_text() {
     let config = from_text(
         "[risk]\nmax_bbo_age_ms = 5\n[detector.markets.\"xyz:A\"]\nthreshold_bps = 1",
@@ -353,6 +381,13 @@ fn impossible_combinations_are_refused() {
         ),
         ("dashboard.bind = \"0.0.0.0:8080\"", "dashboard.bind", "token_file"),
         ("dashboard.bind = \"[::]:8080\"", "dashboard.bind", "token_file"),
+        (
+            "alerts.enabled = true\nalerts.format = \"telegram\"",
+            "alerts.format",
+            "needs alerts.telegram_chat_id",
+        ),
+        ("alerts.telegram_chat_id = \"news\"", "alerts.telegram_chat_id", "chat's number"),
+        ("alerts.format = \"slack\"", "alerts.format", "\"discord\""),
         ("runtime.hot_core = 1\nruntime.cold_core = 1", "runtime.cold_core", "both 1"),
     ] {
         let error = read(text).expect_err(text);
@@ -374,6 +409,9 @@ fn odd_but_possible_combinations_are_taken() {
         "dashboard.bind = \"[::1]:0\"",
         "runtime.hot_core = \"none\"\nruntime.cold_core = \"none\"",
         "detector.entry_latencies_ms = []",
+        "alerts.format = \"telegram\"",
+        "alerts = { enabled = true, format = \"telegram\", telegram_chat_id = -1001234567890 }",
+        "alerts = { enabled = true, format = \"telegram\", telegram_chat_id = \"@news\" }",
         "risk.max_mark_mid_divergence_bps = 0",
         "[detector.markets.\"xyz:A\"]",
     ] {
@@ -467,6 +505,11 @@ fn any_config() -> impl Strategy<Value = Config> {
         c.account.key_file = json.then(|| path.clone().into());
         c.persistence.data_dir = path.into();
         c.dashboard.bind.set_port(port);
+        c.alerts.format = [AlertFormat::Json, AlertFormat::Telegram, AlertFormat::Discord][network];
+        c.alerts.telegram_chat_id = Some(format!("-{core}"));
+        c.alerts.enabled = flag;
+        c.alerts.url_file = json.then(|| format!("/etc/{core}.url").into());
+        c.alerts.min_interval = Nanos::from_secs(secs);
         c.position.leverage = 1 + core % 50;
         c.position.risk_per_market = risk.map(Ratio::from_units);
         c.runtime.hot_core = if flag { Core::Index(core) } else { Core::None };

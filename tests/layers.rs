@@ -13,7 +13,7 @@ use std::path::Path as FilePath;
 use layers::source::{Path, Token, paths, tokens};
 
 /// What a room may see of the others, beside itself.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("types", &[]),
     // The stages, in the data's way. `risk`, `detector` and `position` are siblings and do not see
     // each other.
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("engine", &["types", "feed", "risk", "detector", "position", "executor"]),
     // Cold rooms.
     ("account", &["types"]),
+    ("alerts", &["types"]),
     ("dashboard", &["types"]),
     ("persistence", &["types"]),
     ("telemetry", &["types"]),
@@ -38,6 +39,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "executor",
             "engine",
             "account",
+            "alerts",
             "dashboard",
             "persistence",
             "telemetry",
@@ -56,6 +58,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "executor",
             "engine",
             "account",
+            "alerts",
             "persistence",
             "telemetry",
             "venue",
@@ -77,7 +80,7 @@ const CRATES: [(&str, &[&str]); 29] = [
     ("mio", &["runtime", "venue/tcp"]),
     ("rustls", &["runtime"]),
     ("webpki_roots", &["runtime/link"]),
-    ("ureq", &["account"]),
+    ("ureq", &["account", "alerts/post"]),
     ("quanta", &["runtime/os"]),
     ("core_affinity", &["runtime/os"]),
     ("signal_hook", &["runtime/os"]),
@@ -86,7 +89,7 @@ const CRATES: [(&str, &[&str]); 29] = [
     ("rustix", &["persistence", "runtime/os"]),
     ("secp256k1", &["executor/signer"]),
     ("sha3", &["executor/signer", "venue"]),
-    ("zeroize", &["executor/signer", "runtime/os", "dashboard/guard"]),
+    ("zeroize", &["executor/signer", "runtime/os", "alerts/address", "dashboard/guard"]),
     ("getrandom", &["runtime"]),
     // The venue checks our signatures and our packing by other means than those that made them.
     ("k256", &["venue"]),

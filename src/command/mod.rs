@@ -1,5 +1,6 @@
 //! The commands: one file each, registered in one table.
 
+mod alert;
 mod books;
 mod check;
 mod demo;
@@ -11,6 +12,7 @@ mod run;
 mod simulate;
 mod summary;
 mod venue;
+mod why;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -44,7 +46,11 @@ Start here:
 
 Before trading:
   hip3 preflight               is the venue, the account and the key as trading needs them?
+  hip3 alert                   sends one test alert, and says whether it was taken
   hip3 release --reason all    lets a stopped engine trade again
+
+Afterwards:
+  hip3 why --market xyz:NVDA --at 14:31:05    why there was an order then, or none
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or config, 3 preflight says no-go,
 4 stopped by HardStop.";
@@ -61,6 +67,8 @@ enum Command {
     Release(release::Release),
     Latency(latency::Latency),
     Replay(replay::Replay),
+    Why(why::Why),
+    Alert(alert::Alert),
     Simulate(simulate::Simulate),
 }
 
@@ -137,6 +145,8 @@ pub fn main() -> ExitCode {
         Command::Release(args) => args.run(),
         Command::Latency(args) => args.run(),
         Command::Replay(args) => args.run(),
+        Command::Why(args) => args.run(),
+        Command::Alert(args) => args.run(),
         Command::Simulate(args) => args.run(),
     };
     match done {
@@ -182,6 +192,7 @@ fn run_live(config: &Config, options: Options) -> Result<Outcome, Failure> {
         RunError::Wallet(WalletError::Lock(_)) => Failure::runtime(error),
         RunError::CaptureExists(_)
         | RunError::Wallet(_)
+        | RunError::Alerts(_)
         | RunError::Dashboard(FrontError::Token(_)) => Failure::usage(error),
         error => Failure::runtime(error),
     })

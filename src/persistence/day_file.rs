@@ -41,8 +41,8 @@ const KEY_SCHEMA: &str = "hip3.schema_version";
 const KEY_RUN: &str = "hip3.run_id";
 const KEY_COMMIT: &str = "hip3.git_commit";
 const KEY_CONFIG: &str = "hip3.config_hash";
-const KEY_LAST_SEQ: &str = "hip3.last_seq";
-const KEY_RUNS: &str = "hip3.runs";
+pub(super) const KEY_LAST_SEQ: &str = "hip3.last_seq";
+pub(super) const KEY_RUNS: &str = "hip3.runs";
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -65,10 +65,10 @@ pub(super) struct Held {
 
 /// A run, and the file's first row that it wrote.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-struct RunMark {
+pub(super) struct RunMark {
     first_row: u64,
     #[serde(flatten)]
-    run: RunInfo,
+    pub(super) run: RunInfo,
 }
 
 /// What stands on disk.

@@ -14,6 +14,7 @@
 //! must never happen here: a file that others read, changed in place; a file that is not ours,
 //! overwritten; a number given to two rows.
 
+mod beside;
 mod columns;
 mod day_file;
 mod debts;
@@ -25,6 +26,7 @@ mod run;
 mod store;
 mod table;
 
+pub use beside::{Beside, Life};
 pub use disk::{Disk, OsDisk};
 pub use recover::Recovery;
 pub use run::RunInfo;

@@ -253,6 +253,20 @@ pub(super) fn read_footer(file: &File, kind: RowKind) -> Result<Footer, ReadErro
 
 /// Reads the columns of these names; names that the file does not have are left out.
 pub(super) fn read_columns(path: &Path, names: &[&str]) -> Result<Table, ReadError> {
+    let mut table = Table::default();
+    read_groups(path, names, |group| table.append(group))?;
+    Ok(table)
+}
+
+/// Key-value metadata of a file, ours and others'.
+pub(super) type Metadata = Vec<(String, Option<String>)>;
+
+/// The same row group by row group; returns what the file says of itself.
+pub(super) fn read_groups(
+    path: &Path,
+    names: &[&str],
+    mut take: impl FnMut(Table),
+) -> Result<Metadata, ReadError> {
     let damaged = |error: arrow2::error::Error| match error {
         arrow2::error::Error::Io(error) => ReadError::Io(error),
         other => ReadError::Damaged(other.to_string()),
@@ -262,15 +276,17 @@ pub(super) fn read_columns(path: &Path, names: &[&str]) -> Result<Table, ReadErr
     let schema = read::infer_schema(&footer).map_err(damaged)?;
     let schema = schema.filter(|_, field| names.contains(&field.name.as_str()));
     let fields: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
-    let mut table = Table::default();
+    let metadata = footer.key_value_metadata().iter().flatten();
+    let metadata = metadata.map(|entry| (entry.key.clone(), entry.value.clone())).collect();
     for chunk in read::FileReader::new(file, footer.row_groups, schema, None, None, None) {
         let chunk = chunk.map_err(damaged)?;
-        table.rows += chunk.len();
+        let mut table = Table { rows: chunk.len(), ..Table::default() };
         for (array, name) in chunk.arrays().iter().zip(&fields) {
             take_column(table.columns.entry(name.clone()).or_default(), array.as_ref())?;
         }
+        take(table);
     }
-    Ok(table)
+    Ok(metadata)
 }
 
 /// Appends the values of `array`.

@@ -208,12 +208,12 @@ impl Store {
 }
 
 /// Whether the row is the end of a gap that was open.
-fn ends_blindness(row: &Row) -> bool {
+pub(super) fn ends_blindness(row: &Row) -> bool {
     matches!(row, Row::Gap(gap) if matches!(gap.cause, GapCause::Start | GapCause::LinkDown))
 }
 
 /// The latest moment a row tells of: its run was alive then.
-fn told_at(row: &Row) -> Wall {
+pub(super) fn told_at(row: &Row) -> Wall {
     match row {
         Row::Signal(row) => row.detected_at,
         Row::FollowUp(row) => row.captured_at,

@@ -40,9 +40,38 @@ impl Table {
         if let Value::Int(value) = self.get(column, row) { Some(*value) } else { None }
     }
 
+    /// A figure for people; `None` where there is none.
+    pub fn float(&self, column: &str, row: usize) -> Option<f64> {
+        if let Value::Float(value) = self.get(column, row) { Some(*value) } else { None }
+    }
+
     /// A text; `None` where there is none.
     pub fn text(&self, column: &str, row: usize) -> Option<&str> {
         if let Value::Text(value) = self.get(column, row) { Some(value) } else { None }
+    }
+
+    /// Puts the rows of `other` behind these; a column that one of them lacks is `Null` there.
+    pub(super) fn append(&mut self, other: Table) {
+        let rows = self.rows + other.rows;
+        for (name, values) in other.columns {
+            let column = self.columns.entry(name).or_default();
+            column.resize(self.rows, Value::Null);
+            column.extend(values);
+        }
+        for column in self.columns.values_mut() {
+            column.resize(rows, Value::Null);
+        }
+        self.rows = rows;
+    }
+
+    /// Drops the rows that `keep` does not want.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Table, usize) -> bool) {
+        let kept: Vec<bool> = (0..self.rows).map(|row| keep(self, row)).collect();
+        for column in self.columns.values_mut() {
+            let mut kept = kept.iter();
+            column.retain(|_| kept.next().copied().unwrap_or(false));
+        }
+        self.rows = kept.into_iter().filter(|kept| *kept).count();
     }
 }
 
@@ -64,10 +93,7 @@ pub fn read_days(dir: &Path, kind: RowKind, columns: &[&str]) -> io::Result<Tabl
     for path in paths {
         let table = parquet::read_columns(&path, columns)
             .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-        all.rows += table.rows;
-        for (name, values) in table.columns {
-            all.columns.entry(name).or_default().extend(values);
-        }
+        all.append(table);
     }
     Ok(all)
 }

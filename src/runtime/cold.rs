@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::{error, info, warn};
 
 use crate::account;
+use crate::alerts::{Bell, News};
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
 use crate::runtime::meter::Meter;
@@ -60,18 +61,73 @@ pub enum Reply {
     ResolveFailed,
 }
 
-/// Answers requests until the hot thread is gone.
+/// How often it is looked how long the agent is valid.
+const AGENT_LOOK: Duration = Duration::from_secs(3_600);
+
+/// What the desk looks at by itself: how long the agent that signs is valid.
+#[derive(Debug)]
+pub struct AgentLook {
+    /// The master account.
+    pub user: String,
+    /// The agent's address.
+    pub signer: String,
+    /// Who is told.
+    pub bell: Bell,
+    /// Not before this; `None` until the account was read once.
+    due: Option<Instant>,
+}
+
+impl AgentLook {
+    /// None, when nobody would be told, or the account signs for itself: that does not expire.
+    pub fn new(user: &str, signer: &str, bell: &Bell) -> Option<Self> {
+        let wanted = bell.is_heard() && !signer.eq_ignore_ascii_case(user);
+        let (user, signer) = (user.to_owned(), signer.to_owned());
+        wanted.then(|| Self { user, signer, bell: bell.clone(), due: None })
+    }
+
+    /// The venue answers: the first look may be taken.
+    fn begin(&mut self) {
+        self.due.get_or_insert_with(Instant::now);
+    }
+
+    /// Looks, if that is due.
+    fn look(&mut self, reader: &account::Reader) {
+        if self.due.is_none_or(|due| Instant::now() < due) {
+            return;
+        }
+        self.due = Some(Instant::now() + AGENT_LOOK);
+        match reader.agents(&self.user) {
+            Ok(agents) => {
+                let ours =
+                    |agent: &account::Agent| agent.address.eq_ignore_ascii_case(&self.signer);
+                // One without a name is not listed, and the venue does not say when it expires.
+                if let Some(agent) = agents.into_iter().find(ours)
+                    && let Some(until) = agent.valid_until
+                {
+                    self.bell.ring(News::Agent { name: agent.name, until });
+                }
+            }
+            Err(error) => warn!(%error, "it could not be read how long the agent is valid"),
+        }
+    }
+}
+
+/// Answers requests until the hot thread is gone, and takes a `look` at the agent in between.
 pub fn desk(
     mut reader: account::Reader,
     endpoint: &Endpoint,
     mut requests: Consumer<Request>,
     mut replies: Producer<Reply>,
+    mut look: Option<AgentLook>,
 ) {
     loop {
         if requests.is_closed() {
             return; // Nobody waits for answers any more.
         }
         let Some(request) = requests.pop() else {
+            if let Some(look) = &mut look {
+                look.look(&reader);
+            }
             std::thread::sleep(IDLE);
             continue;
         };
@@ -84,7 +140,10 @@ pub fn desk(
                 }
             },
             Request::ReadAccount { fills_since } => match reader.read_account(fills_since) {
-                Ok(account) => Reply::Account(Box::new(account)),
+                Ok(account) => {
+                    look.as_mut().into_iter().for_each(AgentLook::begin);
+                    Reply::Account(Box::new(account))
+                }
                 Err(error) => {
                     warn!(%error, "the account could not be read");
                     Reply::AccountFailed
@@ -154,6 +213,17 @@ pub struct Lag<'a> {
     pub clock: &'a mut Clock,
 }
 
+/// What the recorder knows of the run that it records.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What is seen of the venue.
+    pub watched: &'a Watched,
+    /// Whether the hot thread has ended in order.
+    pub ended: &'a AtomicBool,
+    /// Who is told of trouble.
+    pub bell: &'a Bell,
+}
+
 /// The wall clock of the cold threads.
 pub fn wall_now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -162,14 +232,13 @@ pub fn wall_now() -> Wall {
 
 /// Stores rows until the hot thread is gone, and closes the files. `each` sees every row.
 ///
-/// Unless the hot thread has `ended` in order, the files are written but not closed, and there is
+/// Unless the hot thread of the `run` has ended in order, the files are written but not closed, and there is
 /// no summary: the next start then finds a run that was cut off, and says so.
 pub fn recorder(
     mut store: Store,
     mut rows: Consumer<Stamped>,
     flush_interval: Nanos,
-    watched: &Watched,
-    ended: &AtomicBool,
+    run: &Run<'_>,
     mut lag: Lag<'_>,
     mut each: impl FnMut(&Row),
 ) -> Result<Option<Summary>, StoreError> {
@@ -190,7 +259,7 @@ pub fn recorder(
             taken += 1;
         }
         lag.meter.step(lag.clock.now().mono);
-        store.alive(wall_now(), watched.markets(), watched.blind_since());
+        store.alive(wall_now(), run.watched.markets(), run.watched.blind_since());
         if taken > 0 {
             oldest.get_or_insert_with(Instant::now);
         }
@@ -204,16 +273,17 @@ pub fn recorder(
             // What failed waits for the next interval.
             oldest = (!report.errors.is_empty()).then(Instant::now);
         }
-        troubles = shout(&store, troubles);
+        troubles = shout(&store, troubles, run.bell);
         let failing = store.health().failing;
         if failed && !failing {
             info!("records are stored again");
+            run.bell.ring(News::RecordsStored);
         }
         failed = failing;
         if taken == 0 {
             if closed {
                 lag.meter.finish(lag.clock.now().mono);
-                if ended.load(Ordering::Acquire) {
+                if run.ended.load(Ordering::Acquire) {
                     return store.close(wall_now()).map(Some);
                 }
                 store.flush(wall_now());
@@ -225,7 +295,7 @@ pub fn recorder(
 }
 
 /// Tells when storing fails, each time, and when it works again. Returns the number of failures.
-fn shout(store: &Store, told: u64) -> u64 {
+fn shout(store: &Store, told: u64, bell: &Bell) -> u64 {
     let health = store.health();
     let troubles = health.journal_errors + health.flush_errors;
     if troubles > told {
@@ -237,6 +307,11 @@ fn shout(store: &Store, told: u64) -> u64 {
             rows_dropped = health.rows_dropped,
             "records cannot be stored; they wait in memory and are tried again"
         );
+        bell.ring(News::RecordsFailing {
+            error: health.last_error.unwrap_or_else(|| "unknown".to_owned()),
+            waiting: health.waiting_rows,
+            dropped: health.rows_dropped,
+        });
     }
     troubles
 }

@@ -11,17 +11,18 @@ use rustls::RootCertStore;
 use tracing::{error, info, warn};
 
 use crate::account;
+use crate::alerts::{Alerts, Ended, News, Sender};
 use crate::engine::Engine;
 use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
-use crate::runtime::cold::{Lag, Watched, desk, recorder};
+use crate::runtime::cold::{AgentLook, Lag, Run, Watched, desk, recorder};
 use crate::runtime::front::{Front, FrontError};
 use crate::runtime::hot::{self, HOT_STAGES, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
 use crate::runtime::meter::{Collector, Measured};
-use crate::runtime::os::{self, Clock, Pinning, Signals, pin};
+use crate::runtime::os::{self, AlertUrlError, Clock, Pinning, Signals, load_alert_url, pin};
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
 use crate::runtime::showcase::showcase;
@@ -95,6 +96,9 @@ pub enum RunError {
     /// The dashboard's address or token.
     #[error(transparent)]
     Dashboard(#[from] FrontError),
+    /// Alerts are wanted, and there is no URL to send them to. None is shown.
+    #[error(transparent)]
+    Alerts(#[from] AlertUrlError),
     /// A capture is never written over another file.
     #[error("capture {0}: expected the name of a file that does not exist yet")]
     CaptureExists(PathBuf),
@@ -119,8 +123,44 @@ pub enum RunError {
     Died(&'static str),
 }
 
-/// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`.
+/// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`, and alerts to
+/// whom the config names.
 pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
+    let mut alerts = match config.alerts.enabled {
+        true => {
+            let address = load_alert_url(&config.alerts)?;
+            info!(host = address.host(), "alerts are on");
+            let sender = Sender { run_id: String::new(), mode: config.mode, host: os::host_name() };
+            Alerts::new(&config.alerts, address, sender)
+        }
+        false => Alerts::off(),
+    };
+    let outcome = run_alerting(config, options, screen, &mut alerts);
+    alerts.bell().ring(News::Ended(ended(config.mode, &outcome)));
+    alerts.finish();
+    outcome
+}
+
+/// The end of a run, as alerts tell it.
+fn ended(mode: Mode, outcome: &Result<Outcome, RunError>) -> Ended {
+    let trading = outcome.as_ref().map(|outcome| outcome.report.status.trading);
+    let trading = trading.unwrap_or_default();
+    Ended {
+        trading: mode == Mode::Trading,
+        error: outcome.as_ref().err().map(ToString::to_string),
+        hard_stop: trading.hard_stop,
+        trades: trading.trades.iter().sum(),
+        net: trading.gross.saturating_sub(trading.fees),
+    }
+}
+
+fn run_alerting(
+    config: &Config,
+    options: Options,
+    screen: &Screen,
+    alerts: &mut Alerts,
+) -> Result<Outcome, RunError> {
+    let bell = alerts.bell();
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
     let tls = match &options.authority {
@@ -180,7 +220,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
             let (latches, to_keeper) = ring(16);
             let (to_hot, wishes) = ring(16);
             let file = LatchFile::new(&config.persistence.data_dir);
-            let keeper = Keeper::new(file, to_keeper, to_hot);
+            let keeper = Keeper::new(file, to_keeper, to_hot).ringing(bell.clone());
             (Some(KeeperRings { latches, wishes }), Some(keeper))
         }
         Mode::Trading | Mode::Observation => (None, None),
@@ -209,6 +249,8 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     // where it runs before it begins to.
     let watched = Arc::new(Watched::default());
     let ended = Arc::new(AtomicBool::new(false));
+    let mut began_with = HardStop::default();
+    let mut agent_look = None;
     let (engine, presigning, _lock) = match armed {
         Some(armed) => {
             info!(signer = %armed.signer(), key = %armed.origin, account = armed.wallet.user, "trading");
@@ -220,6 +262,10 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
             if latch.active() {
                 warn!(reasons = %latch, "HardStop holds from a run before: no entries");
             }
+            began_with = latch;
+            if let Some(user) = &config.account.user_address {
+                agent_look = AgentLook::new(user, &armed.signer().to_string(), &bell);
+            }
             let Armed { wallet, presigning, lock, .. } = armed;
             let mut engine = Engine::trading(config, first_id, seed, wallet, latch);
             engine.continue_books(store.booked().clone());
@@ -227,6 +273,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         }
         None => (Engine::new(config, first_id, seed), None, None),
     };
+    bell.ring(News::Began { run_id: run_id.clone(), mode: config.mode, hard_stop: began_with });
     let settings = hot::Settings {
         endpoint: endpoint.clone(),
         tls,
@@ -270,7 +317,9 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
             pinning => info!("cold threads {pinning}"),
         },
     }
-    let log = telemetry::spawn(screen.clone(), to_log, to_display)
+    alerts.begin().map_err(system("start the alerts thread"))?;
+    let noted = bell.clone();
+    let log = telemetry::spawn(screen.clone(), to_log, to_display, move |note| noted.note(note))
         .map_err(system("start the log thread"))?;
     let reader = match &options.authority {
         Some(authority) => account::Reader::trusting(&config.venue, &config.account, authority),
@@ -278,7 +327,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
     };
     let desk = thread::Builder::new()
         .name("hip3-desk".to_owned())
-        .spawn(move || desk(reader, &endpoint, to_desk, to_hot))
+        .spawn(move || desk(reader, &endpoint, to_desk, to_hot, agent_look))
         .map_err(system("start the desk thread"))?;
     let keeper = keeper
         .map(|keeper| {
@@ -319,13 +368,15 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         })
         .map_err(system("start the meter thread"))?;
     let flush_interval = config.persistence.flush_interval;
+    let stored = bell.clone();
     let recorder = thread::Builder::new()
         .name("hip3-recorder".to_owned())
         .spawn(move || {
             let mut tally = Tally::default();
             let lag = Lag { meter: lag_meter, clock: &mut cold_clock };
             let count = |row: &_| tally.count(row);
-            recorder(store, to_recorder, flush_interval, &watched, &ended, lag, count)
+            let run = Run { watched: &watched, ended: &ended, bell: &stored };
+            recorder(store, to_recorder, flush_interval, &run, lag, count)
                 .map(|summary| (summary, tally))
         })
         .map_err(system("start the recorder thread"))?;

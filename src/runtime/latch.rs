@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
+use crate::alerts::{Bell, News};
 use crate::runtime::cold::wall_now;
 use crate::runtime::ring::{Consumer, Producer};
 use crate::types::event::Wish;
@@ -296,12 +297,18 @@ pub struct Keeper {
     /// Not written yet.
     owed: Option<HardStop>,
     failing: bool,
+    bell: Bell,
 }
 
 impl Keeper {
     /// Keeps what comes from `latches` in `file`, and hands over what others ask by it.
     pub fn new(file: LatchFile, latches: Consumer<HardStop>, wishes: Producer<Wish>) -> Self {
-        Self { file, latches, wishes, owed: None, failing: false }
+        Self { file, latches, wishes, owed: None, failing: false, bell: Bell::silent() }
+    }
+
+    /// The same, and rings when the latch cannot be kept.
+    pub fn ringing(self, bell: Bell) -> Self {
+        Self { bell, ..self }
     }
 
     /// Runs until the hot thread is gone and its last latch is kept. Errors: the last latch could
@@ -346,6 +353,7 @@ impl Keeper {
             Ok(()) => {
                 if std::mem::take(&mut self.failing) {
                     info!("HardStop is kept again");
+                    self.bell.ring(News::LatchKept);
                 }
                 self.owed = None;
                 Ok(())
@@ -354,6 +362,7 @@ impl Keeper {
                 if !std::mem::replace(&mut self.failing, true) {
                     let path = self.file.path();
                     error!(path = %path.display(), %error, "HardStop cannot be kept; tried again");
+                    self.bell.ring(News::LatchUnkept { error: error.to_string() });
                 }
                 Err(error)
             }

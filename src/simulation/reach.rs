@@ -135,6 +135,12 @@ fn metrics(status: &Status) -> Vec<(&'static str, u64)> {
         ("bytes", status.bytes),
         ("bbo", status.bbo),
         ("ctx", status.ctx),
+        ("order_updates", status.order_updates),
+        ("user_fills", status.user_fills),
+        ("user_events", status.user_events),
+        ("posts", status.posts),
+        ("acks", status.acks),
+        ("pongs", status.pongs),
         ("ignored", status.ignored),
         ("unknown", status.unknown),
         ("malformed", status.malformed),
@@ -159,9 +165,10 @@ fn metrics(status: &Status) -> Vec<(&'static str, u64)> {
         ("account_reads_failed", trading.account_reads.1),
         ("signatures", trading.presigned.1),
     ];
-    let sums = [
+    let sums: [(&str, u64); 4] = [
         ("refusals", trading.refusals.iter().sum()),
         ("exits_sent", trading.exits_sent.iter().sum()),
+        ("gate_blocked", status.gate_blocked.iter().map(|time| time.0).sum()),
         ("trades", trading.trades.iter().sum()),
     ];
     all.extend(sums);

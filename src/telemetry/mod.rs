@@ -23,15 +23,16 @@ use crate::types::time::{Mono, Nanos};
 const NAP: Duration = Duration::from_millis(10);
 
 /// Starts the thread. It runs on the core of its caller's thread, and ends once both sources are
-/// closed and empty, with the last counters as a line of the log.
+/// closed and empty, with the last counters as a line of the log. `each` sees every note.
 pub fn spawn(
     screen: Screen,
     notes: impl Source<Note> + Send + 'static,
     statuses: impl Source<Status> + Send + 'static,
+    each: impl FnMut(&Note) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
         let began = Instant::now();
-        let mut teller = Teller::new(screen, notes, statuses);
+        let mut teller = Teller::new(screen, notes, statuses, each);
         let now = || Mono(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
         while teller.turn(now()) {
             thread::sleep(NAP);
@@ -41,17 +42,18 @@ pub fn spawn(
 }
 
 /// The thread's work, with the time as an argument.
-struct Teller<N, S> {
+struct Teller<N, S, E> {
     screen: Screen,
     notes: N,
     statuses: S,
+    each: E,
     told: Notes,
     line: Line,
 }
 
-impl<N: Source<Note>, S: Source<Status>> Teller<N, S> {
-    fn new(screen: Screen, notes: N, statuses: S) -> Self {
-        Self { screen, notes, statuses, told: Notes::new(), line: Line::new() }
+impl<N: Source<Note>, S: Source<Status>, E: FnMut(&Note)> Teller<N, S, E> {
+    fn new(screen: Screen, notes: N, statuses: S, each: E) -> Self {
+        Self { screen, notes, statuses, each, told: Notes::new(), line: Line::new() }
     }
 
     /// Tells what waits; `false` once nothing will come any more.
@@ -60,6 +62,7 @@ impl<N: Source<Note>, S: Source<Status>> Teller<N, S> {
         let closed = self.notes.closed() && self.statuses.closed();
         while let Some(note) = self.notes.take() {
             self.told.tell(now, &note);
+            (self.each)(&note);
         }
         self.told.pass(now);
         while let Some(status) = self.statuses.take() {
@@ -85,6 +88,8 @@ impl<N: Source<Note>, S: Source<Status>> Teller<N, S> {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tracing::subscriber::with_default;
 
@@ -108,9 +113,9 @@ mod tests {
         }
     }
 
-    fn teller(screen: &Screen) -> Teller<Given<Note>, Given<Status>> {
+    fn teller(screen: &Screen) -> Teller<Given<Note>, Given<Status>, fn(&Note)> {
         let (notes, statuses) = (Given(VecDeque::new(), false), Given(VecDeque::new(), false));
-        Teller::new(screen.clone(), notes, statuses)
+        Teller::new(screen.clone(), notes, statuses, |_| {})
     }
 
     const DOWN: Note = Note::LinkDown {
@@ -211,6 +216,10 @@ mod tests {
     fn the_thread_ends_with_its_sources() {
         let (notes, statuses) = (Given(VecDeque::from([DOWN]), true), Given(VecDeque::new(), true));
         let screen = Screen::new(Box::new(Memory::default()), false);
-        spawn(screen, notes, statuses).unwrap().join().unwrap();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&seen);
+        let each = move |_: &Note| _ = count.fetch_add(1, Ordering::Relaxed);
+        spawn(screen, notes, statuses, each).unwrap().join().unwrap();
+        assert_eq!(seen.load(Ordering::Relaxed), 1, "and every note was seen");
     }
 }

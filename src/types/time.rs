@@ -113,6 +113,35 @@ impl Day {
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         (year as i32, month as u32, day as u32)
     }
+
+    /// The day of a date; `None` when there is no such day.
+    pub fn of_civil(year: i32, month: u32, day: u32) -> Option<Self> {
+        if !(1..=12).contains(&month) || !(-9999..=9999).contains(&year) {
+            return None;
+        }
+        // As above: the year begins in March.
+        let shifted_year = i64::from(year) - i64::from(month <= 2);
+        let (era, year_of_era) = (shifted_year.div_euclid(400), shifted_year.rem_euclid(400));
+        let shifted = (i64::from(month) + 9) % 12;
+        let of_year = (153 * shifted + 2) / 5 + i64::from(day) - 1;
+        let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+        let found = Self((era * 146_097 + of_era - 719_468) as i32);
+        (found.civil() == (year, month, day)).then_some(found)
+    }
+
+    /// The day that is written so (`20261122`).
+    pub fn named(text: &str) -> Option<Self> {
+        if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let part = |range| text.get(range).and_then(|part: &str| part.parse::<u32>().ok());
+        Self::of_civil(part(0..4)? as i32, part(4..6)?, part(6..8)?)
+    }
+
+    /// When it begins.
+    pub const fn begin(self) -> Wall {
+        Wall(self.0 as i64 * DAY_NS)
+    }
 }
 
 impl fmt::Display for Day {
@@ -155,6 +184,15 @@ mod tests {
         ] {
             assert_eq!(Day(day).to_string(), name);
         }
+        for day in (-800_000..800_000).step_by(97) {
+            let (year, month, of_month) = Day(day).civil();
+            assert_eq!(Day::of_civil(year, month, of_month), Some(Day(day)));
+        }
+        assert_eq!(Day::named("20261122"), Some(Day(20_779)));
+        for wrong in ["", "20260229", "20261301", "20260100", "2026112", "+2026112", "2026112x"] {
+            assert_eq!(Day::named(wrong), None, "{wrong}");
+        }
+        assert_eq!(Day(20_779).begin().day(), Day(20_779));
         assert_eq!(Wall(-1).day(), Day(-1));
         assert_eq!(Wall(DAY_NS).day(), Day(1));
     }

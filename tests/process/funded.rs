@@ -32,6 +32,15 @@ pub(crate) struct Funded {
 impl Funded {
     /// A venue of `seed`, and a config with `more` at its end.
     pub(crate) fn new(seed: u64, more: &str) -> Self {
+        Self::with(seed, more, None)
+    }
+
+    /// The same with an agent that expires so long from now.
+    pub(crate) fn expiring(seed: u64, left: Duration) -> Self {
+        Self::with(seed, "", Some(left))
+    }
+
+    fn with(seed: u64, more: &str, left: Option<Duration>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).expect("randomness");
@@ -42,7 +51,7 @@ impl Funded {
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("its mode");
         let agent = Address(Key::from_hex(&hex).expect("a key").address().0);
 
-        let server = venue(seed, agent);
+        let server = venue(seed, agent, left);
         let path = write_config(dir.path(), &server);
         let text = fs::read_to_string(&path).expect("the config");
         let text = format!(
@@ -73,12 +82,13 @@ impl Funded {
     }
 }
 
-fn venue(seed: u64, agent: Address) -> Server {
+fn venue(seed: u64, agent: Address, left: Option<Duration>) -> Server {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970");
+    let until = left.map(|left| (since + left).as_millis() as u64);
     let account = AccountSettings {
         address: ACCOUNT,
         deposit: Usd::from_units(1_000_000_000),
-        agents: vec![("test".to_owned(), agent, None)],
+        agents: vec![("test".to_owned(), agent, until)],
         vault_of: None,
         referral_discount: Rate::ZERO,
     };

@@ -3,6 +3,7 @@
 #[path = "../store_rows/mod.rs"]
 mod store_rows;
 
+mod alerts;
 mod bad_input;
 mod dashboard;
 mod disk;
@@ -13,3 +14,4 @@ mod kills_in_trading;
 mod mid_position;
 mod replay;
 mod trading;
+mod why;

@@ -9,7 +9,7 @@ use crate::command::release::utc;
 use crate::executor::signer::{Presigned, Presigner, Signer};
 use crate::persistence::{Disk, Limits, OsDisk};
 use crate::runtime::latch::LatchFile;
-use crate::runtime::os::{SignerLock, entropy, load_key};
+use crate::runtime::os::{SignerLock, entropy, load_alert_url, load_key};
 use crate::types::source::Source;
 
 pub(super) fn key(scene: &mut Scene<'_>) -> Option<Found> {
@@ -21,6 +21,15 @@ pub(super) fn key(scene: &mut Scene<'_>) -> Option<Found> {
             scene.key = Some(key);
             found
         }
+        Err(error) => fail(error.to_string()),
+    })
+}
+
+/// Where alerts go; whether they are taken there, `hip3 alert` tries.
+pub(super) fn alerts(scene: &mut Scene<'_>) -> Option<Found> {
+    let alerts = &scene.config.alerts;
+    alerts.enabled.then(|| match load_alert_url(alerts) {
+        Ok(address) => ok(format!("go to {} as {}", address.host(), alerts.format.name())),
         Err(error) => fail(error.to_string()),
     })
 }

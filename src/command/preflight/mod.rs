@@ -89,7 +89,7 @@ type Check = (&'static str, When, fn(&mut Scene<'_>) -> Option<Found>);
 
 /// Every check, in order: later ones use what earlier ones have read. One whose question does not
 /// arise (no vault) says nothing.
-const CHECKS: [Check; 17] = [
+const CHECKS: [Check; 18] = [
     ("mode", When::Always, venue::mode),
     ("venue", When::Always, venue::listing),
     ("socket", When::Always, venue::socket),
@@ -107,6 +107,7 @@ const CHECKS: [Check; 17] = [
     ("budget", When::Trading, account::budget),
     ("hard stop", When::Trading, machine::latch),
     ("records", When::Always, machine::records),
+    ("alerts", When::Always, machine::alerts),
 ];
 
 /// What the checks look at, and what they have found out for each other.

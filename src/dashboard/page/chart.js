@@ -120,7 +120,6 @@ export class Chart {
     if (!this.series) return;
     const data = markets.find((one) => one.coin === this.series.coin);
     if (!data) return;
-    this.decimals = Math.max(this.decimals, ...[data.bid_px, data.ask_px, data.oracle_px].map(decimalsOf));
     this.series.addQuote(t, data);
     this.#dirty = true;
   }
@@ -151,6 +150,7 @@ export class Chart {
     this.#drawnAt = now;
     this.#dirty = false;
     const { data } = record;
+    this.decimals = Math.max(this.decimals, ...[data.bid_px, data.ask_px, data.oracle_px].map(decimalsOf));
     this.#drawQuote(data, now - record.at);
     const to = store.engineNow(now);
     const model = {

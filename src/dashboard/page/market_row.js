@@ -11,7 +11,7 @@ const BAR_END = 1.5;
 const BAR_STEPS = 50; // Finer cannot be seen.
 
 /** A frame may have begun before the last message came: no age goes below what was told. */
-export const quoteAge = ({ data, at }, now) => (data.bbo_age_ms === null ? null : data.bbo_age_ms + Math.max(0, now - at));
+const quoteAge = ({ data, at }, now) => (data.bbo_age_ms === null ? null : data.bbo_age_ms + Math.max(0, now - at));
 
 /** The better edge as a share of its threshold; null when it is not known. */
 export function closeness({ buy_edge_bps: buy, sell_edge_bps: sell, cost_bps: cost }) {

@@ -4,7 +4,7 @@
 import { timeOfDay } from "./format.js";
 import { passed } from "./words.js";
 
-export const MARGIN = { top: 10, right: 66, bottom: 20, left: 6 };
+const MARGIN = { top: 10, right: 66, bottom: 20, left: 6 };
 const LEAST_RANGE_BPS = 4; // So that a calm market does not look like a wild one.
 
 /** The least of 1, 2 and 5 times a power of ten that is no less than this. */
@@ -145,17 +145,18 @@ function grid(context, scale, { width, height, colors, decimals }) {
   context.stroke();
 }
 
-/** A triangle that points the way of the trade; hollow when nothing came of the signal. */
+/** A triangle that points the way of the trade; hollow and small when nothing came of the signal. */
 export function signalMark(context, x, y, side, solid, colors) {
   const up = side === "buy" ? 1 : -1;
+  const [half, foot] = solid ? [5, 11] : [3.5, 8];
   context.beginPath();
   context.moveTo(x, y + 2 * up);
-  context.lineTo(x - 5, y + 11 * up);
-  context.lineTo(x + 5, y + 11 * up);
+  context.lineTo(x - half, y + foot * up);
+  context.lineTo(x + half, y + foot * up);
   context.closePath();
   context.fillStyle = solid ? colors[side] : colors.panel;
   context.strokeStyle = colors[side];
-  context.lineWidth = 1.5;
+  context.lineWidth = solid ? 1.5 : 1;
   context.fill();
   context.stroke();
 }
@@ -223,8 +224,12 @@ export function draw(context, scale, model) {
   stroke(context, ask, colors.ask, 1.25);
   stroke(context, oracle, colors.oracle, 1.75);
   const inside = (mark) => mark.time_ms >= scale.from && mark.time_ms <= scale.to;
-  for (const signal of series.signals.filter(inside)) {
-    signalMark(context, scale.x(signal.time_ms), scale.y(Number(signal.px)), signal.side, passed(signal), colors);
+  const signals = series.signals.filter(inside);
+  for (const solid of [false, true]) { // What led to something lies above what did not.
+    for (const signal of signals) {
+      if (passed(signal) !== solid) continue;
+      signalMark(context, scale.x(signal.time_ms), scale.y(Number(signal.px)), signal.side, solid, colors);
+    }
   }
   for (const fill of series.fills.filter(inside)) {
     fillMark(context, scale.x(fill.time_ms), scale.y(Number(fill.px)), fill.side, fill.reduce_only, colors);

@@ -2,7 +2,7 @@
 
 import { toNumber } from "./format.js";
 
-export const KEPT_MS = 10 * 60_000;
+const KEPT_MS = 10 * 60_000;
 
 export class Series {
   constructor(coin) {

@@ -23,10 +23,16 @@ const STAGES = {
   order_rtt: "order round trip",
 };
 
-/** Each step as a bar of the first one's width, and as a share of the step before. */
+// One cross may make many signals: what grows is a multiple, what shrinks a share.
+function ofBefore(value, before) {
+  if (before === null) return "";
+  return value > before && before > 0 ? `× ${(value / before).toFixed(1)}` : share(value, before);
+}
+
+/** Each step as a bar, and as a share of the step before. */
 export class Funnel {
   constructor() {
-    const label = (text) => el("th", { scope: "col", class: "sr-head" }, text);
+    const label = (text) => el("th", { scope: "col" }, text);
     this.body = el("tbody");
     $("funnel").append(el("thead", { class: "sr" }, el("tr", {}, label("Step"), label("Bar"), label("Count"), label("Of the step before"))), this.body);
     this.rows = STEPS.map(([key, text, title]) => {
@@ -46,7 +52,7 @@ export class Funnel {
       setHidden(node, value === null); // Observation sends nothing.
       if (value === null) continue;
       setText(number, count(value));
-      setText(part, before === null ? "" : share(value, before));
+      setText(part, ofBefore(value, before));
       const width = `${((value / most) * 100).toFixed(1)}%`;
       if (fill.style.width !== width) fill.style.width = width;
       before = value;

@@ -125,7 +125,7 @@ function drawMoney({ pnl = {}, limits = {}, positions = [], pending_orders: pend
   const realized = toNumber(pnl.realized);
   setText($("pnl"), usd(pnl.realized, { sign: true }));
   setData($("pnl"), "sign", realized === null || realized === 0 ? "zero" : realized > 0 ? "plus" : "minus");
-  setText($("pnl-more"), pnl.trades ? `${count(pnl.trades)} trades, ${share(pnl.wins, pnl.trades)} won, fees ${usd(pnl.fees)}` : "no trades yet");
+  setText($("pnl-more"), pnl.trades ? `${count(pnl.trades)} ${pnl.trades === 1 ? "trade" : "trades"}, ${share(pnl.wins, pnl.trades)} won, fees ${usd(pnl.fees)}` : "no trades yet");
   const held = positions.reduce((sum, one) => sum + (toNumber(one.unrealized_pnl) ?? 0), 0);
   setAttr($("open-more"), "title", "unrealized profit of the positions, and orders that are not over");
   setText($("open"), String(positions.length));

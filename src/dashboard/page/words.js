@@ -6,7 +6,7 @@ const GATES = {
   CtxUpdate: ["no fresh oracle", "the oracle price is missing or too old"],
   TimeRegression: ["quotes disordered", "a quote came with an older time than one before it"],
   MarkMidDivergence: ["mark far from mid", "mark and mid are too far apart"],
-  SpreadShock: ["spread shock", "the spread is far above its average"],
+  SpreadShock: ["spread shock", "the spread is far above its average, or that is not known yet"],
   OiCap: ["at its cap", "open interest is at its cap, or not known"],
   ParamChange: ["rules changed", "a rule of the market changed since the start"],
   Halt: ["halted", "the market is halted or delisted"],

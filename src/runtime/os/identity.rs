@@ -16,6 +16,13 @@ pub fn version() -> String {
     format!("{VERSION} ({GIT_COMMIT})")
 }
 
+/// What this machine calls itself, if it is plain text.
+pub fn host_name() -> Option<String> {
+    let names = rustix::system::uname();
+    let name = names.nodename().to_str().ok()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// The name of a run: when it began (UTC, to the millisecond) and its process, as in
 /// `20261122T195012.345Z-4711`. Names sort by time.
 pub fn run_id(began: Wall, process: u32) -> String {

@@ -1,5 +1,6 @@
 //! What we need of the operating system besides sockets: clocks, cores, signals, randomness, who we
-//! are, the agent's key, the lock that keeps it to one process, and the dashboard's token.
+//! are, the agent's key and the lock that keeps it to one process, the dashboard's token, and the URL
+//! that alerts go to.
 
 mod clock;
 mod cores;
@@ -8,15 +9,18 @@ mod entropy;
 mod identity;
 mod key;
 mod lock;
+mod private;
 mod signals;
 mod token;
+mod webhook;
 
 pub use self::clock::{Clock, ticks, ticks_between};
 pub use self::cores::{Pinning, pin};
 pub use self::dump::forbid_core_files;
 pub use self::entropy::{EntropyError, entropy};
-pub use self::identity::{GIT_COMMIT, VERSION, first_id, run_id, version};
+pub use self::identity::{GIT_COMMIT, VERSION, first_id, host_name, run_id, version};
 pub use self::key::{KEY_VARIABLE, KeyError, KeyOrigin, load_key};
 pub use self::lock::{LockError, SignerLock};
 pub use self::signals::Signals;
 pub use self::token::{TokenError, load_token, make_token};
+pub use self::webhook::{ALERT_VARIABLE, AlertUrlError, load_alert_url};

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::dashboard::Token;
 use crate::runtime::os::entropy::entropy;
-use crate::runtime::os::key::read_private;
+use crate::runtime::os::private::read_private;
 
 /// Why there is no token. Shows nothing of one.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::section::Reading;
-use crate::types::config::{Config, Core, Network};
+use crate::types::config::{AlertFormat, Config, Core, Network};
 use crate::types::ids::Coin;
 use crate::types::num::Usd;
 use crate::types::record::Mode;
@@ -17,6 +17,7 @@ pub(super) fn config(reading: &mut Reading, config: &Config) {
     detector(reading, config);
     trading(reading, config);
     dashboard(reading, config);
+    alerts(reading, config);
     runtime(reading, config);
 }
 
@@ -190,6 +191,15 @@ fn dashboard(reading: &mut Reading, config: &Config) {
     }
 }
 
+fn alerts(reading: &mut Reading, config: &Config) {
+    let alerts = &config.alerts;
+    let telegram = alerts.format == AlertFormat::Telegram;
+    if alerts.enabled && telegram && alerts.telegram_chat_id.is_none() {
+        let fault = "needs alerts.telegram_chat_id as well: the chat that sees them";
+        reading.clash(&["alerts.format", "alerts.telegram_chat_id"], fault);
+    }
+}
+
 fn runtime(reading: &mut Reading, config: &Config) {
     if let (Core::Index(hot), Core::Index(cold)) =
         (config.runtime.hot_core, config.runtime.cold_core)
@@ -215,6 +225,12 @@ pub(super) fn rest_url(url: &str) -> Option<String> {
     let (host, path) = split_url(url, "https://", "http://")?;
     let allowed = path.is_empty() && (url.starts_with("https://") || is_loopback(host));
     allowed.then(|| url.to_owned())
+}
+
+/// The host of a URL that alerts may go to: encrypted unless it stays on this machine.
+pub fn web_host(url: &str) -> Option<&str> {
+    let (host, _) = split_url(url, "https://", "http://")?;
+    (url.starts_with("https://") || is_loopback(host)).then_some(host)
 }
 
 /// Host (an IPv6 address without its brackets) and path of a URL with one of two schemes.
@@ -285,6 +301,16 @@ mod tests {
             "wss://host/ws#here",
         ] {
             assert_eq!(ws_url(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn alerts_leave_this_machine_encrypted_only() {
+        let url = "https://hooks.example.org/a/b?c=d";
+        assert_eq!(web_host(url), Some("hooks.example.org"));
+        assert_eq!(web_host("http://127.0.0.1:8/x"), Some("127.0.0.1"));
+        for url in ["http://hooks.example.org/a", "https://me:word@h/a", "ftp://h", "h/a", ""] {
+            assert_eq!(web_host(url), None, "{url}");
         }
     }
 

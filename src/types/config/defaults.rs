@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::types::config::{
-    Account, Config, Core, Dashboard, Detector, Dispatch, Executor, LogFormat, LogLevel,
-    MarkRegression, Network, Persistence, Position, Risk, RiskMonitor, Runtime, TakerFee,
+    Account, AlertFormat, Alerts, Config, Core, Dashboard, Detector, Dispatch, Executor, LogFormat,
+    LogLevel, MarkRegression, Network, Persistence, Position, Risk, RiskMonitor, Runtime, TakerFee,
     Telemetry, TimeStop, Venue, WebSocket,
 };
 use crate::types::num::{Bps, Ratio, Usd};
@@ -110,6 +110,14 @@ impl Default for Config {
                 update_interval: Nanos::from_millis(100),
                 max_connections: 10,
                 token_file: None,
+            },
+            alerts: Alerts {
+                enabled: false,
+                format: AlertFormat::Json,
+                url_file: None,
+                telegram_chat_id: None,
+                min_interval: Nanos::from_secs(60),
+                max_per_hour: 30,
             },
             telemetry: Telemetry {
                 log_level: LogLevel::Info,

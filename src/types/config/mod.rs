@@ -17,6 +17,7 @@ mod show;
 mod tree;
 mod words;
 
+pub use check::web_host;
 pub use error::{ConfigError, Problem};
 pub use read::{from_text, load};
 
@@ -37,6 +38,7 @@ pub struct Config {
     pub risk_monitor: RiskMonitor,
     pub persistence: Persistence,
     pub dashboard: Dashboard,
+    pub alerts: Alerts,
     pub telemetry: Telemetry,
     pub runtime: Runtime,
 }
@@ -268,6 +270,34 @@ pub struct Dashboard {
     pub max_connections: u32,
     /// File with the bearer token; required when `bind` is not loopback.
     pub token_file: Option<PathBuf>,
+}
+
+/// What an alert's body looks like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AlertFormat {
+    /// Our own, with every field.
+    Json,
+    /// The body of Telegram's `sendMessage`.
+    Telegram,
+    /// The body of a Discord webhook.
+    Discord,
+}
+
+/// `[alerts]`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alerts {
+    /// Whether any are sent.
+    pub enabled: bool,
+    /// What their body looks like.
+    pub format: AlertFormat,
+    /// File that holds the URL, which carries a secret and so is no key of its own.
+    pub url_file: Option<PathBuf>,
+    /// Whom Telegram shows them to.
+    pub telegram_chat_id: Option<String>,
+    /// One kind of alert at most this often.
+    pub min_interval: Nanos,
+    /// Most alerts in an hour.
+    pub max_per_hour: u32,
 }
 
 /// Least severe line that is logged.

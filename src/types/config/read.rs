@@ -10,8 +10,8 @@ use super::error::{ConfigError, Problem};
 use super::section::{Reading, Section, bps, text, whole};
 use super::tree::{self, Node, Table};
 use crate::types::config::{
-    Account, Config, Core, Dashboard, Detector, Executor, MarkRegression, Persistence, Position,
-    Risk, RiskMonitor, Runtime, TakerFee, Telemetry, TimeStop, Venue, WebSocket,
+    Account, Alerts, Config, Core, Dashboard, Detector, Executor, MarkRegression, Persistence,
+    Position, Risk, RiskMonitor, Runtime, TakerFee, Telemetry, TimeStop, Venue, WebSocket,
 };
 use crate::types::ids::Coin;
 use crate::types::num::{Ratio, Usd};
@@ -92,6 +92,7 @@ fn config(reading: &mut Reading, root: Table) -> Config {
         "risk_monitor",
         "persistence",
         "dashboard",
+        "alerts",
         "telemetry",
         "runtime",
     ];
@@ -110,6 +111,7 @@ fn config(reading: &mut Reading, root: Table) -> Config {
         risk_monitor,
         persistence,
         dashboard,
+        alerts,
         telemetry,
         runtime,
     ] = tables;
@@ -134,6 +136,7 @@ fn config(reading: &mut Reading, root: Table) -> Config {
             .section("persistence", persistence, |s| read_persistence(s, default.persistence)),
         dashboard: reading
             .section("dashboard", dashboard, |s| read_dashboard(s, &default.dashboard)),
+        alerts: reading.section("alerts", alerts, |s| read_alerts(s, &default.alerts)),
         telemetry: reading
             .section("telemetry", telemetry, |s| read_telemetry(s, default.telemetry)),
         runtime: reading.section("runtime", runtime, |s| read_runtime(s, &default.runtime)),
@@ -374,6 +377,32 @@ fn read_dashboard(s: &mut Section<'_>, d: &Dashboard) -> Dashboard {
         max_connections: s.count("max_connections", 1..=1_000, d.max_connections),
         token_file: s.path_or_none("token_file"),
     }
+}
+
+fn read_alerts(s: &mut Section<'_>, d: &Alerts) -> Alerts {
+    let rule = "a chat's number, or \"@\" and a channel's name";
+    Alerts {
+        enabled: s.flag("enabled", d.enabled),
+        format: s.word("format", d.format),
+        url_file: s.path_or_none("url_file"),
+        telegram_chat_id: s.take("telegram_chat_id", None, rule, |node| chat(node).map(Some)),
+        min_interval: s.secs("min_interval_s", 1..=DAY_S, d.min_interval),
+        max_per_hour: s.count("max_per_hour", 1..=3_600, d.max_per_hour),
+    }
+}
+
+/// As Telegram names chats: a number, below zero for groups, or a public name.
+fn chat(node: &Node) -> Option<String> {
+    let text = match node {
+        Node::Integer(text) | Node::Text(text) => text,
+        _ => return None,
+    };
+    let name = |name: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        (1..=64).contains(&name.len()) && name.bytes().all(plain)
+    };
+    let known = text.parse::<i64>().is_ok() || text.strip_prefix('@').is_some_and(name);
+    known.then(|| text.clone())
 }
 
 fn read_telemetry(s: &mut Section<'_>, d: Telemetry) -> Telemetry {

@@ -4,6 +4,46 @@
 pub(super) const REFUSAL: &str = "secrets are refused here; give the agent's key in HIP3_PRIVATE_KEY or in \
      the file that account.key_file names (mode 0600)";
 
+/// The same for the URL that alerts go to.
+pub(super) const URL_REFUSAL: &str = "the URL of alerts carries a secret and is refused here; give it in HIP3_ALERT_URL or in \
+     the file that alerts.url_file names (mode 0600)";
+
+/// Why a key of `section` with this name is refused, if it is.
+pub(super) fn refused_name(section: &str, key: &str) -> Option<&'static str> {
+    let name = plain(key);
+    let of_alerts = ["url", "webhook", "token", "secret"].iter().any(|part| name.contains(part));
+    if section == "alerts" && of_alerts && !names_a_file(&name) {
+        return Some(URL_REFUSAL);
+    }
+    is_secret_name(key).then_some(REFUSAL)
+}
+
+/// Why a text in `section` is refused, if it is.
+pub(super) fn refused_text(section: &str, text: &str) -> Option<&'static str> {
+    // Whatever stands in that section, no URL does.
+    if is_webhook(text) || (section == "alerts" && text.contains("://")) {
+        return Some(URL_REFUSAL);
+    }
+    is_secret_text(text).then_some(REFUSAL)
+}
+
+/// Whether a text is, or contains, a URL that whoever knows it may post to.
+fn is_webhook(text: &str) -> bool {
+    let bot = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(':');
+    text.contains("/api/webhooks/")
+        || text.contains("hooks.slack.com/")
+        || text.split("/bot").skip(1).any(bot)
+}
+
+/// A name in lower case without separators.
+fn plain(key: &str) -> String {
+    key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn names_a_file(name: &str) -> bool {
+    name.ends_with("file") || name.ends_with("path")
+}
+
 /// Parts of names that announce a secret, lower case and without separators.
 const NAMES: [&str; 14] = [
     "privatekey",
@@ -24,9 +64,8 @@ const NAMES: [&str; 14] = [
 
 /// Whether a key's name announces a secret. The names of files that hold one do not.
 pub(super) fn is_secret_name(key: &str) -> bool {
-    let name: String =
-        key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    if name.ends_with("file") || name.ends_with("path") {
+    let name = plain(key);
+    if names_a_file(&name) {
         return false;
     }
     NAMES.iter().any(|part| name.contains(part)) || matches!(name.as_str(), "token" | "pk" | "sk")
@@ -74,6 +113,27 @@ mod tests {
         }
         for name in ["key_file", "token_file", "private_key_file", "max_bbo_age_ms", "key"] {
             assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_url_of_alerts_is_known_by_its_name_and_by_its_look() {
+        for name in ["url", "URL", "webhook_url", "webhook", "bot_token", "telegram-token"] {
+            assert_eq!(refused_name("alerts", name), Some(URL_REFUSAL), "{name}");
+        }
+        assert_eq!(refused_name("alerts", "url_file"), None);
+        assert_eq!(refused_name("venue", "ws_url"), None);
+        assert_eq!(refused_name("alerts", "password"), Some(REFUSAL));
+        for text in [
+            "https://discord.com/api/webhooks/1/abc",
+            "https://hooks.slack.com/services/a/b",
+            "https://api.telegram.org/bot12:abc/sendMessage",
+        ] {
+            assert_eq!(refused_text("persistence", text), Some(URL_REFUSAL), "{text}");
+        }
+        assert_eq!(refused_text("alerts", "https://example.org/x"), Some(URL_REFUSAL));
+        for text in ["/var/lib/bottles:old", "data/bot:1", "wss://h/ws", "/etc/hip3/alert.url"] {
+            assert_eq!(refused_text("persistence", text), None, "{text}");
         }
     }
 

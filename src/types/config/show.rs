@@ -129,7 +129,7 @@ impl Config {
     }
 
     fn write_running(&self, out: &mut Writer) {
-        let Self { persistence, dashboard, telemetry, runtime, .. } = self;
+        let Self { persistence, dashboard, alerts, telemetry, runtime, .. } = self;
         out.section("persistence");
         out.key("data_dir", quoted(&persistence.data_dir.to_string_lossy()));
         out.secs("flush_interval_s", persistence.flush_interval);
@@ -143,6 +143,14 @@ impl Config {
             "token_file",
             dashboard.token_file.as_ref().map(|path| path.to_string_lossy()),
         );
+
+        out.section("alerts");
+        out.key("enabled", alerts.enabled);
+        out.key("format", quoted(alerts.format.name()));
+        out.optional("url_file", alerts.url_file.as_ref().map(|path| path.to_string_lossy()));
+        out.optional("telegram_chat_id", alerts.telegram_chat_id.as_deref());
+        out.secs("min_interval_s", alerts.min_interval);
+        out.key("max_per_hour", alerts.max_per_hour);
 
         out.section("telemetry");
         out.key("log_level", quoted(telemetry.log_level.name()));

@@ -102,10 +102,10 @@ fn screen(table: &mut Table, path: &str, problems: &mut Vec<Problem>) -> bool {
     let before = table.len();
     let mut inside = false;
     table.retain(|key, entry| {
+        let refusal = secret::refused_name(path, key).or_else(|| secret::refused_text(path, key));
         let path = join(path, key);
-        let secret = secret::is_secret_name(key) || secret::is_secret_text(key);
-        if secret {
-            problems.push(Problem::new(&*entry.source, path, None, secret::REFUSAL));
+        if let Some(refusal) = refusal {
+            problems.push(Problem::new(&*entry.source, path, None, refusal));
             return false;
         }
         match screen_entry(entry, &path, problems) {
@@ -127,6 +127,7 @@ enum Screened {
 }
 
 fn screen_entry(entry: &mut Entry, path: &str, problems: &mut Vec<Problem>) -> Screened {
+    let section = path.split('.').next().unwrap_or_default();
     let inside = match &mut entry.node {
         Node::Table(table) => screen(table, path, problems),
         Node::List(list) => {
@@ -147,15 +148,16 @@ fn screen_entry(entry: &mut Entry, path: &str, problems: &mut Vec<Problem>) -> S
             });
             inside || list.len() < before
         }
-        Node::Text(text) if secret::is_secret_text(text) => {
-            problems.push(Problem::new(&*entry.source, path, None, secret::REFUSAL));
-            return Screened::Secret;
+        node => {
+            let text = if let Node::Text(text) = node { text.as_str() } else { "" };
+            let refusal = secret::refused_text(section, text)
+                .or_else(|| secret::refused_text(section, &entry.written));
+            if let Some(refusal) = refusal {
+                problems.push(Problem::new(&*entry.source, path, None, refusal));
+                return Screened::Secret;
+            }
+            false
         }
-        _ if secret::is_secret_text(&entry.written) => {
-            problems.push(Problem::new(&*entry.source, path, None, secret::REFUSAL));
-            return Screened::Secret;
-        }
-        _ => false,
     };
     if inside {
         entry.written = "(not shown)".to_owned();
@@ -167,7 +169,7 @@ fn screen_entry(entry: &mut Entry, path: &str, problems: &mut Vec<Problem>) -> S
 /// Lays `section.key=value` over the table. The value is TOML, or else a text as it stands.
 pub(super) fn set(table: &mut Table, over: &str, problems: &mut Vec<Problem>) {
     let hidden = |text: &str| {
-        let looks = secret::is_secret_text(text) || secret::is_secret_name(text);
+        let looks = secret::refused_text("alerts", text).is_some() || secret::is_secret_name(text);
         (!looks).then(|| shown(text))
     };
     let Some((path, value)) = split(over) else {
@@ -243,7 +245,7 @@ fn merge(table: &mut Table, over: Table) {
 /// `path.key`, the key quoted where TOML would need it.
 pub(super) fn join(path: &str, key: &str) -> String {
     let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    let key = if secret::is_secret_text(key) {
+    let key = if secret::refused_text(path, key).is_some() {
         "(not shown)".to_owned()
     } else if !key.is_empty() && key.bytes().all(bare) {
         key.to_owned()

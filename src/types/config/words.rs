@@ -1,6 +1,6 @@
 //! The words that stand for choices in the file.
 
-use crate::types::config::{Dispatch, LogFormat, LogLevel, Network};
+use crate::types::config::{AlertFormat, Dispatch, LogFormat, LogLevel, Network};
 use crate::types::record::Mode;
 
 /// A choice that the file writes as a word.
@@ -59,6 +59,14 @@ impl Word for LogFormat {
         &[(LogFormat::Text.name(), LogFormat::Text), (LogFormat::Json.name(), LogFormat::Json)];
 }
 
+impl Word for AlertFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (AlertFormat::Json.name(), AlertFormat::Json),
+        (AlertFormat::Telegram.name(), AlertFormat::Telegram),
+        (AlertFormat::Discord.name(), AlertFormat::Discord),
+    ];
+}
+
 impl Network {
     /// As the file writes it.
     pub const fn name(self) -> &'static str {
@@ -111,6 +119,17 @@ impl LogFormat {
         match self {
             Self::Text => "text",
             Self::Json => "json",
+        }
+    }
+}
+
+impl AlertFormat {
+    /// As the file writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Telegram => "telegram",
+            Self::Discord => "discord",
         }
     }
 }

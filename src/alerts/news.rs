@@ -1,0 +1,538 @@
+//! What becomes an alert, how severe it is, and in which words. Pure: time is an argument.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value, json};
+
+use crate::types::event::LinkDown;
+use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::note::Note;
+use crate::types::num::Usd;
+use crate::types::record::Mode;
+use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
+
+/// So many links lost within [`STORM_WINDOW`] are a storm.
+const STORM: usize = 5;
+const STORM_WINDOW: Nanos = Nanos::from_secs(600);
+/// A difference that so many readings in a row confirm is told.
+const LASTING_READS: u32 = 2;
+
+const DAY_MS: i64 = 86_400_000;
+/// An agent that expires within one of these is told of, once each.
+const AGENT_LEFT_MS: [i64; 3] = [7 * DAY_MS, DAY_MS, 0];
+
+/// Something that may be worth an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// The engine says so.
+    Note(Note),
+    /// A run begins; what its HardStop holds from a run before.
+    Began {
+        /// The run.
+        run_id: String,
+        /// Its mode.
+        mode: Mode,
+        /// The latch.
+        hard_stop: HardStop,
+    },
+    /// A run has ended.
+    Ended(Ended),
+    /// Records cannot be stored.
+    RecordsFailing {
+        /// Why.
+        error: String,
+        /// Rows that wait in memory.
+        waiting: u64,
+        /// Rows that were dropped.
+        dropped: u64,
+    },
+    /// They are stored again.
+    RecordsStored,
+    /// HardStop cannot be kept for the next run.
+    LatchUnkept {
+        /// Why.
+        error: String,
+    },
+    /// It is kept again.
+    LatchKept,
+    /// The agent that signs is valid until then.
+    Agent {
+        /// Its name.
+        name: String,
+        /// The venue's word.
+        until: VenueMs,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ended {
+    /// Whether it traded, or was to.
+    pub trading: bool,
+    /// What went wrong; `None` when it ended in order.
+    pub error: Option<String>,
+    /// HardStop at the end.
+    pub hard_stop: HardStop,
+    /// Round trips.
+    pub trades: u64,
+    /// Profit after fees.
+    pub net: Usd,
+}
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// What it is about. Names are a promise to receivers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    RunBegan,
+    RunEnded,
+    HardStop,
+    HardStopReleased,
+    ReconnectStorm,
+    PositionDiffers,
+    BudgetLow,
+    AgentExpires,
+    ExitStuck,
+    LeftOpen,
+    RecordsFailing,
+    RecordsStored,
+    RowsLost,
+    LatchUnkept,
+    LatchKept,
+    Test,
+}
+
+impl Kind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Kind::RunBegan => "run_began",
+            Kind::RunEnded => "run_ended",
+            Kind::HardStop => "hard_stop",
+            Kind::HardStopReleased => "hard_stop_released",
+            Kind::ReconnectStorm => "reconnect_storm",
+            Kind::PositionDiffers => "position_differs",
+            Kind::BudgetLow => "budget_low",
+            Kind::AgentExpires => "agent_expires",
+            Kind::ExitStuck => "exit_stuck",
+            Kind::LeftOpen => "left_open",
+            Kind::RecordsFailing => "records_failing",
+            Kind::RecordsStored => "records_stored",
+            Kind::RowsLost => "rows_lost",
+            Kind::LatchUnkept => "latch_unkept",
+            Kind::LatchKept => "latch_kept",
+            Kind::Test => "test",
+        }
+    }
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Alert {
+    pub(super) kind: Kind,
+    /// What tells alerts of a kind apart that must not stand for each other; mostly empty.
+    pub(super) subject: &'static str,
+    pub(super) severity: Severity,
+    pub(super) text: String,
+    pub(super) details: Map<String, Value>,
+    pub(super) at: Wall,
+}
+
+impl Alert {
+    fn new(at: Wall, kind: Kind, severity: Severity, text: impl Into<String>) -> Self {
+        let (text, details) = (text.into(), Map::new());
+        Self { kind, subject: "", severity, text, details, at }
+    }
+
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// What `hip3 alert` sends.
+    pub(super) fn test(at: Wall) -> Self {
+        Self::new(at, Kind::Test, Severity::Info, "This is a test: alerts of hip3 arrive here.")
+    }
+}
+
+/// Whether a note may become an alert at all. The others, orders among them, are not handed on.
+pub(super) const fn concerns(note: &Note) -> bool {
+    matches!(
+        note,
+        Note::HardStopSet { .. }
+            | Note::HardStopReleased { .. }
+            | Note::LinkDown { .. }
+            | Note::PositionDiffers { .. }
+            | Note::BudgetLow { .. }
+            | Note::ExitAtCollar { .. }
+            | Note::LeftOpen { .. }
+            | Note::RowsLost { .. }
+    )
+}
+
+/// Turns news into alerts; remembers what it takes to.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// When links were lost, the latest of them.
+    lost: VecDeque<Mono>,
+    /// Which of [`AGENT_LEFT_MS`] was told of last, for which end.
+    agent: Option<(VenueMs, usize)>,
+}
+
+impl Watch {
+    /// The alert that `news` is worth, if any.
+    pub(super) fn hear(&mut self, now: Now, news: News) -> Option<Alert> {
+        let at = now.wall;
+        let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
+        Some(match news {
+            News::Note(note) => return self.note(now, &note),
+            News::Began { mode: Mode::Observation, .. } => return None,
+            News::Began { mode: Mode::Trading, hard_stop, .. } => if hard_stop.active() {
+                let text = format!(
+                    "A run begins in trading mode, stopped: HardStop holds from a run before \
+                         ({hard_stop}). Nothing is opened until it is released."
+                );
+                alert(Kind::RunBegan, Severity::Warning, text)
+            } else {
+                alert(Kind::RunBegan, Severity::Info, "A run begins in trading mode.".into())
+            }
+            .with("hard_stop", reasons(&hard_stop)),
+            News::Ended(ended) => return ended_run(at, &ended),
+            News::RecordsFailing { error, waiting, dropped } => {
+                let text = format!(
+                    "Records cannot be stored: {error}. {waiting} rows wait in memory, {dropped} were \
+                     dropped."
+                );
+                alert(Kind::RecordsFailing, Severity::Error, text)
+                    .with("error", error)
+                    .with("rows_waiting", waiting)
+                    .with("rows_dropped", dropped)
+            }
+            News::RecordsStored => {
+                alert(Kind::RecordsStored, Severity::Info, "Records are stored again.".into())
+            }
+            News::LatchUnkept { error } => {
+                let text =
+                    format!("HardStop cannot be kept for the next run: {error}. Tried again.");
+                alert(Kind::LatchUnkept, Severity::Error, text).with("error", error)
+            }
+            News::LatchKept => {
+                alert(Kind::LatchKept, Severity::Info, "HardStop is kept again.".into())
+            }
+            News::Agent { name, until } => return self.agent(at, &name, until),
+        })
+    }
+
+    fn note(&mut self, now: Now, note: &Note) -> Option<Alert> {
+        let at = now.wall;
+        let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
+        Some(match *note {
+            Note::HardStopSet { reason: StopReason::Reconnecting }
+            | Note::HardStopReleased { reason: StopReason::Reconnecting } => return None,
+            Note::HardStopSet { reason } => {
+                let text = format!(
+                    "HardStop {} is set: {}. Nothing is opened until it is released; what is held is \
+                     closed.",
+                    reason.name(),
+                    meaning(reason)
+                );
+                let set = alert(Kind::HardStop, Severity::Error, text);
+                Alert { subject: reason.name(), ..set }.with("reason", reason.name())
+            }
+            Note::HardStopReleased { reason } => {
+                let text = format!("HardStop {} is released.", reason.name());
+                let released = alert(Kind::HardStopReleased, Severity::Info, text);
+                Alert { subject: reason.name(), ..released }.with("reason", reason.name())
+            }
+            Note::LinkDown { cause: LinkDown::Stopped, .. } => return None,
+            Note::LinkDown { cause, .. } => return self.link_down(now, cause),
+            Note::PositionDiffers { reads, .. } if reads < LASTING_READS => return None,
+            Note::PositionDiffers { coin, ours, theirs, reads } => {
+                let text = format!(
+                    "Our position in {coin} and the venue's differ: {ours} against {theirs}, in {reads} \
+                     readings in a row."
+                );
+                alert(Kind::PositionDiffers, Severity::Warning, text)
+                    .with("coin", coin.as_str())
+                    .with("ours", ours.to_string())
+                    .with("theirs", theirs.to_string())
+                    .with("reads", reads)
+            }
+            Note::BudgetLow { left } => {
+                let text = format!(
+                    "The account's budget of requests is low: {left} are left, and only exits pass."
+                );
+                alert(Kind::BudgetLow, Severity::Warning, text).with("left", left)
+            }
+            Note::ExitAtCollar { coin, misses } => {
+                let text = format!(
+                    "An exit in {coin} is stuck at its collar: {misses} have missed, and none may reach \
+                     further."
+                );
+                alert(Kind::ExitStuck, Severity::Error, text)
+                    .with("coin", coin.as_str())
+                    .with("misses", misses)
+            }
+            Note::LeftOpen { positions } => {
+                let text = format!("The run ends with {positions} positions open.");
+                alert(Kind::LeftOpen, Severity::Error, text).with("positions", positions)
+            }
+            Note::RowsLost { rows } => {
+                let text = format!("{rows} rows of the records were lost to a full ring.");
+                alert(Kind::RowsLost, Severity::Error, text).with("rows", rows)
+            }
+            _ => return None,
+        })
+    }
+
+    /// A link was lost, or could not be made; told when it has become a storm, which then has to begin
+    /// anew.
+    fn link_down(&mut self, now: Now, cause: LinkDown) -> Option<Alert> {
+        self.lost.push_back(now.mono);
+        while self.lost.front().is_some_and(|at| now.mono.since(*at) > STORM_WINDOW) {
+            self.lost.pop_front();
+        }
+        if self.lost.len() < STORM {
+            return None;
+        }
+        self.lost.clear();
+        let text = format!(
+            "The link was lost, or could not be made, {STORM} times within 10 minutes; the last time: \
+             {}.",
+            cause.name()
+        );
+        let storm = Alert::new(now.wall, Kind::ReconnectStorm, Severity::Warning, text);
+        Some(storm.with("links", STORM).with("cause", cause.name()))
+    }
+
+    /// The agent's end; told once at each step toward it.
+    fn agent(&mut self, at: Wall, name: &str, until: VenueMs) -> Option<Alert> {
+        let left = until.0.saturating_sub(at.0 / 1_000_000);
+        let step = AGENT_LEFT_MS.iter().rposition(|within| left <= *within)?;
+        // Another end is another agent of the name: told of anew.
+        if self.agent.is_some_and(|(of, told)| of == until && told >= step) {
+            return None;
+        }
+        self.agent = Some((until, step));
+        let (severity, text) = match left {
+            ..=0 => (
+                Severity::Error,
+                format!("The agent {name:?} has expired: the venue takes nothing that it signs."),
+            ),
+            left if left <= DAY_MS => (
+                Severity::Error,
+                format!("The agent {name:?} expires in {} hours.", left / 3_600_000),
+            ),
+            left => (
+                Severity::Warning,
+                format!("The agent {name:?} expires in {} days.", left / DAY_MS),
+            ),
+        };
+        let alert = Alert::new(at, Kind::AgentExpires, severity, text);
+        Some(alert.with("agent", name).with("valid_until_ms", until.0))
+    }
+}
+
+fn ended_run(at: Wall, ended: &Ended) -> Option<Alert> {
+    let Ended { trading, error, hard_stop, trades, net } = ended;
+    let lasting = hard_stop.lasting();
+    let (severity, text) = match error {
+        Some(error) => (Severity::Error, format!("The run has failed: {error}.")),
+        None if !trading => return None,
+        None if lasting.active() => (
+            Severity::Warning,
+            format!(
+                "The run has ended while HardStop holds ({lasting}): the next one begins stopped."
+            ),
+        ),
+        None => (Severity::Info, "The run has ended in order.".to_owned()),
+    };
+    let text = match trading {
+        true => format!("{text} {trades} round trips, {net} USD net."),
+        false => text,
+    };
+    let alert = Alert::new(at, Kind::RunEnded, severity, text)
+        .with("hard_stop", reasons(&lasting))
+        .with("trades", *trades)
+        .with("net_usd", net.to_string());
+    Some(match error {
+        Some(error) => alert.with("error", error.as_str()),
+        None => alert,
+    })
+}
+
+fn reasons(latch: &HardStop) -> Value {
+    json!(latch.reasons().map(|(reason, _)| reason.name()).collect::<Vec<_>>())
+}
+
+/// A reason of HardStop in words.
+const fn meaning(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Reconnecting => "the link dropped",
+        StopReason::Operator => "an operator asked for it",
+        StopReason::ConsecutiveFailures => "orders were refused in a row",
+        StopReason::Loss => "the loss within the window has reached risk_monitor.max_loss_usd",
+        StopReason::FlattenFailures => "exits of a position in a row filled nothing",
+        StopReason::PositionMismatch => "our positions and the venue's differ, and it lasts",
+        StopReason::SignatureRefused => "the venue does not know our signer",
+        StopReason::NonceRefused => "the venue refuses our nonces",
+        StopReason::ClockSkew => "our clock and the venue's differ",
+        StopReason::StateUnreadable => "the file that keeps HardStop could not be read",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ids::Coin;
+    use crate::types::num::Szi;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn at_s(s: u64) -> Now {
+        let mono = Mono(s * SECOND);
+        Now { mono, wall: Wall(1_795_348_800_000_000_000).plus(mono.since(Mono(0))) }
+    }
+
+    fn hear(watch: &mut Watch, s: u64, note: Note) -> Option<Alert> {
+        assert!(concerns(&note), "{note:?}");
+        watch.hear(at_s(s), News::Note(note))
+    }
+
+    const DOWN: Note =
+        Note::LinkDown { cause: LinkDown::Silent, was_up: Nanos::ZERO, retry: Nanos::ZERO };
+
+    #[test]
+    fn every_reason_of_hard_stop_is_told_but_the_one_of_the_link() {
+        for reason in StopReason::ALL {
+            let mut watch = Watch::default();
+            let told = [
+                hear(&mut watch, 0, Note::HardStopSet { reason: *reason }),
+                hear(&mut watch, 1, Note::HardStopReleased { reason: *reason }),
+            ];
+            if *reason == StopReason::Reconnecting {
+                assert_eq!(told, [None, None]);
+                continue;
+            }
+            let [Some(set), Some(released)] = told else { panic!("{reason:?} is told") };
+            assert_eq!((set.severity, released.severity), (Severity::Error, Severity::Info));
+            assert_eq!((set.subject, released.subject), (reason.name(), reason.name()));
+            assert!(set.text.contains(meaning(*reason)), "{}", set.text);
+        }
+    }
+
+    #[test]
+    fn five_links_lost_within_ten_minutes_are_a_storm_and_it_has_to_begin_anew() {
+        let mut watch = Watch::default();
+        let told: Vec<bool> = (0..10).map(|n| hear(&mut watch, n * 150, DOWN).is_some()).collect();
+        assert_eq!(told, [false, false, false, false, true, false, false, false, false, true]);
+        // One every 151 s: five never fall into one window.
+        let mut watch = Watch::default();
+        assert!((0..50).all(|n| hear(&mut watch, n * 151, DOWN).is_none()));
+        let stopped =
+            Note::LinkDown { cause: LinkDown::Stopped, was_up: Nanos::ZERO, retry: Nanos::ZERO };
+        assert!((0..50).all(|n| hear(&mut watch, 9_000 + n, stopped).is_none()));
+    }
+
+    #[test]
+    fn a_difference_is_told_once_it_lasts() {
+        let coin = Coin::new("xyz:TSLA").unwrap();
+        let (ours, theirs) = (Szi::from_units(100_000_000), Szi::ZERO);
+        let mut watch = Watch::default();
+        let mut differs =
+            |reads| hear(&mut watch, 0, Note::PositionDiffers { coin, ours, theirs, reads });
+        assert_eq!(differs(1), None);
+        let told = differs(2).expect("an alert");
+        assert_eq!((told.details["ours"].as_str(), &told.details["reads"]), (Some("1"), &json!(2)));
+    }
+
+    #[test]
+    fn what_an_agent_has_left_is_told_once_a_step() {
+        let now = at_s(0);
+        let (now_ms, mut watch) = (now.wall.0 / 1_000_000, Watch::default());
+        let mut look = |left_ms: i64, later_ms: i64| {
+            let now = Now { wall: Wall(now.wall.0 + later_ms * 1_000_000), ..now };
+            let until = VenueMs(now_ms + left_ms);
+            let told = watch.hear(now, News::Agent { name: "bot".into(), until });
+            told.map(|alert| alert.severity)
+        };
+        const HOUR: i64 = 3_600_000;
+        let end = 8 * DAY_MS;
+        assert_eq!(look(end, 0), None);
+        assert_eq!(look(end, DAY_MS), Some(Severity::Warning), "seven days are left");
+        assert_eq!(look(end, DAY_MS + HOUR), None, "told already");
+        assert_eq!(look(end, 7 * DAY_MS), Some(Severity::Error), "one day");
+        assert_eq!(look(end, 7 * DAY_MS + HOUR), None);
+        assert_eq!(look(end, 8 * DAY_MS), Some(Severity::Error), "expired");
+        assert_eq!(look(end, 9 * DAY_MS), None);
+        assert_eq!(look(end + 4 * DAY_MS, 9 * DAY_MS), Some(Severity::Warning), "a new end");
+    }
+
+    #[test]
+    fn runs_are_told_in_trading_and_failures_always() {
+        let mut watch = Watch::default();
+        let mut hear = |news| watch.hear(at_s(0), news);
+        let began = |mode, hard_stop| News::Began { run_id: "r".into(), mode, hard_stop };
+        let mut held = HardStop::default();
+        held.set(StopReason::Loss, Wall(1));
+        assert_eq!(hear(began(Mode::Observation, held)), None);
+        let told = hear(began(Mode::Trading, HardStop::default())).expect("an alert");
+        assert_eq!(told.severity, Severity::Info);
+        let told = hear(began(Mode::Trading, held)).expect("an alert");
+        assert!(told.severity == Severity::Warning && told.text.contains("Loss"), "{told:?}");
+
+        let ended = |trading, error: Option<&str>, hard_stop| {
+            let error = error.map(str::to_owned);
+            News::Ended(Ended { trading, error, hard_stop, ..Ended::default() })
+        };
+        assert_eq!(hear(ended(false, None, HardStop::default())), None);
+        let severity = |told: Option<Alert>| told.map(|alert| alert.severity);
+        assert_eq!(severity(hear(ended(false, Some("no disk"), held))), Some(Severity::Error));
+        assert_eq!(severity(hear(ended(true, None, HardStop::default()))), Some(Severity::Info));
+        assert_eq!(severity(hear(ended(true, None, held))), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn the_rest_is_told_as_it_comes() {
+        let coin = Coin::new("xyz:TSLA").unwrap();
+        let mut watch = Watch::default();
+        for (note, kind) in [
+            (Note::BudgetLow { left: 7 }, Kind::BudgetLow),
+            (Note::ExitAtCollar { coin, misses: 4 }, Kind::ExitStuck),
+            (Note::LeftOpen { positions: 2 }, Kind::LeftOpen),
+            (Note::RowsLost { rows: 9 }, Kind::RowsLost),
+        ] {
+            assert_eq!(hear(&mut watch, 0, note).map(|alert| alert.kind), Some(kind));
+        }
+        let error = || "disk full".to_owned();
+        for (news, kind, severity) in [
+            (
+                News::RecordsFailing { error: error(), waiting: 3, dropped: 0 },
+                Kind::RecordsFailing,
+                Severity::Error,
+            ),
+            (News::RecordsStored, Kind::RecordsStored, Severity::Info),
+            (News::LatchUnkept { error: error() }, Kind::LatchUnkept, Severity::Error),
+            (News::LatchKept, Kind::LatchKept, Severity::Info),
+        ] {
+            let told = watch.hear(at_s(0), news).expect("an alert");
+            assert_eq!((told.kind, told.severity), (kind, severity));
+        }
+        assert!(!concerns(&Note::Gate { coin, gate: None }), "the others are not handed on");
+    }
+}

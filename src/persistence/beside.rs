@@ -1,0 +1,182 @@
+//! Records read beside the run that writes them: the day files, and what its journal holds and they
+//! do not yet.
+//!
+//! Nothing is written and no lock is taken. The journal is read first: a row that a flush carries
+//! over meanwhile is then met in both places, and known by its number, instead of in neither.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use crate::persistence::columns::{self, Cell};
+use crate::persistence::day_file::{KEY_LAST_SEQ, KEY_RUNS, RunMark};
+use crate::persistence::journal::{self, Alive, Numbered, Record};
+use crate::persistence::parquet;
+use crate::persistence::recover::{ends_blindness, told_at};
+use crate::persistence::run::RunInfo;
+use crate::persistence::table::{Table, Value};
+use crate::types::record::{Row, RowKind};
+use crate::types::time::{Day, Wall};
+
+/// The records of a directory, as they are at one moment.
+#[derive(Debug)]
+pub struct Beside {
+    dir: PathBuf,
+    /// Rows of the journal, in its order.
+    journaled: Vec<Numbered>,
+    life: Option<Life>,
+    /// By their beginning.
+    runs: BTreeMap<Wall, RunInfo>,
+}
+
+/// What the journal says of the latest run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Life {
+    /// When it was last known alive: a run that lives says so each second.
+    pub at: Wall,
+    /// Whether it ended in order then.
+    pub closed: bool,
+    /// Since when not everything was seen, if that had no end yet.
+    pub blind_since: Option<Wall>,
+}
+
+impl Beside {
+    /// Reads the journal below `dir`; without one the day files are all there is.
+    ///
+    /// Errors: a directory or journal that cannot be read. A journal of another version counts as
+    /// none.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        let mut beside =
+            Self { dir: dir.to_owned(), journaled: Vec::new(), life: None, runs: BTreeMap::new() };
+        let path = dir.join(journal::NAME);
+        match journal::scan(&path, |record| beside.take(record)) {
+            Ok(_) => Ok(beside),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::read_dir(dir)?; // The directory itself has to be there.
+                Ok(beside)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Opening(opening) if opening.format == journal::FORMAT => {
+                self.runs.insert(opening.run.started_at, opening.run);
+                self.live(opening.alive, false);
+            }
+            Record::Opening(_) => {}
+            Record::Start { run, alive, rows } => {
+                self.runs.insert(run.started_at, run);
+                self.live(alive, false);
+                self.journaled.extend(rows);
+            }
+            Record::Row(row) => {
+                if let Some(life) = &mut self.life {
+                    life.at = life.at.max(told_at(&row.row));
+                    if ends_blindness(&row.row) {
+                        life.blind_since = None;
+                    }
+                }
+                self.journaled.push(row);
+            }
+            Record::Alive(alive) => self.live(alive, false),
+            Record::Closed(alive) => self.live(alive, true),
+        }
+    }
+
+    fn live(&mut self, alive: Alive, closed: bool) {
+        self.life = Some(Life { at: alive.at, closed, blind_since: alive.blind_since });
+    }
+
+    /// What the journal says of the latest run; `None` without a journal.
+    pub fn life(&self) -> Option<Life> {
+        self.life
+    }
+
+    /// The runs that the journal and the files read so far name, by their beginning.
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &RunInfo> {
+        self.runs.values()
+    }
+
+    /// The rows of `kind` on `days` that `keep` wants, by their columns.
+    ///
+    /// Errors: a file that cannot be read, by its path.
+    pub fn rows(
+        &mut self,
+        kind: RowKind,
+        days: RangeInclusive<Day>,
+        columns: &[&str],
+        mut keep: impl FnMut(&Table, usize) -> bool,
+    ) -> io::Result<Table> {
+        let mut all = Table::default();
+        let mut in_files: BTreeMap<Day, u64> = BTreeMap::new();
+        for (day, path) in self.files(kind)? {
+            if !days.contains(&day) {
+                continue;
+            }
+            let read = parquet::read_groups(&path, columns, |mut group| {
+                group.retain(&mut keep);
+                all.append(group);
+            });
+            let metadata =
+                read.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+            let value = |name: &str| {
+                let entry = metadata.iter().find(|(key, _)| key == name);
+                entry.and_then(|(_, value)| value.as_deref())
+            };
+            let last = value(KEY_LAST_SEQ).and_then(|text| text.parse().ok());
+            in_files.insert(day, last.unwrap_or(0));
+            let runs = value(KEY_RUNS).and_then(|text| serde_json::from_str(text).ok());
+            for mark in runs.unwrap_or_else(Vec::<RunMark>::new) {
+                self.runs.insert(mark.run.started_at, mark.run);
+            }
+        }
+        let new = self.journaled.iter().filter(|Numbered { seq, row }| {
+            row.kind() == kind
+                && days.contains(&row.day())
+                && in_files.get(&row.day()).is_none_or(|last| seq > last)
+        });
+        let mut told = Table::default();
+        for Numbered { row, .. } in new {
+            told.append(as_table(row, columns));
+        }
+        told.retain(keep);
+        all.append(told);
+        Ok(all)
+    }
+
+    /// The day files of `kind`, oldest first.
+    fn files(&self, kind: RowKind) -> io::Result<BTreeMap<Day, PathBuf>> {
+        let stem = format!("{}_", kind.file_stem());
+        let mut files = BTreeMap::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let day = name.strip_prefix(&stem).and_then(|rest| rest.strip_suffix(".parquet"));
+            if let Some(day) = day.and_then(Day::named) {
+                files.insert(day, path);
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// A row as a table of one.
+fn as_table(row: &Row, names: &[&str]) -> Table {
+    let mut table = Table { rows: 1, ..Table::default() };
+    for (at, field) in columns::fields(row.kind()).iter().enumerate() {
+        if names.contains(&field.name) {
+            let value = match columns::cell(row, at) {
+                Cell::Null => Value::Null,
+                Cell::Int(value) => Value::Int(value.into()),
+                Cell::UInt(value) => Value::Int(value.into()),
+                Cell::Float(value) => Value::Float(value),
+                Cell::Text(text) => Value::Text(text.into_owned()),
+            };
+            table.columns.insert(field.name.to_owned(), vec![value]);
+        }
+    }
+    table
+}
