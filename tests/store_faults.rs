@@ -33,6 +33,8 @@ struct Plan {
     /// Operations of this name on a path that contains this text fail.
     refuse: Option<(&'static str, &'static str, io::ErrorKind)>,
     refused: u64,
+    /// Bytes that the disk still takes.
+    room: Option<usize>,
 }
 
 #[derive(Clone, Default)]
@@ -107,6 +109,15 @@ impl Disk for Faulty {
     }
 
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
+        let bytes = match &mut self.plan().room {
+            Some(0) => return Err(io::ErrorKind::StorageFull.into()),
+            Some(room) => {
+                let taken = bytes.len().min(*room);
+                *room -= taken;
+                &bytes[..taken]
+            }
+            None => bytes,
+        };
         let half = || {
             let _ = OsDisk.write_at(file, &bytes[..bytes.len() / 2], at);
         };
@@ -485,6 +496,26 @@ fn a_disk_that_stays_full_to_the_end_is_an_error_that_counts_the_rows() {
     let error = store.close(secs(NOON, 2)).expect_err("it cannot close whole");
     let StoreError::Unfinished { waiting, lost, .. } = error else { panic!("{error}") };
     assert_eq!((waiting, lost), (2, 1));
+}
+
+#[test]
+fn rows_that_a_full_disk_took_whole_are_not_counted_as_lost() {
+    let (mut cut_within, mut cut_between) = (0, 0);
+    for room in (0..2_000).step_by(150) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let disk = Faulty::default();
+        let (mut store, _) = open(&disk, dir.path(), "r1", NOON).expect("it opens");
+        disk.plan().room = Some(room);
+        (0..10).for_each(|n| store.append(&gap(secs(NOON, n))));
+        let error = store.close(secs(NOON, 20)).expect_err("it cannot close whole");
+        let StoreError::Unfinished { waiting, lost, .. } = error else { panic!("{error}") };
+        disk.plan().room = None;
+        let (_, recovery) = open(&disk, dir.path(), "r2", secs(NOON, 30)).expect("it opens");
+        assert_eq!((waiting, recovery.rows_recovered), (10, 10 - lost), "room for {room} bytes");
+        cut_within += u64::from(lost > 0 && lost < 10);
+        cut_between += u64::from(lost == 10);
+    }
+    assert!(cut_within > 3 && cut_between > 0, "{cut_within}, {cut_between}");
 }
 
 #[test]

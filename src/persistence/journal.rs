@@ -8,6 +8,7 @@
 //! When every row has reached its day file a new journal takes the place of the old one, at once;
 //! its first record carries over what has no row yet: the debts, and when the run was last alive.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
@@ -96,7 +97,7 @@ pub(super) struct Journal {
     /// Frames not yet there.
     pending: Vec<u8>,
     /// Rows among them.
-    pending_rows: u64,
+    pending_rows: VecDeque<u64>,
     /// Up to here there are whole frames.
     whole: u64,
     /// Whether bytes wait for a sync.
@@ -116,7 +117,7 @@ impl Journal {
             file,
             written,
             pending: Vec::new(),
-            pending_rows: 0,
+            pending_rows: VecDeque::new(),
             whole: written,
             unsynced: false,
             has_rows: false,
@@ -133,7 +134,7 @@ impl Journal {
             file,
             written: readable,
             pending: Vec::new(),
-            pending_rows: 0,
+            pending_rows: VecDeque::new(),
             whole: readable,
             unsynced: true,
             has_rows: true,
@@ -147,7 +148,7 @@ impl Journal {
 
     /// Rows that the kernel does not have yet.
     pub(super) fn pending_rows(&self) -> u64 {
-        self.pending_rows
+        self.pending_rows.len() as u64
     }
 
     /// Whether the next start will find it: nobody removed it or put another in its place.
@@ -170,7 +171,9 @@ impl Journal {
     /// Appends `record`; it is safe from the death of the process once `commit` succeeds.
     pub(super) fn push(&mut self, record: &Record) -> io::Result<()> {
         frame(record, &mut self.pending)?;
-        self.pending_rows += u64::from(matches!(record, Record::Row(_)));
+        if matches!(record, Record::Row(_)) {
+            self.pending_rows.push_back(self.len());
+        }
         self.has_rows |= !matches!(record, Record::Alive(_));
         Ok(())
     }
@@ -195,8 +198,11 @@ impl Journal {
         }
         self.unsynced |= sent > 0;
         self.pending.drain(..sent);
+        // Of what a failure cut, the rows in front of the cut are whole.
+        while self.pending_rows.front().is_some_and(|end| *end <= self.written) {
+            self.pending_rows.pop_front();
+        }
         if self.pending.is_empty() {
-            self.pending_rows = 0;
             self.whole = self.written;
         }
         result
@@ -224,7 +230,7 @@ impl Journal {
         self.written = written;
         self.whole = written;
         self.pending.clear();
-        self.pending_rows = 0;
+        self.pending_rows.clear();
         self.unsynced = false;
         self.has_rows = false;
         // The new journal has the name already. Should a power cut bring the old one back, its rows
@@ -239,7 +245,7 @@ impl Journal {
     pub(super) fn forget_excess(&mut self, disk: &dyn Disk) {
         if self.pending.len() > PENDING_MAX {
             self.pending = Vec::new();
-            self.pending_rows = 0;
+            self.pending_rows = VecDeque::new();
             self.written = self.whole;
             // Should this fail, half a frame stays behind: an end that the next start cuts.
             let _ = disk.truncate(&self.file, self.whole);
