@@ -178,49 +178,12 @@ fn keep<T>(rows: &mut VecDeque<T>, row: T) {
 
 /// Counters by name, for a page: `/metrics` has them with labels and units.
 pub(super) fn counters(shot: &Snapshot) -> impl Iterator<Item = (&'static str, u64)> {
-    let Snapshot { status, .. } = shot;
-    let trading = &status.trading;
-    [
-        ("frames", status.frames),
-        ("bytes", status.bytes),
-        ("bbo", status.bbo),
-        ("ctx", status.ctx),
-        ("order_updates", status.order_updates),
-        ("user_fills", status.user_fills),
-        ("user_events", status.user_events),
-        ("posts", status.posts),
-        ("acks", status.acks),
-        ("pongs", status.pongs),
-        ("ignored", status.ignored),
-        ("unknown", status.unknown),
-        ("malformed", status.malformed),
-        ("slow_path", status.fallback),
-        ("venue_errors", status.venue_errors),
-        ("connects", status.connects),
-        ("disconnects", status.disconnects),
-        ("crosses_open", status.crosses_open.into()),
-        ("crosses", status.crosses),
-        ("signals", status.signals),
-        ("signals_blocked", status.signals_blocked),
-        ("followups", status.followups),
-        ("entry_probes", status.entries),
-        ("gaps", status.gaps),
-        ("rows_lost", status.rows_lost),
-        ("rows_unshown", shot.rows_unshown),
+    let of_rings = [
         ("notes_lost", shot.notes_lost),
+        ("rows_unshown", shot.rows_unshown),
         ("snapshots_skipped", shot.skipped),
-        ("signals_shed", status.signals_shed),
-        ("approved", trading.approved),
-        ("below_minimum", trading.below_minimum),
-        ("entries_sent", trading.entries_sent),
-        ("exits_sent", trading.exits_sent.iter().sum()),
-        ("fills", trading.fills),
-        ("fills_repeated", trading.fills_repeated),
-        ("lookups", trading.lookups),
-        ("account_reads", trading.account_reads.0),
-        ("account_reads_failed", trading.account_reads.1),
-    ]
-    .into_iter()
+    ];
+    shot.status.counters().into_iter().chain(of_rings)
 }
 
 #[cfg(test)]
