@@ -96,5 +96,27 @@ fn on_bbo(c: &mut Criterion) {
     );
 }
 
-criterion_group!(benches, on_bbo);
+/// What a turn of the loop gives the dashboard, beside what it gives a quote.
+fn show(c: &mut Criterion) {
+    const A_TURN: usize = 32;
+    let mut group = c.benchmark_group("engine/show");
+    let mut bench = Bench::new(126);
+    let mut shown = Vec::with_capacity(A_TURN);
+    let mut show = |bench: &Bench| {
+        shown.clear();
+        bench.engine.show_markets(0, A_TURN, &mut shown);
+        assert_eq!(shown.len(), A_TURN);
+    };
+    group.bench_function("32_markets", |b| b.iter(|| show(black_box(&bench))));
+    group.bench_function("status", |b| b.iter(|| bench.engine.status(bench.now.mono)));
+    group.finish();
+    let other = Bench::new(126);
+    common::report_ratio(
+        "engine/show",
+        ("32_markets", &mut || show(black_box(&other))),
+        ("on_bbo", &mut || bench.quote()),
+    );
+}
+
+criterion_group!(benches, on_bbo, show);
 criterion_main!(benches);

@@ -11,7 +11,7 @@ use crate::types::record::Row;
 use crate::types::snapshot::Snapshot;
 use crate::types::time::{Mono, Nanos, Now};
 
-/// Markets copied in one turn of the loop: about a microsecond.
+/// Markets copied in one turn of the loop (`benches/engine.rs` has what that takes).
 const MARKETS_A_TURN: usize = 32;
 /// Snapshots that exist: one is filled, one read, one on its way.
 const SNAPSHOTS: usize = 3;
