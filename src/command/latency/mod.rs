@@ -1,5 +1,7 @@
 //! `hip3 latency`
 
+mod page;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -16,6 +18,11 @@ use crate::types::time::{DAY_NS, Nanos, Wall};
 
 /// Rows of the table over time.
 const ROWS: usize = 12;
+/// Points of a time line.
+const POINTS: usize = 240;
+/// What is told of each stage.
+const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999), ("max", 1.0)];
 
 /// Prints percentiles from latency dumps: how long each stage of an order's way took.
 ///
@@ -39,6 +46,9 @@ pub(crate) struct Latency {
     /// Only this stage; may be repeated
     #[arg(long = "stage", value_name = "NAME", value_parser = known_stage)]
     stages: Vec<String>,
+    /// Writes one self-contained page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -61,9 +71,14 @@ impl Latency {
         if !self.stages.is_empty() {
             all.retain(|one| self.stages.contains(&name(one)));
         }
-        let Some(report) = Report::of(&all, broken) else {
-            return Err(Failure::runtime("no interval of these stages is in the files"));
-        };
+        let nothing = || Failure::runtime("no interval of these stages is in the files");
+        let report = Report::of(&all, broken, ROWS).ok_or_else(nothing)?;
+        if let Some(path) = &self.html {
+            let report = Report::of(&all, broken, POINTS).ok_or_else(nothing)?;
+            std::fs::write(path, page::page(&report)).map_err(|error| {
+                Failure::runtime(format!("{}: cannot be written: {error}", path.display()))
+            })?;
+        }
         print(&if self.json { format!("{:#}\n", report.as_json()) } else { report.as_text() })
     }
 }
@@ -98,8 +113,8 @@ struct Part {
 }
 
 impl Report {
-    /// `None` when there is nothing to report on.
-    fn of(all: &[Dumped], broken: usize) -> Option<Self> {
+    /// `None` when there is nothing to report on. Time is cut into so many parts.
+    fn of(all: &[Dumped], broken: usize, parts_at_most: usize) -> Option<Self> {
         let from = all.iter().map(|one| one.began).min()?;
         let to = all.iter().map(|one| one.began.plus(one.lasted)).max()?;
         let length = to.0.saturating_sub(from.0).max(1);
@@ -107,7 +122,7 @@ impl Report {
         let mut parts: BTreeMap<i64, Part> = BTreeMap::new();
         for one in all {
             add(whole.entry(name(one)), &one.counts);
-            let offset = i128::from(one.began.0.saturating_sub(from.0)) * ROWS as i128;
+            let offset = i128::from(one.began.0.saturating_sub(from.0)) * parts_at_most as i128;
             let part = i64::try_from(offset / i128::from(length)).unwrap_or(0);
             let part = parts
                 .entry(part)
@@ -134,14 +149,14 @@ impl Report {
         if self.broken > 0 {
             let _ = writeln!(text, "{} lines make no sense and are left out", self.broken);
         }
-        let _ = writeln!(
-            text,
-            "\n  {:<15}{:>14}{:>11}{:>11}{:>11}{:>11}{:>11}",
-            "stage", "count", "p50", "p99", "p99.9", "p99.99", "max"
-        );
+        let _ = write!(text, "\n  {:<15}{:>14}", "stage", "count");
+        for (name, _) in QUANTILES {
+            let _ = write!(text, "{name:>11}");
+        }
+        text.push('\n');
         for (stage, counts) in &self.whole {
             let _ = write!(text, "  {stage:<15}{:>14}", counts.len());
-            for quantile in [0.5, 0.99, 0.999, 0.9999, 1.0] {
+            for (_, quantile) in QUANTILES {
                 let _ = write!(text, "{:>11}", at(counts, quantile));
             }
             text.push('\n');
@@ -228,7 +243,7 @@ fn moment(at: Wall) -> String {
 mod tests {
     use super::*;
 
-    fn dumped(tag: &str, began_s: i64, lengths: &[u64]) -> Dumped {
+    pub(super) fn dumped(tag: &str, began_s: i64, lengths: &[u64]) -> Dumped {
         let mut counts = Histogram::new(3).expect("a histogram");
         lengths.iter().for_each(|length| counts.record(*length).expect("it fits"));
         let began = Wall(began_s * 1_000_000_000);
@@ -243,7 +258,7 @@ mod tests {
             dumped("parse", 110, &[300_000]),
             dumped("zoo", 0, &[1]),
         ];
-        let report = Report::of(&all, 2).expect("a report");
+        let report = Report::of(&all, 2, ROWS).expect("a report");
         let text = report.as_text();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
@@ -265,7 +280,7 @@ mod tests {
     #[test]
     fn columns_are_aligned() {
         let all = [dumped("tick_to_order", 0, &[1_234_567_890]), dumped("parse", 0, &[1])];
-        let text = Report::of(&all, 0).expect("a report").as_text();
+        let text = Report::of(&all, 0, ROWS).expect("a report").as_text();
         let table: Vec<usize> = text.lines().skip(2).map(|line| line.chars().count()).collect();
         assert!(table.windows(2).all(|two| two[0] == two[1]), "{text}");
     }
