@@ -15,6 +15,8 @@ FAULTS   ?= all
 TIME     ?= 600
 TARGET   ?=
 ONLY     ?=
+CORE     ?=
+PREFIX   ?= /usr/local
 ARGS     ?=
 
 CARGO    ?= cargo
@@ -26,7 +28,8 @@ BROWSER_VENV := target/browser-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
-	venue capture replay records records-env sdk sdk-env soak mutants browser browser-env why alert
+	venue capture replay records records-env sdk sdk-env soak mutants browser browser-env why alert \
+	tune-check install
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -138,3 +141,9 @@ $(BROWSER_VENV)/ready:
 
 mutants: ## Breaks the engine on purpose, each way to be noticed [ONLY=name,name ARGS=--list]
 	python3 tools/mutants.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+tune-check: ## What this machine could do better for the hot thread [CORE= ARGS=--apply]
+	tools/tune-host.sh $(if $(CORE),--core $(CORE)) $(ARGS)
+
+install: build ## The program as a systemd service, not started [PREFIX=/usr/local DESTDIR= ARGS=--dry-run]
+	tools/install.sh --prefix $(PREFIX) $(ARGS)
