@@ -101,6 +101,7 @@ impl Trader {
             PostAnswer::Refused(words) | PostAnswer::Error(words) => Some(*words),
             _ => None,
         };
+        let sent_at = self.budget.sent_at(post);
         self.budget.answered(
             now.mono,
             post,
@@ -108,6 +109,9 @@ impl Trader {
         );
         if self.on_leverage_answer(now, markets, post, answer, out) {
             return;
+        }
+        if let Some(sent_at) = sent_at {
+            out.watch.answered(now.mono.since(sent_at));
         }
         self.orders.on_answer(now, post, answer);
         if let Some(words) = refused {

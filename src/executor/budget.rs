@@ -134,6 +134,12 @@ impl ActionBudget {
         self.in_flight.push_back(InFlight { post, at: now, cost });
     }
 
+    /// When the action left that waits for its answer as this post; none for a question.
+    pub fn sent_at(&self, post: u64) -> Option<Mono> {
+        let waiting = self.in_flight.iter().find(|waiting| waiting.post == post)?;
+        (waiting.cost > 0).then_some(waiting.at)
+    }
+
     /// The post was answered; `refused` says why when nothing of it was executed.
     ///
     /// What is refused whole costs nothing. Refused for the budget itself, the venue's count is
@@ -267,6 +273,7 @@ mod tests {
         budget.spend(T, Entry, 2, 1);
         budget.spend(T, LookUp, 1, 2);
         assert_eq!((budget.left(), budget.posts(T)), (501, 2));
+        assert_eq!([1, 2, 3].map(|post| budget.sent_at(post)), [Some(T), None, None]);
         assert!(budget.may(T, Entry, 1) && !budget.may(T, Entry, 2));
     }
 

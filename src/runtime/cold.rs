@@ -232,8 +232,8 @@ pub fn wall_now() -> Wall {
 
 /// Stores rows until the hot thread is gone, and closes the files. `each` sees every row.
 ///
-/// Unless the hot thread of the `run` has ended in order, the files are written but not closed, and there is
-/// no summary: the next start then finds a run that was cut off, and says so.
+/// Unless the hot thread of the `run` has ended in order, the files are written but not closed, and
+/// there is no summary: the next start then finds a run that was cut off, and says so.
 pub fn recorder(
     mut store: Store,
     mut rows: Consumer<Stamped>,

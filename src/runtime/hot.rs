@@ -21,7 +21,7 @@ use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::{Mark, Stage, Stopwatch};
 use crate::types::note::{Note, Status};
-use crate::types::record::{GapCause, GapRow, OrderRow, Row};
+use crate::types::record::{GapCause, GapRow, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 const LINK: Token = Token(0);
@@ -289,6 +289,9 @@ impl Hot {
     fn measure(&mut self, began: u64) {
         let sent = self.sent.take();
         let watch = &self.actions.watch;
+        if let Some(took) = watch.answer() {
+            self.meter.record(Stage::OrderRtt, took);
+        }
         let Some(parsed) = watch.at(Mark::Parsed) else { return };
         self.meter.record(Stage::Parse, ticks_between(began, parsed));
         if let Some(decided) = watch.at(Mark::Decided) {
@@ -449,9 +452,6 @@ impl Hot {
     }
 
     fn record(&mut self, now: Now, row: Row) {
-        if let Row::Order(OrderRow { answer_latency: Some(rtt), .. }) = row {
-            self.meter.record(Stage::OrderRtt, rtt);
-        }
         if let Some(showcase) = &mut self.rings.showcase {
             showcase.show(&row);
         }

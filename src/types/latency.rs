@@ -3,6 +3,8 @@
 //! Stamps are counts of a clock that only their reader knows. The engine writes them and never
 //! reads them: what it does does not depend on how long it took.
 
+use crate::types::time::Nanos;
+
 /// A stage whose length is measured.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Stage {
@@ -78,12 +80,14 @@ pub enum Mark {
 pub struct Stopwatch {
     ticks: Option<Ticks>,
     marks: [u64; 4],
+    /// How long the answer to orders took that this event brought.
+    answered: Option<Nanos>,
 }
 
 impl Stopwatch {
     /// One that stamps by this counter. The default stamps nothing.
     pub fn new(ticks: Ticks) -> Self {
-        Self { ticks: Some(ticks), marks: [0; 4] }
+        Self { ticks: Some(ticks), ..Self::default() }
     }
 
     /// Stamps a moment. Of several of a kind the last one stays.
@@ -98,9 +102,20 @@ impl Stopwatch {
         Some(self.marks[mark as usize]).filter(|at| *at != 0)
     }
 
+    /// Orders were answered, so long after they left.
+    pub fn answered(&mut self, after: Nanos) {
+        self.answered = Some(after);
+    }
+
+    /// How long that took, if any were.
+    pub fn answer(&self) -> Option<Nanos> {
+        self.answered
+    }
+
     /// Forgets the stamps.
     pub fn reset(&mut self) {
         self.marks = [0; 4];
+        self.answered = None;
     }
 }
 
@@ -124,7 +139,9 @@ mod tests {
         let mut watch = Stopwatch::new(|| 7);
         watch.mark(Mark::Signed);
         assert_eq!((watch.at(Mark::Signed), watch.at(Mark::Parsed)), (Some(7), None));
+        watch.answered(Nanos(9));
+        assert_eq!(watch.answer(), Some(Nanos(9)));
         watch.reset();
-        assert_eq!(watch.at(Mark::Signed), None);
+        assert_eq!((watch.at(Mark::Signed), watch.answer()), (None, None));
     }
 }
