@@ -370,6 +370,15 @@ impl Engine {
         self.gap.map(|gap| gap.since.wall)
     }
 
+    /// Goes through the motions of an entry, for the sake of the caches; see
+    /// [`Encoder::rehearse`](crate::executor::encode::Encoder::rehearse). Nothing is sent, and nothing
+    /// that decides is changed. Does nothing in observation, and before the venue was read.
+    pub fn rehearse(&mut self, now: Now) {
+        if let Some(trader) = &mut self.trader {
+            trader.rehearse(now, &self.markets);
+        }
+    }
+
     /// What is held, as far as fills and answers have told it; flat markets are not listed.
     pub fn holdings(&self) -> impl Iterator<Item = (Coin, Szi)> + '_ {
         let held = self.trader.iter().flat_map(|trader| trader.holdings());

@@ -70,7 +70,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 29] = [
+const CRATES: [(&str, &[&str]); 31] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -84,6 +84,8 @@ const CRATES: [(&str, &[&str]); 29] = [
     ("quanta", &["runtime/os"]),
     ("core_affinity", &["runtime/os"]),
     ("signal_hook", &["runtime/os"]),
+    ("sd_notify", &["runtime/os"]),
+    ("socket2", &["runtime/link"]),
     ("crossbeam_queue", &["runtime/ring"]),
     ("hdrhistogram", &["runtime/meter", "telemetry/dumps", "command/latency"]),
     ("rustix", &["persistence", "runtime/os"]),

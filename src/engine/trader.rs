@@ -4,6 +4,8 @@
 //! It decides nothing about markets: `risk` and `detector` do. It is the one owner of orders,
 //! positions, limits and HardStop.
 
+use std::hint::black_box;
+
 use crate::engine::account::Reading;
 use crate::engine::leverage::Leverage;
 use crate::executor::budget::{ActionBudget, Kind};
@@ -23,7 +25,7 @@ use crate::types::market::MarketSpec;
 use crate::types::note::{ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
-use crate::types::record::{Check, Decision, SignalRow};
+use crate::types::record::{Check, Decision, ExitReason, SignalRow};
 use crate::types::time::{Mono, Now};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
@@ -221,6 +223,29 @@ impl Trader {
         self.counts.approved += 1;
         self.note_peak(markets);
         Decision::Sent
+    }
+
+    /// Judges, packs and signs an order that is none; see
+    /// [`Engine::rehearse`](crate::engine::Engine::rehearse).
+    pub(super) fn rehearse(&mut self, now: Now, markets: &[Market]) {
+        // Another market each time: whichever is next has been looked at not long ago.
+        let turn = now.mono.0 as usize / 1_000_000 % markets.len().max(1);
+        let Some(market) = markets.get(turn) else { return };
+        let quote = market.bbo.and_then(|held| held.value.ask);
+        let order = Order {
+            cloid: Cloid(u128::from(self.cloid_tag)),
+            market: MarketId(turn as u16),
+            coin: market.spec.coin,
+            asset: market.spec.asset,
+            side: Side::Buy,
+            px: quote.map_or(Px::from_units(12_345_600_000), |level| level.px),
+            sz: Sz::lot(market.spec.sz_decimals).unwrap_or(Sz::from_units(1)),
+            reduce_only: true,
+            purpose: Purpose::Exit(ExitReason::TimeStop),
+        };
+        let view = self.view(now, order.market, markets, &order);
+        black_box(checks::first_failing(&view));
+        black_box(self.encoder.rehearse(&order));
     }
 
     fn refuse(&mut self, check: Check) -> Decision {

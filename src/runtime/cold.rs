@@ -2,7 +2,7 @@
 //! feeds the files. Each ends when its ring is closed and empty.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
@@ -12,7 +12,7 @@ use crate::alerts::{Bell, News};
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
 use crate::runtime::meter::Meter;
-use crate::runtime::os::{Clock, ticks, ticks_between};
+use crate::runtime::os::{Clock, Service, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
 use crate::types::account::AccountState;
 use crate::types::latency::Stage;
@@ -168,6 +168,7 @@ pub struct Watched {
     markets: AtomicU32,
     /// Nanoseconds since 1970, zero for never.
     blind_since: AtomicI64,
+    beats: AtomicU64,
 }
 
 impl Watched {
@@ -179,6 +180,16 @@ impl Watched {
     /// Since then not all of them are seen.
     pub fn set_blind_since(&self, since: Option<Wall>) {
         self.blind_since.store(since.map_or(0, |since| since.0), Ordering::Relaxed);
+    }
+
+    /// The loop turns. To be called each second or so.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it said so.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
     }
 
     /// Markets that are watched.
@@ -193,6 +204,31 @@ impl Watched {
             since => Some(Wall(since)),
         }
     }
+}
+
+/// How often the service manager hears of us.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// Tells the service manager how it goes, until `done`: whoever sets it should wake this thread. The
+/// watchdog is fed as long as the hot loop turns, and while what it left behind is put away; a loop
+/// that hangs is restarted.
+pub fn report(service: Service, watched: &Watched, ended: &AtomicBool, done: &AtomicBool) {
+    service.ready();
+    let (mut beats, mut told) = (watched.beats(), String::new());
+    while !done.load(Ordering::Acquire) {
+        let beat = watched.beats();
+        if std::mem::replace(&mut beats, beat) != beat || ended.load(Ordering::Acquire) {
+            service.feed();
+        }
+        let seen = if watched.blind_since().is_some() { "not all seen" } else { "all seen" };
+        let status = format!("{} markets, {seen}", watched.markets());
+        if told != status {
+            service.tell(&status);
+            told = status;
+        }
+        std::thread::park_timeout(REPORT);
+    }
+    service.stopping();
 }
 
 /// A row on its way to the recorder.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::process;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -16,13 +16,15 @@ use crate::engine::Engine;
 use crate::executor::signer::Key;
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
-use crate::runtime::cold::{AgentLook, Lag, Run, Watched, desk, recorder};
+use crate::runtime::cold::{AgentLook, Lag, Run, Watched, desk, recorder, report};
 use crate::runtime::front::{Front, FrontError};
 use crate::runtime::hot::{self, HOT_STAGES, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
 use crate::runtime::meter::{Collector, Measured};
-use crate::runtime::os::{self, AlertUrlError, Clock, Pinning, Signals, load_alert_url, pin};
+use crate::runtime::os::{
+    self, AlertUrlError, Clock, Locking, Pinning, Service, Signals, load_alert_url, lock_memory, pin,
+};
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;
 use crate::runtime::showcase::showcase;
@@ -245,6 +247,11 @@ fn run_alerting(
     );
     tell_recovery(&recovery);
 
+    match lock_memory() {
+        Locking::Failed(reason) => warn!(reason, "memory is not locked"),
+        locking => info!("{locking}"),
+    }
+
     // The hot thread pins itself first, so that the cold ones can keep away from its core. It says
     // where it runs before it begins to.
     let watched = Arc::new(Watched::default());
@@ -274,6 +281,7 @@ fn run_alerting(
         None => (Engine::new(config, first_id, seed), None, None),
     };
     bell.ring(News::Began { run_id: run_id.clone(), mode: config.mode, hard_stop: began_with });
+    let (seen, hot_ended) = (Arc::clone(&watched), Arc::clone(&ended));
     let settings = hot::Settings {
         endpoint: endpoint.clone(),
         tls,
@@ -394,6 +402,19 @@ fn run_alerting(
         .transpose()
         .map_err(system("start the capture thread"))?;
 
+    let done = Arc::new(AtomicBool::new(false));
+    let service = Service::find()
+        .map(|service| {
+            info!(watchdog = ?service.watchdog(), "the service manager is told how it goes");
+            let (seen, done) = (Arc::clone(&seen), Arc::clone(&done));
+            let ended = Arc::clone(&hot_ended);
+            thread::Builder::new()
+                .name("hip3-service".to_owned())
+                .spawn(move || report(service, &seen, &ended, &done))
+        })
+        .transpose()
+        .map_err(system("start the service thread"))?;
+
     // The end of the hot thread closes the rings, and with them the others.
     let report = hot.join().map_err(|_| RunError::Died("hot"));
     let records = recorder.join().map_err(|_| RunError::Died("recorder"));
@@ -404,6 +425,11 @@ fn run_alerting(
     });
     // The desk may be in the middle of a slow question. It holds nothing that must be kept.
     drop(desk);
+    done.store(true, Ordering::Release);
+    if let Some(service) = service {
+        service.thread().unpark();
+        let _ = service.join(); // It keeps nothing.
+    }
     // All are waited for before any is judged: the keeper may still be writing, and the presigner's
     // copy of the key is wiped at its end.
     let log = log.join().map_err(|_| RunError::Died("log"));

@@ -14,7 +14,7 @@ use crate::runtime::capture::Tap;
 use crate::runtime::cold::{Reply, Request, Stamped, Watched};
 use crate::runtime::link::{Endpoint, Link, LinkEvent};
 use crate::runtime::meter::Meter;
-use crate::runtime::os::{Clock, ticks, ticks_between};
+use crate::runtime::os::{Clock, prefault_stack, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
 use crate::runtime::showcase::{Loop, Showcase};
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
@@ -31,6 +31,9 @@ const STATUS_INTERVAL: Nanos = Nanos::from_secs(1);
 const LONGEST_SLEEP: Nanos = Nanos::from_millis(100);
 /// Longest sleep while an answer of a cold thread is awaited.
 const REPLY_SLEEP: Nanos = Nanos::from_millis(2);
+/// So often an order is rehearsed, in a turn in which nothing happens: between two orders lie seconds
+/// of other work, and their code has left the caches.
+const REHEARSAL_INTERVAL: Nanos = Nanos::from_millis(50);
 /// Free places in the ring of rows before a loss is reported, so that the report fits.
 const ROOM_TO_REPORT: usize = 64;
 
@@ -182,7 +185,8 @@ impl Hot {
         let mut now = self.clock.now();
         let began = now.mono;
         let end = self.settings.duration.map_or(Mono::MAX, |span| began.plus(span));
-        let mut show_at = began;
+        let (mut show_at, mut rehearse_at) = (began, began);
+        prefault_stack();
         let mut stopping = false;
         while !self.done {
             // The end that has come wakes nobody: closing positions may take a while.
@@ -213,7 +217,8 @@ impl Hot {
                     }
                 }
             }
-            if std::mem::take(&mut self.told) || !events.is_empty() {
+            let handled = std::mem::take(&mut self.told) || !events.is_empty();
+            if handled {
                 let took = self.clock.now().mono.since(now.mono);
                 report.longest_turn = report.longest_turn.max(took);
                 if let Some(showcase) = &mut self.rings.showcase {
@@ -222,6 +227,10 @@ impl Hot {
                 self.meter.record(Stage::Turn, took);
             }
             self.meter.step(now.mono);
+            if !handled && now.mono >= rehearse_at {
+                rehearse_at = now.mono.plus(REHEARSAL_INTERVAL);
+                self.engine.rehearse(now);
+            }
         }
         self.show(now);
         report.status = self.status(now);
@@ -281,6 +290,9 @@ impl Hot {
                 self.act(now);
             }
             self.measure(began);
+        }
+        if let Some(link) = &mut self.link {
+            link.end_turn();
         }
     }
 
@@ -537,6 +549,7 @@ impl Hot {
     fn show(&mut self, now: Now) {
         let status = self.status(now);
         self.settings.watched.set_markets(status.markets);
+        self.settings.watched.beat();
         let _ = self.rings.statuses.push(status); // The next one tells more.
     }
 

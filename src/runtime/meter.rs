@@ -48,7 +48,10 @@ impl Lengths {
 }
 
 fn histogram<T: hdrhistogram::Counter>() -> io::Result<Histogram<T>> {
-    Histogram::new_with_bounds(1, LONGEST.0, DIGITS).map_err(io::Error::other)
+    let mut counts = Histogram::new_with_bounds(1, LONGEST.0, DIGITS).map_err(io::Error::other)?;
+    // Writes to all of it: zeroed memory is not there before it is touched.
+    counts.reset();
+    Ok(counts)
 }
 
 /// The end of the thread that is measured.

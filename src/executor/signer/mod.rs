@@ -101,18 +101,27 @@ impl Signer {
     /// Takes one half from the pool. One that belongs to another key, or whose `s` comes out as
     /// zero, is wiped unused. Errors: [`SignError`].
     pub fn sign(&mut self, digest: &[u8; 32]) -> Result<Signature, SignError> {
+        let (signature, presigned) = self.make(digest)?;
+        *if presigned { &mut self.presigned } else { &mut self.ordinary } += 1;
+        Ok(signature)
+    }
+
+    /// The same, uncounted, for a signature that goes nowhere.
+    pub(super) fn rehearse(&mut self, digest: &[u8; 32]) -> Result<Signature, SignError> {
+        self.make(digest).map(|(signature, _)| signature)
+    }
+
+    /// A signature, and whether it was made of a half from the pool.
+    fn make(&mut self, digest: &[u8; 32]) -> Result<(Signature, bool), SignError> {
         // A digest of zero, or not below the order, is one in 2^127 and goes the ordinary way.
         let z = Scalar::from_be_bytes(*digest).ok().filter(|z| *z != Scalar::ZERO);
         if let Some((z, pool)) = z.zip(self.pool.as_mut())
             && let Some(half) = pool.take().filter(|half| half.address() == self.address)
             && let Some(signature) = half.sign(&z)
         {
-            self.presigned += 1;
-            return Ok(signature);
+            return Ok((signature, true));
         }
-        let signature = ordinary(&self.key, digest)?;
-        self.ordinary += 1;
-        Ok(signature)
+        Ok((ordinary(&self.key, digest)?, false))
     }
 }
 

@@ -27,6 +27,9 @@ pub trait Carrier: Read + Write {
     /// A turn of the loop begins: allows another turn's worth of bytes.
     fn refill(&mut self) {}
 
+    /// Everything that came in this turn has been handled.
+    fn rest(&mut self) {}
+
     /// Whether the last `WouldBlock` came from the turn's allowance: there may be more to read.
     fn starved(&mut self) -> bool {
         false
@@ -96,6 +99,13 @@ impl<S: Carrier> Channel<S> {
             stream.refill();
             // A failure shows in the next read as well, and is reported there.
             let _ = stream.push();
+        }
+    }
+
+    /// Ends a turn, once everything that came has been handled.
+    pub fn end_turn(&mut self) {
+        if let State::Open(socket) = &mut self.state {
+            socket.get_mut().rest();
         }
     }
 

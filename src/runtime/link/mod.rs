@@ -23,7 +23,7 @@ use rustls::ClientConfig;
 use self::channel::sample;
 pub use self::channel::{Carrier, Channel};
 pub use self::endpoint::{Endpoint, EndpointError, resolve};
-use self::stream::Stream;
+use self::stream::{Stream, tune};
 pub use self::stream::{tls_config, tls_config_with};
 use crate::types::event::LinkDown;
 use crate::types::ids::Sample;
@@ -124,6 +124,7 @@ impl Link {
         while let Some(event) = self.next_event() {
             handler(event);
         }
+        self.end_turn();
     }
 
     /// Begins a turn of the loop: writes what the socket did not take before, and allows another
@@ -133,6 +134,13 @@ impl Link {
         self.more = false;
         if let State::Up(channel) = &mut self.state {
             channel.begin_turn();
+        }
+    }
+
+    /// Ends a turn of the loop: what it has caused is on its way.
+    pub fn end_turn(&mut self) {
+        if let State::Up(channel) = &mut self.state {
+            channel.end_turn();
         }
     }
 
@@ -291,8 +299,7 @@ impl Link {
         &self,
         tcp: TcpStream,
     ) -> Result<Channel<Stream>, Box<dyn std::error::Error>> {
-        // Orders are small and must not wait for others to fill a packet.
-        tcp.set_nodelay(true)?;
+        tune(&tcp)?;
         let stream = match self.endpoint.server_name() {
             Some(name) if self.endpoint.tls() => Stream::tls(tcp, &self.tls, name)?,
             None if self.endpoint.tls() => return Err("no certificate can name the host".into()),

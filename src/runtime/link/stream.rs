@@ -9,6 +9,8 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 
 use crate::runtime::link::channel::Carrier;
 use crate::runtime::os::ticks;
@@ -90,6 +92,10 @@ impl Carrier for Stream {
         self.below().meter = Meter::full();
     }
 
+    fn rest(&mut self) {
+        self.below().acknowledge();
+    }
+
     fn starved(&mut self) -> bool {
         self.below().meter.starved
     }
@@ -151,6 +157,17 @@ pub(super) struct Metered {
     read_at: u64,
 }
 
+impl Metered {
+    /// Acknowledges what was read without waiting for something to send with it: a venue that gathers
+    /// small frames until the last one is acknowledged would hold the next one back. The system
+    /// forgets it by and by, so it is told again whenever something came.
+    fn acknowledge(&mut self) {
+        if self.meter.left < Meter::PER_TURN {
+            quick_ack(&self.tcp);
+        }
+    }
+}
+
 impl Read for Metered {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.meter.left == 0 {
@@ -164,6 +181,33 @@ impl Read for Metered {
         Ok(read)
     }
 }
+
+/// Microseconds for which the system looks at the network card itself when nothing has come.
+#[cfg(target_os = "linux")]
+const BUSY_POLL_US: u32 = 50;
+
+/// Sets a new socket up for little delay, as far as the system has it and allows it.
+///
+/// Errors: a socket that would gather small writes.
+pub(super) fn tune(tcp: &TcpStream) -> io::Result<()> {
+    // Orders are small and must not wait for others to fill a packet.
+    tcp.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    {
+        // Beyond what net.core.busy_read has set it takes a right that few processes have.
+        let _ = SockRef::from(tcp).set_busy_poll(BUSY_POLL_US);
+    }
+    quick_ack(tcp);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn quick_ack(tcp: &TcpStream) {
+    let _ = SockRef::from(tcp).set_tcp_quickack(true);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn quick_ack(_: &TcpStream) {}
 
 /// TLS over it.
 ///
