@@ -78,7 +78,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("simd_json", &["feed/message"]),
     ("tungstenite", &["runtime/link", "venue/tcp"]),
     ("mio", &["runtime", "venue/tcp"]),
-    ("rustls", &["runtime"]),
+    ("rustls", &["runtime", "venue/tcp", "command/demo"]),
     ("webpki_roots", &["runtime/link"]),
     ("ureq", &["account", "alerts/post"]),
     ("quanta", &["runtime/os"]),

@@ -23,7 +23,8 @@ use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
 use crate::runtime::meter::{Collector, Measured};
 use crate::runtime::os::{
-    self, AlertUrlError, Clock, Locking, Pinning, Service, Signals, load_alert_url, lock_memory, pin,
+    self, AlertUrlError, Clock, Locking, Pinning, Service, Signals, load_alert_url, lock_memory,
+    pin,
 };
 use crate::runtime::presigner::presign;
 use crate::runtime::ring::ring;

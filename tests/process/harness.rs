@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hip3::venue::tcp::{Server, Tap};
+use hip3::venue::tcp::{Server, Serving, Tap};
 use hip3::venue::{Lag, Odds, Settings};
 
 /// No step of any test takes longer, however loaded the machine is; past it the test fails instead
@@ -17,7 +17,8 @@ pub(crate) fn lively_venue(seed: u64) -> (Server, Tap) {
     let tap = Tap::default();
     let lag = Lag { slow: Odds::one_in(2), surprised: Odds::one_in(1), ..Lag::default() };
     let settings = Settings { seed, markets: 30, lag, ..Settings::default() };
-    let server = Server::start_tapped(settings, 0, Some(tap.clone())).expect("a free port");
+    let server = Server::serve(settings, Serving { tap: Some(tap.clone()), ..Serving::default() })
+        .expect("a free port");
     (server, tap)
 }
 

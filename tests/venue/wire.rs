@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use hip3::types::num::{Rate, Usd};
-use hip3::venue::tcp::{PEERS_MAX, Server, Tap};
+use hip3::venue::tcp::{PEERS_MAX, Server, Serving, Tap};
 use hip3::venue::{AccountSettings, Faults, Settings};
 use serde_json::Value;
 use tungstenite::{Message, WebSocket};
@@ -237,7 +237,8 @@ fn connections_are_bounded() {
 fn the_tap_keeps_what_a_client_hears() {
     let tap: Tap = Arc::new(Mutex::new(Vec::new()));
     let settings = Settings { markets: 5, ..Settings::default() };
-    let server = Server::start_tapped(settings, 0, Some(tap.clone())).unwrap();
+    let server =
+        Server::serve(settings, Serving { tap: Some(tap.clone()), ..Serving::default() }).unwrap();
     let mut socket = open(&server);
     for coin in ["xyz:US100", "xyz:US500", "xyz:TSLA"] {
         subscribe(&mut socket, "bbo", coin);

@@ -60,6 +60,15 @@ pub fn pin(core: Core, avoid: Option<usize>) -> Pinning {
     }
 }
 
+/// Pins the calling thread near the hot thread of [`Core::Auto`], and on none of its cores: for what
+/// spins as well. Of two cores it is the first, which it shares with the cold threads.
+pub fn pin_beside_hot() -> Pinning {
+    match allowed() {
+        [.., beside, _] => pin(Core::Index(*beside as u32), None),
+        _ => Pinning::NotAsked,
+    }
+}
+
 /// The cores this process may use, as its first call here found them: later calls may come from
 /// threads that are pinned already.
 fn allowed() -> &'static [usize] {

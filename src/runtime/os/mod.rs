@@ -17,7 +17,7 @@ mod token;
 mod webhook;
 
 pub use self::clock::{Clock, ticks, ticks_between};
-pub use self::cores::{Pinning, pin};
+pub use self::cores::{Pinning, pin, pin_beside_hot};
 pub use self::dump::forbid_core_files;
 pub use self::entropy::{EntropyError, entropy};
 pub use self::identity::{GIT_COMMIT, VERSION, first_id, host_name, run_id, version};

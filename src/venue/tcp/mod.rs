@@ -6,6 +6,8 @@
 
 mod http;
 pub mod peer;
+mod probe;
+mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -15,11 +17,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustls::ServerConfig;
 
 use crate::types::time::{Mono, Nanos};
 use crate::venue::tcp::peer::{Peer, Turn};
+use crate::venue::tcp::probe::Probe;
+pub use crate::venue::tcp::probe::WireTimes;
+use crate::venue::tcp::wire::Wire;
 use crate::venue::{ConnId, Output, Settings, Venue};
 
 /// Most TCP connections at once, of all kinds.
@@ -66,6 +72,23 @@ struct Counts {
     slow: AtomicU64,
 }
 
+/// How a venue is served.
+#[derive(Default)]
+pub struct Serving {
+    /// The port on 127.0.0.1; 0 picks a free one.
+    pub port: u16,
+    /// Keeps what is served. It grows without bound.
+    pub tap: Option<Tap>,
+    /// Speaks TLS, as `localhost`, with a certificate of this config.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Measures how long clients take: see [`Server::stop`].
+    pub measures: bool,
+    /// Spins instead of sleeping, so that an order is read as soon as it is there.
+    pub spins: bool,
+    /// Done by the thread first: to choose its core.
+    pub prelude: Option<Box<dyn FnOnce() + Send>>,
+}
+
 /// Something to do to the venue between two turns of its loop.
 type Deed = Box<dyn FnOnce(&mut Venue, Mono) + Send>;
 
@@ -77,6 +100,8 @@ pub struct Server {
     stop: Arc<AtomicBool>,
     counts: Arc<Counts>,
     deeds: Sender<Deed>,
+    tls: bool,
+    times: Arc<Mutex<WireTimes>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -85,11 +110,12 @@ impl Server {
     ///
     /// Errors: settings that describe no venue (`InvalidInput`), or a port that cannot be bound.
     pub fn start(settings: Settings, port: u16) -> io::Result<Self> {
-        Self::start_tapped(settings, port, None)
+        Self::serve(settings, Serving { port, ..Serving::default() })
     }
 
-    /// The same, keeping what is served in `tap`. It grows without bound.
-    pub fn start_tapped(settings: Settings, port: u16, tap: Option<Tap>) -> io::Result<Self> {
+    /// The same, in a way that is chosen.
+    pub fn serve(settings: Settings, serving: Serving) -> io::Result<Self> {
+        let Serving { port, tap, tls, measures, spins, prelude } = serving;
         // Room for a few seconds of everything, and for the largest frame that a fault makes.
         let backlog_max = (8 << 20) + settings.faults.huge_size();
         let venue = Venue::new(settings, Mono(0))
@@ -101,12 +127,18 @@ impl Server {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Counts::default()));
         let (deeds, inbox) = mpsc::channel();
+        let (start, times) = (Instant::now(), Arc::<Mutex<WireTimes>>::default());
+        let served_tls = tls.is_some();
         let floor = Loop {
+            probe: measures.then(|| Probe::new(start, venue.coins())),
+            times: Arc::clone(&times),
+            tls,
+            spins,
             venue,
             poll,
             listener,
             peers: (0..PEERS_MAX).map(|_| None).collect(),
-            start: Instant::now(),
+            start,
             outputs: Vec::new(),
             backlog_max,
             stop: stop.clone(),
@@ -114,8 +146,11 @@ impl Server {
             inbox,
             tap,
         };
-        let thread = std::thread::Builder::new().name("venue".to_owned()).spawn(|| floor.run())?;
-        Ok(Self { addr, waker, stop, counts, deeds, thread: Some(thread) })
+        let thread = std::thread::Builder::new().name("venue".to_owned()).spawn(|| {
+            prelude.into_iter().for_each(|prelude| prelude());
+            floor.run();
+        })?;
+        Ok(Self { addr, waker, stop, counts, deeds, tls: served_tls, times, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -125,12 +160,18 @@ impl Server {
 
     /// For a client's WebSocket.
     pub fn ws_url(&self) -> String {
-        format!("ws://{}/ws", self.addr)
+        match self.tls {
+            true => format!("wss://localhost:{}/ws", self.addr.port()),
+            false => format!("ws://{}/ws", self.addr),
+        }
     }
 
     /// For a client's requests; `/info` is below it.
     pub fn rest_url(&self) -> String {
-        format!("http://{}", self.addr)
+        match self.tls {
+            true => format!("https://localhost:{}", self.addr.port()),
+            false => format!("http://{}", self.addr),
+        }
     }
 
     /// Pulls levers: `deed` runs on the venue's thread soon, with its time.
@@ -152,9 +193,10 @@ impl Server {
         }
     }
 
-    /// Drops all connections and ends; returns when the thread is gone.
-    pub fn stop(mut self) {
+    /// Drops all connections and ends; returns when the thread is gone, with what was measured.
+    pub fn stop(mut self) -> WireTimes {
         self.end();
+        std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn end(&mut self) {
@@ -178,7 +220,7 @@ struct Loop {
     poll: Poll,
     listener: TcpListener,
     /// The place is the token.
-    peers: Vec<Option<Peer<TcpStream>>>,
+    peers: Vec<Option<Peer<Wire>>>,
     start: Instant,
     outputs: Vec<Output>,
     backlog_max: usize,
@@ -186,6 +228,10 @@ struct Loop {
     counts: Arc<Counts>,
     inbox: Receiver<Deed>,
     tap: Option<Tap>,
+    tls: Option<Arc<ServerConfig>>,
+    spins: bool,
+    probe: Option<Probe>,
+    times: Arc<Mutex<WireTimes>>,
 }
 
 impl Loop {
@@ -194,11 +240,19 @@ impl Loop {
     }
 
     fn run(mut self) {
+        self.turn_until_stopped();
+        if let Some(probe) = &self.probe {
+            *self.times.lock().unwrap_or_else(PoisonError::into_inner) = probe.times().clone();
+        }
+    }
+
+    fn turn_until_stopped(&mut self) {
         let mut events = Events::with_capacity(64);
         while !self.stop.load(Ordering::Acquire) {
             let peers = self.peers.iter().flatten().map(Peer::next_deadline);
             let due = peers.min().unwrap_or(Mono::MAX).min(self.venue.next_deadline());
-            let wait = Duration::from(due.since(self.now()));
+            let wait = if self.spins { Nanos::ZERO } else { due.since(self.now()) };
+            let wait = Duration::from(wait);
             match self.poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -224,7 +278,7 @@ impl Loop {
                     self.turn(at, now);
                 }
             }
-            self.dispatch(now);
+            self.dispatch(now, due.min(now));
         }
     }
 
@@ -238,8 +292,10 @@ impl Loop {
             };
             let _ = stream.set_nodelay(true);
             let interest = Interest::READABLE | Interest::WRITABLE;
-            if self.poll.registry().register(&mut stream, Token(at), interest).is_ok() {
-                self.peers[at] = Some(Peer::new(stream, now));
+            if self.poll.registry().register(&mut stream, Token(at), interest).is_ok()
+                && let Ok(wire) = Wire::new(stream, self.tls.as_ref())
+            {
+                self.peers[at] = Some(Peer::new(wire, now));
             }
         }
     }
@@ -253,6 +309,11 @@ impl Loop {
             if !upgraded && peer.conn.is_some() {
                 self.counts.connections.fetch_add(1, Ordering::Relaxed);
             }
+            if let (Some(probe), Some(text)) = (&mut self.probe, peer.heard.take())
+                && let Some(wire) = peer.stream()
+            {
+                probe.hears(text.as_str(), wire.read_at());
+            }
             match turn {
                 Turn::Stays | Turn::More => self.peers[at] = Some(peer),
                 Turn::Ends => self.end(peer),
@@ -260,12 +321,12 @@ impl Loop {
             if turn != Turn::More {
                 break;
             }
-            self.dispatch(now);
+            self.dispatch(now, now);
         }
         self.count_open();
     }
 
-    fn end(&mut self, mut peer: Peer<TcpStream>) {
+    fn end(&mut self, mut peer: Peer<Wire>) {
         if let Some(conn) = peer.conn.take() {
             self.venue.disconnect(conn);
         }
@@ -273,7 +334,7 @@ impl Loop {
             self.venue.abandon(id);
         }
         if let Some(stream) = peer.stream() {
-            let _ = stream.shutdown(Shutdown::Both);
+            let _ = stream.tcp().shutdown(Shutdown::Both);
         }
     }
 
@@ -281,21 +342,23 @@ impl Loop {
         self.counts.open.store(self.venue.connections() as u64, Ordering::Relaxed);
     }
 
-    /// Does what the venue wants.
-    fn dispatch(&mut self, now: Mono) {
+    /// Does what the venue wants; it was due then.
+    fn dispatch(&mut self, now: Mono, due: Mono) {
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             let conn = match &output {
                 Output::Text(conn, _) | Output::Binary(conn, _) | Output::Torn(conn, _) => *conn,
                 Output::Close { conn, .. } | Output::Drop(conn) => *conn,
             };
-            let of = |peer: &Option<Peer<TcpStream>>| {
-                peer.as_ref().is_some_and(|p| p.conn == Some(conn))
-            };
+            let of =
+                |peer: &Option<Peer<Wire>>| peer.as_ref().is_some_and(|p| p.conn == Some(conn));
             let Some(at) = self.peers.iter().position(of) else { continue };
             let Some(mut peer) = self.peers[at].take() else { continue };
             if let Output::Text(_, text) = &output {
                 self.counts.frames.fetch_add(1, Ordering::Relaxed);
+                if let Some(probe) = &mut self.probe {
+                    probe.sends(due, text);
+                }
                 if let Some(tap) = &self.tap {
                     let served = Served { conn, at: now, text: text.clone() };
                     tap.lock().unwrap_or_else(PoisonError::into_inner).push(served);
@@ -317,6 +380,9 @@ impl Loop {
                 Turn::Stays | Turn::More => self.peers[at] = Some(peer),
                 Turn::Ends => self.end(peer),
             }
+        }
+        if let Some(probe) = &mut self.probe {
+            probe.wrote();
         }
         self.count_open();
     }

@@ -6,7 +6,7 @@ use tungstenite::error::Error as WsError;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
 use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Message, WebSocket};
+use tungstenite::{Message, Utf8Bytes, WebSocket};
 
 use crate::types::time::Mono;
 use crate::venue::tcp::http::{self, Parsed, Request};
@@ -38,6 +38,8 @@ pub struct Peer<S> {
     pub conn: Option<ConnId>,
     /// HTTP requests so far.
     pub(super) requests: u64,
+    /// The last text it said.
+    pub(super) heard: Option<Utf8Bytes>,
     /// When it ends for lack of anything happening.
     idle_at: Mono,
 }
@@ -75,7 +77,8 @@ impl<S: Read + Write> Peer<S> {
             last: false,
             eof: false,
         };
-        Self { stage: Stage::Http(http), conn: None, requests: 0, idle_at: now.plus(HTTP_IDLE) }
+        let (stage, idle_at) = (Stage::Http(http), now.plus(HTTP_IDLE));
+        Self { stage, conn: None, requests: 0, heard: None, idle_at }
     }
 
     /// When it wants a turn though nothing arrives.
@@ -245,6 +248,7 @@ impl<S: Read + Write> Peer<S> {
                 if let Some(conn) = self.conn {
                     venue.text(now, conn, text.as_str(), outputs);
                 }
+                self.heard = Some(text);
                 Turn::More
             }
             Ok(_) => Turn::More,

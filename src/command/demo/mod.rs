@@ -1,5 +1,9 @@
 //! `hip3 demo`
 
+mod certificate;
+mod dense;
+mod wire;
+
 use std::path::{Path, PathBuf};
 
 use crate::command::venue::Market;
@@ -11,7 +15,7 @@ use crate::runtime::wallet::throwaway_key;
 use crate::types::config::{self, Config, Network};
 use crate::types::num::{Rate, Usd};
 use crate::types::time::Nanos;
-use crate::venue::tcp::Server;
+use crate::venue::tcp::{Server, Serving};
 use crate::venue::{AccountSettings, Settings};
 use clap::Args;
 
@@ -44,6 +48,13 @@ pub(crate) struct Demo {
     /// Spins the hot thread, as the real thing does; by default it sleeps between frames
     #[arg(long)]
     busy_poll: bool,
+    /// Measures from the venue's side how long orders take, wire to wire: a dense market whose every
+    /// cross is taken, and a venue that spins. Needs --mode trading
+    #[arg(long)]
+    latency: bool,
+    /// Speaks TLS with the venue, as with the real one
+    #[arg(long)]
+    tls: bool,
     /// Writes everything the engine hears to this file, for `hip3 replay`
     #[arg(long, value_name = "FILE")]
     capture: Option<PathBuf>,
@@ -58,9 +69,16 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let trader = Trader::new().map_err(Failure::runtime)?;
-        let mut overrides = self.overrides;
-        overrides.push(self.mode.key());
         let trading = matches!(self.mode, ModeArg::Trading);
+        if self.latency && !trading {
+            return Err(Failure::usage("--latency measures orders: give --mode trading"));
+        }
+        let mut overrides = Vec::new();
+        if self.latency {
+            overrides.extend(dense::OVERRIDES.map(str::to_owned));
+        }
+        overrides.extend(self.overrides);
+        overrides.push(self.mode.key());
         if trading {
             overrides.push(format!("account.user_address=\"{}\"", trader.account));
         }
@@ -68,9 +86,18 @@ impl Demo {
         let mut settings = self.market.settings()?;
         let dex = settings.dex.clone();
         if trading {
-            fund(&mut settings, &trader);
+            fund(&mut settings, &trader, if self.latency { dense::DEPOSIT } else { DEPOSIT });
         }
-        let server = Server::start(settings, 0).map_err(Failure::runtime)?;
+        if self.latency {
+            dense::market(&mut settings);
+        }
+        let certified = self.tls.then(certificate::localhost).transpose();
+        let (tls, authority) = certified.map_err(Failure::runtime)?.unzip();
+        let serving = match self.latency {
+            true => wire::serving(tls),
+            false => Serving { tls, ..Serving::default() },
+        };
+        let server = Server::serve(settings, serving).map_err(Failure::runtime)?;
         point_at(&mut config, &server, dex);
         if config.telemetry.latency_dir == Config::default().telemetry.latency_dir {
             // What is measured against a made-up venue does not lie with the real.
@@ -87,7 +114,7 @@ impl Demo {
         let account = trader.account;
         let key = trading.then_some(trader.key);
         let (duration, capture) = (Some(self.duration), self.capture);
-        let options = Options { duration, capture, key, any_port: true, ..Options::default() };
+        let options = Options { duration, capture, key, authority, any_port: true };
         let outcome = run_live(&config, options)?;
         let compared = match trading {
             true => {
@@ -96,15 +123,20 @@ impl Demo {
             }
             false => None,
         };
+        let wire = self.latency.then(|| wire::Measured::of(server.stop()));
         print(&if self.json {
             let mut summary = summary::of_run_as_json(&outcome);
             if let Some(compared) = &compared {
                 summary["venue_books"] = compared.as_json();
             }
+            if let Some(wire) = &wire {
+                summary["wire_to_wire"] = wire.as_json();
+            }
             format!("{summary:#}\n")
         } else {
             let mut text = summary::of_run(&outcome);
             text.push_str(&compared.as_ref().map(books::Compared::as_text).unwrap_or_default());
+            text.push_str(&wire.as_ref().map(wire::Measured::as_text).unwrap_or_default());
             text
         })?;
         compared.map_or(Ok(()), |compared| compared.verdict())?;
@@ -134,11 +166,11 @@ impl Trader {
 }
 
 /// Lets the venue know the account, its deposit and its agent.
-fn fund(settings: &mut Settings, trader: &Trader) {
+fn fund(settings: &mut Settings, trader: &Trader, deposit: Usd) {
     let agent = crate::venue::Address(trader.key.address().0);
     settings.accounts.push(AccountSettings {
         address: crate::venue::Address(trader.account.0),
-        deposit: DEPOSIT,
+        deposit,
         agents: vec![("demo".to_owned(), agent, None)],
         vault_of: None,
         referral_discount: Rate::ZERO,
