@@ -120,17 +120,23 @@ impl Trader {
     /// Of the batch of entries, those that may not be opened any more are dropped: they were
     /// approved a while ago.
     fn drop_unwanted(&mut self, now: Now, markets: &[Market]) {
-        let batch = std::mem::take(&mut self.batch);
-        let ids = std::mem::take(&mut self.batch_ids);
-        for (id, order) in ids.iter().zip(&batch) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut ids = std::mem::take(&mut self.batch_ids);
+        // In place: an order's way takes no memory.
+        let mut kept = 0;
+        for at in 0..batch.len() {
+            let (id, order) = (ids[at], batch[at]);
             let clear = !self.hard_stop.active();
-            if clear && self.may_open(now.mono, order.market, markets, order) {
-                self.batch.push(*order);
-                self.batch_ids.push(*id);
+            if clear && self.may_open(now.mono, order.market, markets, &order) {
+                (ids[kept], batch[kept]) = (id, order);
+                kept += 1;
             } else {
-                self.orders.drop_pending(now, *id);
+                self.orders.drop_pending(now, id);
             }
         }
+        batch.truncate(kept);
+        ids.truncate(kept);
+        (self.batch, self.batch_ids) = (batch, ids);
     }
 
     fn count_sent(&mut self, order: &Order) {

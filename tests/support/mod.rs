@@ -161,6 +161,15 @@ impl Scenario {
 
     /// Tells the engine something now.
     pub fn event(&mut self, event: Event<'_>) {
+        self.event_by(event, Engine::on_event);
+    }
+
+    /// The same by `tell`, which hands it to the engine and may do something with what it asks for.
+    pub fn event_by(
+        &mut self,
+        event: Event<'_>,
+        tell: impl FnOnce(&mut Engine, Now, Event<'_>, &mut Actions),
+    ) {
         self.out.clear();
         // What was due by now is done first: it may still send into a link that is gone, and ask for
         // the one that is open already.
@@ -169,7 +178,7 @@ impl Scenario {
         if opens && self.link == Link::Asked {
             self.link = Link::Open;
         }
-        self.engine.on_event(self.now, event, &mut self.out);
+        tell(&mut self.engine, self.now, event, &mut self.out);
         assert!(self.out.iter().count() <= ACTIONS_MAX, "too much for one event");
         for action in self.out.iter() {
             match action {

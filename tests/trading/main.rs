@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allocations;
 mod desk;
 mod entries;
 mod exits;
