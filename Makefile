@@ -29,10 +29,10 @@ BROWSER_VENV := target/browser-venv
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
 	venue capture replay records records-env sdk sdk-env soak mutants browser browser-env why alert \
-	tune-check install
+	tune-check install observe trade latency-report wire-to-wire disturbed syscalls instructions
 
 help: ## Lists these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## Simulated venue and engine on this machine [DURATION=60s SEED=1 ARGS=]
 	$(HIP3) demo --duration $(DURATION) --seed $(SEED) $(ARGS)
@@ -66,6 +66,9 @@ simulate: build ## Virtual hours with every fault, judged after every event [SEE
 bench: ## Benchmarks, with the ratios that can be quoted [ARGS=a filter]
 	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)
 
+instructions: ## Counts the instructions of the hot functions, against the baseline [ARGS=--accept]
+	tools/instructions.py $(ARGS)
+
 bench-smoke: ## Runs each benchmark once, to see that it works
 	$(CARGO) test --locked $(CRITERION)
 
@@ -74,6 +77,14 @@ build: ## The program, optimized: target/release/hip3
 
 run: build ## The venue that the config names: watched, or traded on [CONFIG=config.toml ARGS=]
 	$(HIP3) run --config $(CONFIG) $(ARGS)
+
+observe: build ## As run, in observation whatever the config says [CONFIG=config.toml ARGS=]
+	$(HIP3) run --mode observation --config $(CONFIG) $(ARGS)
+
+# preflight first: a no-go ends it here. Mainnet needs ARGS=--live, as ever.
+trade: build ## As run, in trading mode, once preflight says go [CONFIG=config.toml ARGS=]
+	$(HIP3) preflight --config $(CONFIG) --set 'mode="trading"'
+	$(HIP3) run --mode trading --config $(CONFIG) $(ARGS)
 
 preflight: build ## Whether a run could begin; in trading the account and its key too [CONFIG=config.toml ARGS=]
 	$(HIP3) preflight --config $(CONFIG) $(ARGS)
@@ -141,6 +152,22 @@ $(BROWSER_VENV)/ready:
 
 mutants: ## Breaks the engine on purpose, each way to be noticed [ONLY=name,name ARGS=--list]
 	python3 tools/mutants.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+latency-report: build ## A dense demo that trades, its latency as a table and a page [DURATION=60s SEED=1 ARGS=]
+	@rm -rf target/latency && mkdir -p target/latency
+	$(HIP3) demo --mode trading --latency --busy-poll --duration $(DURATION) --seed $(SEED) \
+		--data-dir target/latency/signals $(ARGS)
+	$(HIP3) latency target/latency/latency/*.hlog --html target/latency/report.html
+	@echo 'the page: target/latency/report.html'
+
+wire-to-wire: build ## From frame to order as the venue sees it: spinning or not, TLS or not [ARGS=--duration 30]
+	tools/wire_to_wire.py --binary target/release/hip3 $(ARGS)
+
+disturbed: build ## Whether a stopped recorder or slow dashboards reach an order [ARGS=--duration 60]
+	tools/disturbed.py --binary target/release/hip3 $(ARGS)
+
+syscalls: build ## What the hot thread asks of the kernel on an order's way: nothing [ARGS=--tls]
+	tools/hot_syscalls.py --binary target/release/hip3 $(ARGS)
 
 tune-check: ## What this machine could do better for the hot thread [CORE= ARGS=--apply]
 	tools/tune-host.sh $(if $(CORE),--core $(CORE)) $(ARGS)

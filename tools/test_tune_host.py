@@ -125,7 +125,7 @@ def tuned(root):
                         ("kernel/numa_balancing", 0)]:
         machine.put(f"proc/sys/{name}", str(value))
     machine.put("proc/700/comm", "hip3")
-    machine.put("proc/700/limits", "Limit Soft Hard Units\nMax locked memory         67108864             67108864             bytes")
+    machine.put("proc/700/limits", "Limit Soft Hard Units\nMax locked memory         unlimited            unlimited            bytes")
     machine.program("chronyc", TRACKING.format(0.000012, "Normal"))
     machine.program("df", "Filesystem Type 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 ext4 9 1 104857600 1% /")
     return machine
