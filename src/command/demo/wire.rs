@@ -25,6 +25,7 @@ pub(super) fn serving(tls: Option<Arc<ServerConfig>>) -> Serving {
 
 /// The lengths, sorted.
 pub(super) struct Measured {
+    prompt: Vec<u64>,
     from_write: Vec<u64>,
     from_due: Vec<u64>,
     untold: u64,
@@ -32,14 +33,19 @@ pub(super) struct Measured {
 
 impl Measured {
     pub(super) fn of(times: WireTimes) -> Self {
-        let WireTimes { mut from_write, mut from_due, untold } = times;
+        let WireTimes { mut prompt, mut from_write, mut from_due, untold } = times;
+        prompt.sort_unstable();
         from_write.sort_unstable();
         from_due.sort_unstable();
-        Self { from_write, from_due, untold }
+        Self { prompt, from_write, from_due, untold }
     }
 
-    fn rows(&self) -> [(&'static str, &[u64]); 2] {
-        [("frame written", &self.from_write), ("frame due", &self.from_due)]
+    fn rows(&self) -> [(&'static str, &[u64]); 3] {
+        [
+            ("written, venue idle", &self.prompt),
+            ("frame written", &self.from_write),
+            ("frame due", &self.from_due),
+        ]
     }
 
     pub(super) fn as_text(&self) -> String {
@@ -75,6 +81,7 @@ impl Measured {
             })
         };
         json!({
+            "from_frame_written_venue_idle": figures(&self.prompt),
             "from_frame_written": figures(&self.from_write),
             "from_frame_due": figures(&self.from_due),
             "untold": self.untold,
@@ -94,8 +101,12 @@ mod tests {
 
     #[test]
     fn quantiles_are_of_what_was_measured() {
-        let times =
-            WireTimes { from_write: (1..=100).rev().collect(), from_due: vec![7_000], untold: 3 };
+        let times = WireTimes {
+            from_write: (1..=100).rev().collect(),
+            from_due: vec![7_000],
+            untold: 3,
+            ..WireTimes::default()
+        };
         let measured = Measured::of(times);
         let json = measured.as_json();
         assert_eq!(json["from_frame_written"]["p50_ns"], 50);

@@ -134,6 +134,7 @@ impl Server {
             times: Arc::clone(&times),
             tls,
             spins,
+            idle: false,
             venue,
             poll,
             listener,
@@ -230,6 +231,8 @@ struct Loop {
     tap: Option<Tap>,
     tls: Option<Arc<ServerConfig>>,
     spins: bool,
+    /// Whether nothing has been done since the last look at the sockets: what comes is read at once.
+    idle: bool,
     probe: Option<Probe>,
     times: Arc<Mutex<WireTimes>>,
 }
@@ -263,6 +266,7 @@ impl Loop {
                 deed(&mut self.venue, now);
             }
             self.venue.advance(now, &mut self.outputs);
+            self.idle &= self.outputs.is_empty();
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(now),
@@ -278,7 +282,9 @@ impl Loop {
                     self.turn(at, now);
                 }
             }
+            let idle = events.is_empty() && self.outputs.is_empty();
             self.dispatch(now, due.min(now));
+            self.idle = idle;
         }
     }
 
@@ -312,7 +318,7 @@ impl Loop {
             if let (Some(probe), Some(text)) = (&mut self.probe, peer.heard.take())
                 && let Some(wire) = peer.stream()
             {
-                probe.hears(text.as_str(), wire.read_at());
+                probe.hears(text.as_str(), wire.read_at(), std::mem::take(&mut self.idle));
             }
             match turn {
                 Turn::Stays | Turn::More => self.peers[at] = Some(peer),

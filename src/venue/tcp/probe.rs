@@ -23,6 +23,8 @@ const FIRST_ASSET: u64 = 110_000;
 pub struct WireTimes {
     /// From the write that carried the frame, nanoseconds, in the order of the orders.
     pub from_write: Vec<u64>,
+    /// The same of those alone that were read as soon as they came: the venue had nothing else to do.
+    pub prompt: Vec<u64>,
     /// From when the frame was due.
     pub from_due: Vec<u64>,
     /// Entries of a market that no frame was sent of since the last entry: whatever caused them, it
@@ -90,8 +92,8 @@ impl Probe {
         }
     }
 
-    /// A client's text came, whose last byte was read then.
-    pub(super) fn hears(&mut self, text: &str, read_at: Instant) {
+    /// A client's text came, whose last byte was read then; `prompt` when it cannot have waited.
+    pub(super) fn hears(&mut self, text: &str, read_at: Instant, prompt: bool) {
         if !text.contains(r#""type":"order""#) {
             return;
         }
@@ -110,6 +112,9 @@ impl Probe {
                     // What was read before the write returned took no time that could be told.
                     let Nanos(wrote) = read_at.since(written.unwrap_or(read_at));
                     self.times.from_write.push(wrote);
+                    if prompt {
+                        self.times.prompt.push(wrote);
+                    }
                     self.times.from_due.push(read_at.since(due).0);
                 }
                 _ => self.times.untold += 1,
@@ -142,17 +147,18 @@ mod tests {
         probe.sends(ms(9), r#"{"channel":"userFills","data":{"coin":"xyz:B"}}"#);
         let order = r#"{"method":"post","id":1,"request":{"type":"action","payload":{"action":{"type":"order","orders":[{"a":110001,"b":true,"p":"1","s":"1","r":false,"t":{}}]}}}}"#;
         let exit = order.replace("false", "true");
-        probe.hears(&exit, start + Duration::from_millis(10));
-        probe.hears(order, start + Duration::from_millis(21));
+        probe.hears(&exit, start + Duration::from_millis(10), true);
+        probe.hears(order, start + Duration::from_millis(21), false);
         assert_eq!(probe.times().from_due, [20_000_000]);
         assert_eq!(probe.times().from_write, [0], "read before the write returned");
-        probe.hears(order, start + Duration::from_millis(30));
-        probe.hears(&order.replace("110001", "110007"), start);
+        probe.hears(order, start + Duration::from_millis(30), true);
+        probe.hears(&order.replace("110001", "110007"), start, true);
         assert_eq!(probe.times().untold, 2, "no frame since, and no such market");
 
         probe.sends(ms(40), r#"{"channel":"bbo","data":{"coin":"xyz:B","time":1}}"#);
         probe.wrote();
-        probe.hears(order, Instant::now() + Duration::from_secs(1));
+        probe.hears(order, Instant::now() + Duration::from_secs(1), true);
         assert!(probe.times().from_write[1] >= 1_000_000_000, "{:?}", probe.times());
+        assert_eq!(probe.times().prompt, probe.times().from_write[1..]);
     }
 }
