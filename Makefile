@@ -21,7 +21,7 @@ ARGS     ?=
 
 CARGO    ?= cargo
 HIP3     := $(CARGO) run --quiet --release --locked --
-CRITERION := --bench feed --bench engine
+CRITERION := --bench feed --bench engine --bench executor --bench runtime --bench pipeline
 VENV     := target/records-venv
 SDK_VENV := target/sdk-venv
 BROWSER_VENV := target/browser-venv

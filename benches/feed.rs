@@ -9,6 +9,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
+use common::report_ratio;
 use criterion::{Criterion, criterion_group, criterion_main};
 use hip3::feed::message::json::{Body, Parser};
 use hip3::feed::message::{Decoder, Message};
@@ -154,11 +155,7 @@ fn contest(
     });
     group.bench_function("engine", |b| b.iter(&mut engine));
     group.finish();
-    common::report_ratio(
-        name,
-        ("engine", engine),
-        ("serde_json", || serde_json(&names, black_box(frame))),
-    );
+    report_ratio(name, ("engine", engine), ("serde_json", || serde_json(&names, black_box(frame))));
 }
 
 fn decode_bbo(c: &mut Criterion) {

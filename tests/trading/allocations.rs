@@ -1,79 +1,11 @@
 //! The promise that between a frame and the bytes of its order nothing is allocated.
 
-use std::io::{self, ErrorKind, Read, Write};
-
 use allocation_counter::measure;
-use hip3::runtime::link::{Carrier, Channel, LinkEvent};
+use hip3::runtime::link::LinkEvent;
 use hip3::types::event::{Action, Actions, Event};
-use tungstenite::handshake::derive_accept_key;
 
 use crate::desk::{Desk, ONE, TWO, config};
-
-/// Both directions, in memory that is there already.
-struct Pipe {
-    incoming: Vec<u8>,
-    read: usize,
-    outgoing: Vec<u8>,
-}
-
-impl Carrier for Pipe {}
-
-impl Read for Pipe {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.incoming[self.read..];
-        if rest.is_empty() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let len = rest.len().min(buf.len());
-        buf[..len].copy_from_slice(&rest[..len]);
-        self.read += len;
-        Ok(len)
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.outgoing.extend_from_slice(buf);
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A channel whose handshake is done.
-fn channel() -> Channel<Pipe> {
-    let pipe = Pipe { incoming: Vec::new(), read: 0, outgoing: Vec::with_capacity(1 << 16) };
-    let mut channel = Channel::start(pipe, "ws://localhost/ws").expect("a URL");
-    assert_eq!(next(&mut channel), None, "it has asked");
-    let pipe = channel.stream().expect("it is there");
-    let request = String::from_utf8(std::mem::take(&mut pipe.outgoing)).expect("text");
-    pipe.outgoing.reserve(1 << 16);
-    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
-    let accept = derive_accept_key(key.expect("a key").as_bytes());
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
-    );
-    pipe.incoming.extend_from_slice(answer.as_bytes());
-    assert_eq!(next(&mut channel), Some(true));
-    channel
-}
-
-/// Whether the next event is the connection; `None` without one.
-fn next(channel: &mut Channel<Pipe>) -> Option<bool> {
-    let (mut left, mut more) = (8, false);
-    channel.next_event(&mut left, &mut more).map(|event| event == LinkEvent::Connected)
-}
-
-/// A text frame as a server sends it.
-fn server_frame(text: &str) -> Vec<u8> {
-    let mut bytes = vec![0x81, 126];
-    bytes.extend_from_slice(&u16::try_from(text.len()).expect("a short text").to_be_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-    bytes
-}
+use crate::pipe::{channel, server_frame};
 
 #[test]
 fn from_the_bytes_of_a_frame_to_those_of_its_order_nothing_is_allocated() {
@@ -92,9 +24,7 @@ fn from_the_bytes_of_a_frame_to_those_of_its_order_nothing_is_allocated() {
             r#"{{"channel":"bbo","data":{{"coin":"{coin}","time":{time},"bbo":[{bid},{ask}]}}}}"#
         );
         let pipe = channel.stream().expect("it is open");
-        pipe.incoming.clear();
-        pipe.incoming.extend_from_slice(&server_frame(&frame));
-        (pipe.read, pipe.outgoing) = (0, Vec::with_capacity(1 << 16));
+        pipe.refill(&server_frame(&frame));
 
         let mut allocations = None;
         // The scenario wants the frame's text as well; what is measured reads it off the channel.

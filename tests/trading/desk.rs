@@ -83,7 +83,12 @@ pub(crate) fn engine(config: &Config, first_id: u64, latch: HardStop) -> Engine 
 impl Desk {
     /// An engine that has heard nothing, and an account with 1000 USD.
     pub(crate) fn silent(config: &Config, latch: HardStop) -> Self {
-        let scenario = Scenario::of(engine(config, FIRST_ID, latch));
+        Self::of(engine(config, FIRST_ID, latch))
+    }
+
+    /// The same of an engine made elsewhere.
+    pub(crate) fn of(engine: Engine) -> Self {
+        let scenario = Scenario::of(engine);
         let start = VenueMs(START.0 / 1_000_000);
         let dex = DexAccount {
             dex: "tst".to_owned(),
@@ -104,9 +109,14 @@ impl Desk {
     }
 
     /// Connected, channels of the account acknowledged, the account read, leverage set, markets
-    /// calm: ready for a dislocation. What led there is forgotten.
+    /// calm: ready for a dislocation.
     pub(crate) fn ready(config: &Config) -> Self {
-        let mut desk = Self::silent(config, HardStop::default());
+        Self::silent(config, HardStop::default()).made_ready()
+    }
+
+    /// What led there is forgotten.
+    pub(crate) fn made_ready(self) -> Self {
+        let mut desk = self;
         desk.start();
         assert!(desk.trading().ready.all(), "{:?}", desk.trading().ready);
         desk.rows.clear();

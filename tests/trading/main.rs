@@ -7,5 +7,6 @@ mod allocations;
 mod desk;
 mod entries;
 mod exits;
+mod pipe;
 mod readings;
 mod stops;

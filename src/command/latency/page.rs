@@ -46,9 +46,9 @@ const STYLE: &str = "\
 body{margin:0 auto;max-width:1180px;padding:24px;background:var(--ground);color:var(--ink);\
 font:15px/1.5 system-ui,sans-serif;font-variant-numeric:tabular-nums}\
 h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .3rem}p{color:var(--muted);margin:.2rem 0 1rem}\
-table{border-collapse:collapse}th,td{padding:.2rem .9rem;text-align:right;border-bottom:1px solid var(--grid)}\
+table{border-collapse:collapse}th,td{white-space:nowrap;padding:.2rem .9rem;text-align:right;border-bottom:1px solid var(--grid)}\
 th:first-child,td:first-child{text-align:left;padding-left:0}th{color:var(--muted);font-weight:500}\
-.scroll{overflow-x:auto}svg{width:100%;height:auto;display:block}svg text{fill:var(--muted);font-size:11px}\
+.scroll{overflow-x:auto}.scroll svg{min-width:640px}svg{width:100%;height:auto;display:block}svg text{fill:var(--muted);font-size:11px}\
 .grid{stroke:var(--grid);stroke-width:1}.line{fill:none;stroke-width:1.8;stroke-linejoin:round}\
 .small{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:8px 28px}\
 .small h3{font-size:.95rem;margin:.8rem 0 0}.key{display:inline-block;width:.8em;height:.8em;margin-right:.4em;\
@@ -73,7 +73,9 @@ pub(super) fn page(report: &Report) -> String {
         "<h2>Percentiles</h2><p>The share of all that took no longer. The further right a \
          line stays flat, the fewer are late.</p>",
     );
+    page.push_str("<div class=\"scroll\">");
     write_percentiles(&mut page, report);
+    page.push_str("</div>");
     page.push_str(
         "<h2>Over time</h2><p>By stage: the middle one, the 99th of 100, and the longest. \
          What rises here and not above comes and goes.</p><div class=\"small\">",

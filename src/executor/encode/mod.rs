@@ -155,17 +155,7 @@ impl Encoder {
         post_head(out, post_id);
         out.extend_from_slice(br#""action","payload":{"action":"#);
         self.packed.clear();
-        match *action {
-            Action::Orders(orders) => write_orders(&mut self.packed, out, orders)?,
-            Action::UpdateLeverage { asset, is_cross, leverage } => {
-                write_leverage(&mut self.packed, out, asset, is_cross, leverage)?;
-            }
-            Action::CancelByCloid(cancels) => write_cancels(&mut self.packed, out, cancels)?,
-            Action::Noop => {
-                self.packed.extend_from_slice(b"\x81\xa4type\xa4noop");
-                out.extend_from_slice(br#"{"type":"noop"}"#);
-            }
-        }
+        write_action(&mut self.packed, out, action)?;
         let id = connection_id(&self.packed, nonce, self.vault.as_ref(), expires_after);
         let digest = digest(self.network, &id);
         let signature = match purpose {
@@ -205,6 +195,27 @@ pub fn post_order_status(out: &mut Vec<u8>, post_id: u64, user: &str, cloid: Clo
     out.extend_from_slice(br#"","oid":""#);
     out.extend_from_slice(&cloid.text());
     out.extend_from_slice(br#""}}}"#);
+}
+
+/// Appends the msgpack of `action`, which is hashed, to `packed`, and its JSON, which is sent, to
+/// `json`. An [`EncodeError`] leaves a part of it behind.
+pub fn write_action(
+    packed: &mut Vec<u8>,
+    json: &mut Vec<u8>,
+    action: &Action<'_>,
+) -> Result<(), EncodeError> {
+    match *action {
+        Action::Orders(orders) => write_orders(packed, json, orders)?,
+        Action::UpdateLeverage { asset, is_cross, leverage } => {
+            write_leverage(packed, json, asset, is_cross, leverage)?;
+        }
+        Action::CancelByCloid(cancels) => write_cancels(packed, json, cancels)?,
+        Action::Noop => {
+            packed.extend_from_slice(b"\x81\xa4type\xa4noop");
+            json.extend_from_slice(br#"{"type":"noop"}"#);
+        }
+    }
+    Ok(())
 }
 
 fn post_head(out: &mut Vec<u8>, post_id: u64) {
