@@ -63,8 +63,9 @@ fuzz-smoke: ## Fuzzes every target for two seconds, to see that it works
 simulate: build ## Virtual hours with every fault, judged after every event [SEEDS=0..10000 HOURS=1 FAULTS=all ARGS=]
 	$(HIP3) simulate --seeds $(SEEDS) --hours $(HOURS) --faults $(FAULTS) $(ARGS)
 
-bench: ## Benchmarks, with the ratios that can be quoted [ARGS=a filter]
+bench: ## Benchmarks, their ratios, and target/bench-report.md [ARGS=a filter]
 	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)
+	python3 tools/bench_report.py --target target --out target/bench-report.md
 
 instructions: ## Counts the instructions of the hot functions, against the baseline [ARGS=--accept]
 	tools/instructions.py $(ARGS)

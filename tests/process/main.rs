@@ -13,5 +13,6 @@ mod kill;
 mod kills_in_trading;
 mod mid_position;
 mod replay;
+mod service;
 mod trading;
 mod why;
