@@ -36,6 +36,10 @@ use crate::support::FIRST_ID;
 
 const NETWORK: SigningNetwork = SigningNetwork::Testnet;
 const ROUNDS: usize = 2_000;
+/// How the venue says that an order found nothing (PROTOCOL.md §3.6).
+const MISS: &str = "Order could not immediately match against any resting orders. asset=110000";
+/// Orders of one engine: its account has a budget for some thousands.
+const ORDERS: usize = 500;
 
 /// A quote whose ask lies 40 bps below the oracle.
 fn frame(coin: &str, time: i64) -> String {
@@ -66,6 +70,10 @@ impl Ours {
     /// One order, and how long it took. What makes the next one possible is not measured: the order's
     /// answer (it missed), quotes as they were, a second and a half.
     fn order(&mut self) -> Duration {
+        if self.round == ORDERS {
+            *self = Self::new();
+            self.order(); // Buffers grow to their working size.
+        }
         let coin = [ONE, TWO][self.round % 2];
         self.round += 1;
         self.halves.fill(4);
@@ -77,6 +85,8 @@ impl Ours {
         channel.stream().expect("it is open").refill(&server_frame(&text));
         let mut took = Duration::ZERO;
         self.desk.event_by(Event::Frame(text.as_bytes()), |engine, now, _, out| {
+            // As the loop does in idle turns.
+            engine.rehearse(now);
             let start = Instant::now();
             let (mut left, mut more) = (8, false);
             channel.begin_turn();
@@ -93,7 +103,7 @@ impl Ours {
             took = start.elapsed();
         });
         let (id, _) = self.desk.sent_order();
-        self.desk.answer_error(id, "Order could not immediately match. asset=110000");
+        self.desk.answer_error(id, MISS);
         took
     }
 
