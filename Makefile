@@ -20,6 +20,7 @@ PREFIX   ?= /usr/local
 ARGS     ?=
 
 CARGO    ?= cargo
+OUT      := $(or $(CARGO_TARGET_DIR),target)
 HIP3     := $(CARGO) run --quiet --release --locked --
 CRITERION := --bench feed --bench engine --bench executor --bench runtime --bench pipeline
 VENV     := target/records-venv
@@ -64,8 +65,9 @@ simulate: build ## Virtual hours with every fault, judged after every event [SEE
 	$(HIP3) simulate --seeds $(SEEDS) --hours $(HOURS) --faults $(FAULTS) $(ARGS)
 
 bench: ## Benchmarks, their ratios, and target/bench-report.md [ARGS=a filter]
+	rm -rf $(OUT)/tmp/ratios $(OUT)/criterion
 	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)
-	python3 tools/bench_report.py --target target --out target/bench-report.md
+	python3 tools/bench_report.py --target $(OUT) --out $(OUT)/bench-report.md
 
 instructions: ## Counts the instructions of the hot functions, against the baseline [ARGS=--accept]
 	tools/instructions.py $(ARGS)

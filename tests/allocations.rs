@@ -6,6 +6,7 @@ mod support;
 
 use allocation_counter::measure;
 use hip3::engine::Engine;
+use hip3::feed::message::{Decoder, Message};
 use hip3::runtime::ring::ring;
 use hip3::runtime::showcase::{Loop, showcase};
 use hip3::types::event::{Action, Actions, Event};
@@ -121,5 +122,27 @@ fn handling_market_data_allocates_nothing() {
     assert!(shown_after[0] - shown_before[0] > 5_000, "{shown_after:?}");
     assert_eq!(shown_after[1] - shown_before[1], recorded[0]);
 
+    assert_eq!((allocations.count_total, allocations.bytes_total), (0, 0));
+}
+
+/// Account frames are rare and may be long; the first of them must not make an order behind it wait for
+/// memory.
+#[test]
+fn the_first_frame_of_ordinary_size_finds_room() {
+    let mut decoder = Decoder::new();
+    let fill = r#"{"coin":"tst:ONE","px":"100.05","sz":"0.5","side":"B","time":1795348800000,"startPosition":"0.0","dir":"Open Long","closedPnl":"0.0","hash":"0x00","oid":7,"crossed":true,"fee":"0.01","tid":9,"feeToken":"USDC"}"#;
+    let fills = vec![fill; 60].join(",");
+    let user = "0x0000000000000000000000000000000000000001";
+    decoder.set_user(user);
+    let frame =
+        format!(r#"{{"channel":"userFills","data":{{"user":"{user}","fills":[{fills}]}}}}"#);
+    assert!((12_000..16_000).contains(&frame.len()), "{}", frame.len());
+    let mut told = 0;
+    let allocations = measure(|| {
+        if let Ok(Message::Fills { fills, .. }) = decoder.decode(frame.as_bytes()) {
+            told = fills.len();
+        }
+    });
+    assert_eq!(told, 60);
     assert_eq!((allocations.count_total, allocations.bytes_total), (0, 0));
 }

@@ -145,7 +145,7 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Reads frames. Allocates nothing after its first frames of ordinary size.
+/// Reads frames. Allocates nothing for those of ordinary size.
 #[derive(Debug, Default)]
 pub struct Decoder {
     symbols: Symbols,

@@ -28,6 +28,10 @@ const MAX_DEPTH: usize = 64;
 /// channels we read are a hundred times smaller.
 const KEPT: usize = 64 * 1024;
 
+/// Room from the start: no frame up to this size makes anything grow. What an account is told of its
+/// own orders at a time stays below it.
+const ORDINARY: usize = 16 * 1024;
+
 /// What a frame says, names not yet looked up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Body<'a> {
@@ -102,14 +106,27 @@ impl Parser {
     }
 
     fn with(rows: Rows) -> Self {
-        const ORDINARY: usize = 4096;
-        Self {
+        let mut parser = Self {
             copy: Vec::with_capacity(ORDINARY),
             quoted: Vec::with_capacity(ORDINARY),
             buffers: Buffers::with_max_depth(ORDINARY, MAX_DEPTH),
-            tape: Tape(Vec::with_capacity(ORDINARY / 8)),
+            tape: Tape(Vec::with_capacity(ORDINARY / 2)),
             rows,
+        };
+        parser.warm_up();
+        parser
+    }
+
+    /// Reads the densest text of ordinary size, since `simd-json` makes room for its indexes only as
+    /// it meets them.
+    fn warm_up(&mut self) {
+        let mut dense = b"[[]".to_vec();
+        while dense.len() < ORDINARY - 4 {
+            dense.extend_from_slice(b",[]");
         }
+        dense.push(b']');
+        let read = self.read(&dense);
+        debug_assert!(matches!(read, Ok(Body::Unknown)), "it names no channel");
     }
 
     /// Reads a frame. Errors: longer than [`MAX_FRAME`], no JSON, nested too deeply, a key that we
