@@ -17,9 +17,15 @@ TARGET   ?=
 ONLY     ?=
 CORE     ?=
 PREFIX   ?= /usr/local
+NATIVE   ?=
 ARGS     ?=
 
 CARGO    ?= cargo
+# NATIVE=1: for the processor that builds, and no older one. It goes to a directory of its own.
+ifneq ($(NATIVE),)
+export RUSTFLAGS := $(RUSTFLAGS) -C target-cpu=native
+export CARGO_TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)/native
+endif
 OUT      := $(or $(CARGO_TARGET_DIR),target)
 HIP3     := $(CARGO) run --quiet --release --locked --
 CRITERION := --bench feed --bench engine --bench executor --bench runtime --bench pipeline
@@ -64,7 +70,7 @@ fuzz-smoke: ## Fuzzes every target for two seconds, to see that it works
 simulate: build ## Virtual hours with every fault, judged after every event [SEEDS=0..10000 HOURS=1 FAULTS=all ARGS=]
 	$(HIP3) simulate --seeds $(SEEDS) --hours $(HOURS) --faults $(FAULTS) $(ARGS)
 
-bench: ## Benchmarks, their ratios, and target/bench-report.md [ARGS=a filter]
+bench: ## Benchmarks, their ratios, and target/bench-report.md [ARGS=a filter, NATIVE=1]
 	rm -rf $(OUT)/tmp/ratios $(OUT)/criterion
 	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)
 	python3 tools/bench_report.py --target $(OUT) --out $(OUT)/bench-report.md
@@ -75,7 +81,7 @@ instructions: ## Counts the instructions of the hot functions, against the basel
 bench-smoke: ## Runs each benchmark once, to see that it works
 	$(CARGO) test --locked $(CRITERION)
 
-build: ## The program, optimized: target/release/hip3
+build: ## The program, optimized: target/release/hip3 [NATIVE=1: for this processor alone]
 	$(CARGO) build --release --locked
 
 run: build ## The venue that the config names: watched, or traded on [CONFIG=config.toml ARGS=]
@@ -128,12 +134,12 @@ $(VENV)/ready:
 
 # Its own default: an hour, unless the command line says something else.
 soak: build ## Hours of dense trading, watched from outside: does anything grow? [DURATION=1h SEED=1 ARGS=]
-	tools/soak.py --binary target/release/hip3 --seed $(SEED) \
+	tools/soak.py --binary $(OUT)/release/hip3 --seed $(SEED) \
 		--duration $(if $(filter command line environment,$(origin DURATION)),$(DURATION),1h) $(ARGS)
 
 sdk: sdk-env ## The official Python SDK trades on the simulated venue [SEED=1 ARGS=]
 	$(CARGO) build --quiet --locked
-	$(SDK_VENV)/bin/python tools/sdk_client.py --spawn target/debug/hip3 --seed $(SEED) $(ARGS)
+	$(SDK_VENV)/bin/python tools/sdk_client.py --spawn $(OUT)/debug/hip3 --seed $(SEED) $(ARGS)
 
 sdk-env: $(SDK_VENV)/ready
 
@@ -143,7 +149,7 @@ $(SDK_VENV)/ready:
 	@touch $@
 
 browser: browser-env build ## Opens the dashboard in a real browser, uses it, leaves pictures [ARGS=]
-	$(BROWSER_VENV)/bin/python tools/browser_check.py --binary target/release/hip3 --out target/screenshots $(ARGS)
+	$(BROWSER_VENV)/bin/python tools/browser_check.py --binary $(OUT)/release/hip3 --out target/screenshots $(ARGS)
 
 browser-env: $(BROWSER_VENV)/ready
 
@@ -164,13 +170,13 @@ latency-report: build ## A dense demo that trades, its latency as a table and a 
 	@echo 'the page: target/latency/report.html'
 
 wire-to-wire: build ## From frame to order as the venue sees it: spinning or not, TLS or not [ARGS=--duration 30]
-	tools/wire_to_wire.py --binary target/release/hip3 $(ARGS)
+	tools/wire_to_wire.py --binary $(OUT)/release/hip3 $(ARGS)
 
 disturbed: build ## Whether a stopped recorder or slow dashboards reach an order [ARGS=--duration 60]
-	tools/disturbed.py --binary target/release/hip3 $(ARGS)
+	tools/disturbed.py --binary $(OUT)/release/hip3 $(ARGS)
 
 syscalls: build ## What the hot thread asks of the kernel on an order's way: nothing [ARGS=--tls]
-	tools/hot_syscalls.py --binary target/release/hip3 $(ARGS)
+	tools/hot_syscalls.py --binary $(OUT)/release/hip3 $(ARGS)
 
 tune-check: ## What this machine could do better for the hot thread [CORE= ARGS=--apply]
 	tools/tune-host.sh $(if $(CORE),--core $(CORE)) $(ARGS)

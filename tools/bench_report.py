@@ -10,6 +10,7 @@ and leave below TARGET/tmp/ratios. Needs nothing but Python's own library.
 
 import argparse
 import json
+import os
 import pathlib
 import platform
 import re
@@ -74,6 +75,7 @@ def machine():
         ("system", f"{platform.system()} {platform.release()}"),
         ("virtual", "yes" if re.search(r"\bhypervisor\b", cpuinfo) else "no"),
         ("compiler", first_line(["rustc", "--version"])),
+        ("flags", os.environ.get("RUSTFLAGS", "").strip() or "none"),
         ("commit", first_line(["git", "rev-parse", "--short=12", "HEAD"])),
     ]
 

@@ -103,7 +103,7 @@ def main():
         with open(pathlib.Path(directory, "log"), "w+", encoding="utf-8") as log:
             run = subprocess.Popen(command, stdout=log, stderr=log)
             try:
-                until = time.monotonic() + 20
+                until = time.monotonic() + args.duration
                 pid = child_of(run.pid, until)
                 thread = pid and hot_thread(pid, until)
                 code = run.wait(timeout=args.duration + 120)
@@ -111,7 +111,8 @@ def main():
                 run.kill()
             if code != 0 or thread is None:
                 log.seek(0)
-                sys.exit(f"the demo ended with {code}:\n{log.read()[-2000:]}")
+                what = f"the demo ended with {code}" if code != 0 else f"no thread was called {HOT} in time"
+                sys.exit(f"{what}:\n{log.read()[-2000:]}")
         with open(f"{trace}.{thread}", encoding="utf-8") as lines:
             ways, between = judge(lines)
     print(f"{ways} writes that a read of the hot thread caused")
