@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::report::coverage::{self, Blindness, Gap};
+use crate::report::edge::nearest_rank;
 use crate::report::figures::{Group, Making, SliceFigures, TripFigures};
 use crate::report::sessions::Session;
 use crate::report::survival::normal_quantile;
@@ -136,9 +137,9 @@ pub struct Totals {
     pub valued: u64,
     /// Episodes with a valued signal.
     pub episodes: u64,
-    /// Crosses, open ones too.
+    /// Crosses that ended.
     pub crosses: u64,
-    /// Crosses that have no end.
+    /// Crosses that have no row: they last, or their end was lost.
     pub open_crosses: u64,
 }
 
@@ -267,17 +268,16 @@ impl<'a> Maker<'a> {
         plan: &'a Plan,
     ) -> Self {
         let blindness = Blindness::of(&read.gaps);
-        let mut maker = Self {
+        let days = tally.days.len() as f64;
+        Self {
             tally,
-            making: Making { settings, plan, z: normal_quantile(settings.upper()), days: 0.0 },
+            making: Making { settings, plan, z: normal_quantile(settings.upper()), days },
             names: tally.markets.keys().collect(),
             dexes: Dexes::of(&tally.days, tally.markets.iter()),
             blindness,
             read,
             open_crosses,
-        };
-        maker.making.days = maker.observed_ns() as f64 / DAY_NS as f64;
-        maker
+        }
     }
 
     fn span(&self) -> Option<(Wall, Wall)> {
@@ -382,7 +382,7 @@ impl<'a> Maker<'a> {
                 no_exit: counts.no_exit,
                 valued: counts.valued,
                 episodes,
-                crosses: total.survival.crosses,
+                crosses: total.survival.crosses - self.open_crosses,
                 open_crosses: self.open_crosses,
             },
             thresholds: self.thresholds(&markets),
@@ -426,7 +426,7 @@ impl<'a> Maker<'a> {
         let seed = bootstrap::seed(gate.name());
         let intervals = bootstrap::intervals(&tally.clusters, settings.upper(), seed);
         let interval = |at: usize| intervals.get(at).copied().flatten();
-        let median = crate::report::edge::median(&mut tally.filled.clone());
+        let median = nearest_rank(&mut tally.filled.clone(), 50);
         let at = (settings.latency_ms, settings.exit_ms);
         let intervals = [interval(0), interval(1), interval(2)];
         GateFigures {

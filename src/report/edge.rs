@@ -47,18 +47,6 @@ pub fn nearest_rank(all: &mut [f64], percent: usize) -> Option<f64> {
     known(*all.select_nth_unstable_by(rank, f64::total_cmp).1)
 }
 
-/// The middle value, or the mean of the two in the middle. Puts `all` into another order.
-pub fn median(all: &mut [f64]) -> Option<f64> {
-    if all.is_empty() {
-        return None;
-    }
-    let half = all.len() / 2;
-    let even = all.len().is_multiple_of(2);
-    let (below, upper, _) = all.select_nth_unstable_by(half, f64::total_cmp);
-    let lower = below.iter().copied().max_by(f64::total_cmp).filter(|_| even);
-    known((lower.unwrap_or(*upper) + *upper) / 2.0)
-}
-
 /// A bin of the histogram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Bin {
@@ -150,14 +138,6 @@ mod tests {
         assert_eq!((found.p75, found.p90, found.p99), (Some(8.0), Some(9.0), Some(10.0)));
         assert_eq!(found.mean, Some(5.5));
         assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
-    }
-
-    #[test]
-    fn a_median_lies_in_the_middle() {
-        assert_eq!(median(&mut []), None);
-        assert_eq!(median(&mut [4.0]), Some(4.0));
-        assert_eq!(median(&mut [9.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&mut [9.0, 1.0, 2.0, 4.0]), Some(3.0));
     }
 
     #[test]

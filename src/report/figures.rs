@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::bootstrap::Interval;
 use crate::report::clusters::Clusters;
-use crate::report::edge::{self, Bin, Decay, DecaySums, Edge, Quantiles};
+use crate::report::edge::{Bin, Decay, Edge, Quantiles, nearest_rank};
 use crate::report::survival::{self, Survival};
 use crate::report::tally::{Kept, Pairs, SideTally, Slice, Sums, TripSums};
 use crate::report::trip::Plan;
@@ -96,8 +96,10 @@ impl TripFigures {
 /// A group of signals: all, a market's, or a side of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
-    /// Signals that no gate blocked: the sum of the next five.
+    /// All signals: the sum of the next six.
     pub signals: u64,
+    /// A gate blocked.
+    pub blocked: u64,
     /// Those that have a value.
     pub valued: u64,
     /// Too small for an order.
@@ -110,7 +112,7 @@ pub struct Group {
     pub no_exit: u64,
     /// Episodes with a valued signal.
     pub episodes: u64,
-    /// By day that was observed.
+    /// By UTC day with records.
     pub usd_per_day: Option<f64>,
     /// How large edges were.
     pub edge: Edge,
@@ -137,7 +139,7 @@ pub struct Making<'a> {
     pub plan: &'a Plan,
     /// Normal quantile of the intervals.
     pub z: f64,
-    /// Days that were observed.
+    /// UTC days with records.
     pub days: f64,
 }
 
@@ -183,7 +185,7 @@ impl Making<'_> {
             net: Quantiles::of(all(|one| &one.net_bps)),
             histogram: histogram.map(|(bps, signals)| Bin { bps, signals: *signals }).collect(),
         };
-        let decay = self.decay(&sums.decay, interval(pairs.decay()));
+        let decay = Decay::of(&sums.decay, interval(pairs.decay()));
         let mut ends = BTreeMap::new();
         for (reason, count) in sides.iter().flat_map(|side| &side.crosses.ends) {
             *ends.entry(reason.clone()).or_insert(0) += count;
@@ -192,7 +194,8 @@ impl Making<'_> {
         let duration = sides.iter().flat_map(|side| &side.crosses.duration).copied().collect();
         let counts = sums.counts;
         Group {
-            signals: counts.signals - counts.blocked,
+            signals: counts.signals,
+            blocked: counts.blocked,
             valued: counts.valued,
             below_minimum: counts.below_minimum,
             in_gap: counts.in_gap,
@@ -208,10 +211,6 @@ impl Making<'_> {
             duration: Survival::of(duration).figures(self.z),
             ends,
         }
-    }
-
-    fn decay(&self, sums: &DecaySums, interval: Option<Interval>) -> Decay {
-        Decay::of(sums, interval)
     }
 
     /// Mean value of a slice, with its interval.
@@ -236,7 +235,7 @@ fn median_net<'a>(kept: impl Iterator<Item = &'a Kept>, at: usize, exit: usize) 
     let filled = kept.flat_map(|one| &one.filled).filter(|filled| filled.at >> at & 1 == 1);
     let mut nets: Vec<f64> =
         filled.filter_map(|filled| filled.net_bps.get(exit).copied()).collect();
-    edge::median(&mut nets)
+    nearest_rank(&mut nets, 50)
 }
 
 /// An hour, a session or a side.

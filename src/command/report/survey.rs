@@ -155,6 +155,7 @@ impl Survey {
         };
         survey.read_orders(settings, later(&RowKind::Orders))?;
         survey.read_trades(settings, later(&RowKind::Trades))?;
+        survey.saw_looks();
         survey.cross_ids.sort_unstable();
         survey.cross_ids.dedup();
         let of_entries = survey.entries.iter().map(|one| one.signal);
@@ -433,6 +434,22 @@ impl Survey {
     fn last_seen(&self, last_signal_ns: i64, settings: &Settings) -> i64 {
         let seen = self.read.last.map_or(last_signal_ns, |last| last.0.max(last_signal_ns));
         settings.to.map_or(seen, |to| seen.min(to.0))
+    }
+
+    /// The last looks come seconds after the last signal.
+    fn saw_looks(&mut self) {
+        let Some(day) = self.with_signals.last().copied() else { return };
+        for kind in [RowKind::FollowUps, RowKind::Entries] {
+            let mut last = None;
+            let mut names = Dictionary::default();
+            let read = self.records.batches(kind, day, &["captured_at"], &mut names, |batch, _| {
+                last = last.max(batch.ints(0).iter().copied().max());
+            });
+            // A day that cannot be read is told of elsewhere.
+            if let (Ok(()), Some(last)) = (read, last) {
+                self.saw(Wall(last), Wall(last));
+            }
+        }
     }
 
     /// Closes what is open, and says what was read and how many crosses have no end.
