@@ -28,6 +28,9 @@ pub mod trading;
 pub mod trip;
 pub mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 use crate::types::time::Wall;
 
 /// What a report is asked for.
