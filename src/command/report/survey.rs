@@ -216,6 +216,7 @@ impl Survey {
         of_journal.filter(|run| last.is_none_or(|day| run.started_at.day() <= day)).for_each(add);
         let mut latencies = BTreeSet::new();
         for run in runs.into_values() {
+            self.saw(run.started_at, run.started_at);
             latencies.extend(&run.entry_latencies_ms);
             push_once(&mut self.read.runs, run.run_id);
             push_once(&mut self.read.config_hashes, run.config_hash);
