@@ -2,6 +2,7 @@
 "use strict";
 
 const SETTLED_MS = 120; // An arrow key that is held down should not draw every market on its way.
+const RESIZED_MS = 150;
 const HASH = "#market=";
 
 class Page {
@@ -38,9 +39,10 @@ class Page {
   }
 
   draw() {
+    this.width = innerWidth;
     this.drawForest();
     this.drawMarket();
-    for (const figure of this.whole) figure.draw(this.report);
+    drawAll(this.whole, this.report);
   }
 
   /** Shows a market, or all together for null. */
@@ -98,7 +100,7 @@ class Page {
       market, group, settings: report.settings, hours: market === null ? null : one.hours, sessions: market === null ? null : one.sessions,
       threshold: market === null ? null : one.threshold, thresholds: report.thresholds,
     };
-    for (const figure of this.figures) figure.draw(subject);
+    drawAll(this.figures, subject);
   }
 
   // What the address asks for; else the first market of the table; else all together.
@@ -128,7 +130,10 @@ class Page {
       this.table.reveal(true);
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-    SMALL.addEventListener("change", () => this.draw());
+    addEventListener("resize", () => {
+      clearTimeout(this.resizing);
+      if (innerWidth !== this.width) this.resizing = setTimeout(() => this.draw(), RESIZED_MS); // Phones hide their bars, too.
+    });
     addEventListener("hashchange", () => {
       const market = this.#asked();
       if (location.hash.startsWith(HASH) && market !== this.market) this.choose(market, "open");

@@ -36,7 +36,7 @@ const EXPLAINED = {
     what: "Whether the edge goes away: its mean at the signal, and one, three and five seconds later.",
     how: "Over signals whose three follow-ups were all captured, so that every point has the same signals.",
     read: "Late quotes catch up: the edge should fall well below the dashed half within 5 s. Where it does not, the market has a structural gap.",
-    misleads: "An edge can fall since the quote came to the oracle, which pays, or since the oracle came back, which does not. See how crosses ended.",
+    misleads: "An edge can fall because the quote came to the oracle, which pays, or because the oracle came back, which does not. See how crosses ended.",
   },
   heat: {
     what: "What a signal was worth for each latency that was probed and each exit.",

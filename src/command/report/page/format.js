@@ -29,7 +29,10 @@ const usd = (value) => signed(value, isNumber(value) && Math.abs(value) >= 1000 
 
 /** A share of 0 to 1. */
 function percent(value, decimals = 0) {
-  return isNumber(value) ? `${fixed(value * 100, decimals)}${THIN}%` : NONE;
+  if (!isNumber(value)) return NONE;
+  const least = 10 ** -decimals;
+  const text = value > 0 && value * 100 < least / 2 ? `<${THIN}${fixed(least, decimals)}` : fixed(value * 100, decimals);
+  return `${text}${THIN}%`;
 }
 
 /** Milliseconds up to a second, then seconds. */
@@ -47,7 +50,7 @@ function duration(seconds) {
   const two = (part) => String(part).padStart(2, "0");
   if (total < 60) return `${fixed(seconds, total < 10 && seconds % 1 !== 0 ? 1 : 0)} s`;
   if (h === 0) return `${m} min ${two(s)} s`;
-  return h < 48 ? `${h} h ${two(m)} min` : `${Math.floor(h / 24)} d ${h % 24} h`;
+  return h < 48 ? `${h} h ${two(m)} min` : `${Math.floor(h / 24)} d${h % 24 === 0 ? "" : ` ${h % 24} h`}`;
 }
 
 /** `low to high`, or nothing where there is no interval. */

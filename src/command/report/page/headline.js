@@ -14,11 +14,12 @@ function saidLines({ markets, settings, source, coverage, thresholds, total }) {
   const genuine = markets.filter((one) => one.verdict.kind === "genuine");
   const sum = (of) => genuine.reduce((all, one) => all + (of(one) ?? 0), 0);
   const fees = isNumber(settings.fee_bps) ? `fees of ${fixed(settings.fee_bps, 1)} bps each way` : "each market's recorded fees";
+  const money = (value) => usd(value).replace("+", ""); // In a sentence, a gain needs no sign.
   const lines = [];
   if (genuine.length > 0) {
-    lines.push(`Taking every signal of ${genuine.length === 1 ? "it" : "these"} would have earned ${usd(sum((one) => one.chosen.usd))} USD, ${usd(sum((one) => one.usd_per_day))} a day: ${terms(settings)}, after ${fees}. They were picked with hindsight and not every signal can be taken, so expect less.`);
+    lines.push(`Taking every signal of ${genuine.length === 1 ? "it" : "these"} would have earned ${money(sum((one) => one.chosen.usd))} USD, ${money(sum((one) => one.usd_per_day))} a day: ${terms(settings)}, after ${fees}. They were picked with hindsight and not every signal can be taken, so expect less.`);
   } else if (markets.length > 0) {
-    lines.push(`Judged ${terms(settings)}, after ${fees}. No interval at ${confidence(settings)} lies above zero with ${settings.min_episodes} episodes or more.`);
+    lines.push(`Signals are valued as ${terms(settings)}, after ${fees}. No interval at ${confidence(settings)} lies above zero with ${settings.min_episodes} episodes or more.`);
   }
   if (isNumber(total.chosen.mean_value_bps.value)) {
     lines.push(`All ${many(markets.length, "market")} together: ${withInterval(total.chosen.mean_value_bps)} bps a signal over ${many(total.episodes, "episode")}.`);

@@ -152,7 +152,7 @@ const LINES = {
     if (traces.length === 0) return nothing("no signal was valued");
     const { chosen } = group;
     return {
-      note: `${withInterval(chosen.mean_value_bps)} bps at ${terms(chosen)}; per fill ${withInterval(chosen.mean_net_bps)} bps, the middle one ${bps(chosen.median_net_bps)}.`,
+      note: `${withInterval(chosen.mean_value_bps)} bps a signal, ${terms(chosen)}; per fill ${withInterval(chosen.mean_net_bps)} bps, the middle one ${bps(chosen.median_net_bps)}.`,
       traces,
       layout: {
         shapes: [rule("y", 0, colors.text, "solid")], margin: { t: 30 },
@@ -171,7 +171,7 @@ const ENDS = {
     if (all === 0) return nothing("no cross was recorded");
     const [name, most] = ends.at(-1);
     return {
-      note: `Of ${many(all, "cross", "crosses")}, ${percent(most / all)} ended since ${word(name)}.`,
+      note: `Of ${many(all, "cross", "crosses")}, ${percent(most / all)} ended because ${word(name)}.`,
       traces: [{
         type: "bar", orientation: "h", x: ends.map(([, n]) => n / all), y: ends.map((_, n) => n), text: ends.map(([, n]) => `${percent(n / all)} `), textposition: "auto",
         marker: { color: ends.map(([end]) => ({ quote: colors.accent, oracle: colors.sell })[end] ?? colors.muted) },

@@ -60,7 +60,7 @@ function layoutOf(colors, { xaxis, yaxis, margin, ...more }, height) {
 }
 
 const CONFIG = {
-  displaylogo: false, responsive: true, doubleClick: "reset",
+  displaylogo: false, doubleClick: "reset",
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
 };
 
@@ -90,9 +90,28 @@ class Figure {
       if (this.plot.data) Plotly.purge(this.plot);
       return;
     }
+    this.height = height;
     this.plot.style.height = `${height}px`;
     Plotly.react(this.plot, traces, layoutOf(colors, layout, height), CONFIG);
     this.plot.removeAllListeners?.("plotly_click");
     if (onClick) this.plot.on("plotly_click", onClick);
+  }
+
+  /** Room that taller neighbors leave above the plot, in pixels. */
+  get spare() {
+    if (this.plot.hidden) return 0;
+    const above = [...this.node.children].filter((node) => !node.hidden && node.compareDocumentPosition(this.plot) & Node.DOCUMENT_POSITION_FOLLOWING);
+    return this.plot.getBoundingClientRect().top - above.at(-1).getBoundingClientRect().bottom;
+  }
+}
+
+/** Draws figures, then lets those whose neighbors are taller fill their row. */
+function drawAll(figures, subject) {
+  for (const figure of figures) figure.draw(subject);
+  // All is measured before anything is changed: each change would cost a layout.
+  for (const [figure, spare] of figures.map((each) => [each, each.spare])) {
+    if (spare < 16) continue;
+    figure.plot.style.height = `${figure.height + spare}px`;
+    Plotly.relayout(figure.plot, { height: figure.height + spare });
   }
 }

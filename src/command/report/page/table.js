@@ -23,12 +23,14 @@ function compare(a, b, descends) {
   return descends ? -less : less;
 }
 
-/** One scale for all intervals, in bps, with zero on it. A few wide ones do not squeeze the rest. */
+/** One scale for all intervals, in bps, with zero on it. A few wide ones do not squeeze the rest, but a value
+    that is told from zero is never off it. */
 function valueScale(markets) {
   const figures = markets.map((one) => one.chosen.mean_value_bps).filter(({ value }) => isNumber(value));
   const at = (values, share) => values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0;
-  const low = Math.min(0, at(figures.map(({ value, low }) => low ?? value), 0.1));
-  const high = Math.max(0, at(figures.map(({ value, high }) => high ?? value), 0.9));
+  const sure = figures.filter(({ low, high }) => (isNumber(low) && low > 0) || (isNumber(high) && high < 0)).map(({ value }) => value);
+  const low = Math.min(0, ...sure, at(figures.map(({ value, low: end }) => end ?? value), 0.1));
+  const high = Math.max(0, ...sure, at(figures.map(({ value, high: end }) => end ?? value), 0.9));
   const spare = Math.max(1, (high - low) * 0.06);
   return { low: low - spare, high: high + spare };
 }
@@ -36,7 +38,7 @@ function valueScale(markets) {
 /** A figure on that scale: the interval as a bar, the value as a mark, zero as a line. */
 function intervalBar({ value, low, high }, scale) {
   const share = (at) => Math.min(1, Math.max(0, (at - scale.low) / (scale.high - scale.low)));
-  const bar = el("span", { class: "bar", "aria-hidden": "true" });
+  const bar = el("span", { class: "interval", "aria-hidden": "true" });
   bar.style.setProperty("--zero", share(0));
   if (!isNumber(value)) return bar;
   if (isNumber(low) && isNumber(high)) {
@@ -140,7 +142,7 @@ class Table {
       else if (column.key === "verdict") cell.append(one.verdict ? verdictInto(el("span", { class: "verdict" }), one.verdict.kind) : NONE);
       else {
         const value = column.value(one);
-        cell.append(el("span", { class: "figure", "data-sign": column.key === "usd" || column.key === "value" ? sign(value) : null }, column.text(value)));
+        cell.append(el("span", { class: "amount", "data-sign": column.key === "usd" || column.key === "value" ? sign(value) : null }, column.text(value)));
       }
       if (column.key === "value") {
         const figure = one.chosen.mean_value_bps;

@@ -24,7 +24,7 @@ const HOURS = {
       const points = known.filter((one) => one.side === side);
       return {
         type: "bar", name: side, x: points.map(({ hour }) => hour), y: points.map((one) => one.mean_value_bps), marker: { color: colors[side] },
-        error_y: whiskers(points.map((one) => ({ value: one.mean_value_bps, ...one })), colors.muted), hoverinfo: "text", textposition: "none",
+        error_y: whiskers(points.map((one) => ({ value: one.mean_value_bps, ...one })), colors.text), hoverinfo: "text", textposition: "none",
         hovertext: points.map((one) => hover(...spotLines(one, `${String(one.hour).padStart(2, "0")}:00 UTC, ${side}`))),
       };
     });
@@ -49,7 +49,7 @@ const SESSIONS = {
       note: `Sessions of the exchange, in ${settings.time_zone}.`,
       traces: [{
         type: "bar", x: known.map((_, n) => n), y: known.map((one) => one.mean_value_bps), marker: { color: known.map((one) => (one.mean_value_bps > 0 ? colors.buy : colors.sell)) },
-        error_y: whiskers(known.map((one) => ({ value: one.mean_value_bps, ...one })), colors.muted), hoverinfo: "text", textposition: "none",
+        error_y: whiskers(known.map((one) => ({ value: one.mean_value_bps, ...one })), colors.text), hoverinfo: "text", textposition: "none",
         hovertext: known.map((one) => hover(...spotLines(one, word(one.session)))),
       }],
       layout: {

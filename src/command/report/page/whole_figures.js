@@ -11,9 +11,9 @@ const GATES_FIGURE = {
     const blocked = gates.reduce((sum, { first }) => sum + first, 0);
     if (known.length === 0) return { empty: blocked > 0 ? "No blocked signal has a value." : "No gate blocked a signal.", extra: gates.length > 0 ? [table()] : [] };
     return {
-      note: `${many(blocked, "signal")} were blocked. Each gate's were worth, had they not been (${terms(settings)}):`, height: 70 + 30 * Math.max(2, known.length), extra: [table()],
+      note: `${many(blocked, "signal")} were blocked. What each gate's would have been worth, ${terms(settings)}:`, height: 70 + 30 * Math.max(2, known.length), extra: [table()],
       traces: [{
-        type: "bar", orientation: "h", x: known.map(({ trip }) => trip.mean_value_bps.value), y: known.map((_, n) => n), error_x: whiskers(known.map(({ trip }) => trip.mean_value_bps), colors.muted),
+        type: "bar", orientation: "h", x: known.map(({ trip }) => trip.mean_value_bps.value), y: known.map((_, n) => n), error_x: whiskers(known.map(({ trip }) => trip.mean_value_bps), colors.text),
         marker: { color: known.map(({ trip }) => (trip.mean_value_bps.value > 0 ? colors.buy : colors.sell)) }, hoverinfo: "text", textposition: "none",
         hovertext: known.map(({ gate, first, alone, trip }) => hover(word(gate), `${withInterval(trip.mean_value_bps)} bps`, `${count(first)} first, ${count(alone)} alone`, `${usd(trip.usd)} USD`)),
       }],

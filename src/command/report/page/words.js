@@ -55,8 +55,8 @@ function verdictInto(node, kind) {
   return node;
 }
 
-/** `an order that arrives after 400 ms and leaves at 3 s`, as the settings have it. */
-const terms = ({ latency_ms, exit_ms }) => `in after ${length(latency_ms)}, out after ${length(exit_ms)}`;
+/** When a signal is taken and left again, as the settings have it. */
+const terms = ({ latency_ms, exit_ms }) => `entered after ${length(latency_ms)}, left after ${length(exit_ms)}`;
 
 /** `99 %` */
 const confidence = (settings) => percent(settings.confidence, Math.round(settings.confidence * 100) === settings.confidence * 100 ? 0 : 1);
