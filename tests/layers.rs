@@ -70,7 +70,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 32] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -106,6 +106,8 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("subtle", &["dashboard/guard"]),
     ("tracing_subscriber", &["telemetry"]),
     ("clap", &["command"]),
+    // For the script that it embeds, which draws the plots of a page.
+    ("plotly", &["command/report/page"]),
 ];
 
 /// Rooms without clock, thread, socket or file: what they know comes in as an argument.
