@@ -3,7 +3,7 @@
 
 const NONE = "—";
 const MINUS = "−";
-const THIN = "\u2009";
+const THIN = "\u202f"; // Nor does a line break there.
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 

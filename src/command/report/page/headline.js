@@ -28,8 +28,7 @@ function saidLines({ markets, settings, source, coverage, thresholds, total }) {
   lines.push(coverage.span_s > 0
     ? `Watched ${many(source.days, "day")}, ${percent(coverage.observed_s / coverage.span_s, 1)} of ${duration(coverage.span_s)}${gap > 0 ? `; gaps add up to ${duration(gap)}` : "; no gaps"}.`
     : "Nothing was watched in this span.");
-  if (thresholds.note) lines.push(thresholds.note);
-  else if (markets.length > 0) lines.push(thresholds.proposed > 0 ? `Thresholds of their own are proposed for ${many(thresholds.proposed, "market")}.` : "No market has earned a threshold of its own.");
+  if (markets.length > 0) lines.push(thresholds.note ?? (thresholds.proposed > 0 ? `Thresholds of their own are proposed for ${many(thresholds.proposed, "market")}.` : "No market has earned a threshold of its own."));
   return lines;
 }
 

@@ -1,6 +1,6 @@
 // How a figure is framed and drawn: a heading, what it says in a sentence, the plot, and its explanation.
 // A figure is `{ id, title, explain, wide, build }`; `build` returns `{ note, traces, layout, height }`, or
-// `{ empty }` with the reason why there is nothing to draw.
+// `{ empty }` with the reason why there is nothing to draw, or `{ hidden }` where the figure has no meaning.
 "use strict";
 
 const COARSE = matchMedia("(pointer: coarse)");
@@ -17,7 +17,7 @@ const short = (name, most = 22) => (name.length > most ? `${name.slice(0, most -
 
 /** Bars of uncertainty from `low` to `high`; where one is not known there is none. */
 function whiskers(points, color) {
-  const reach = (from, to) => (isNumber(from) && isNumber(to) ? Math.max(0, to - from) : 0);
+  const reach = (from, to) => (isNumber(from) && isNumber(to) ? Math.max(0, to - from) : NaN);
   return {
     type: "data", symmetric: false, color, thickness: 1.4, width: 3,
     array: points.map(({ value, high }) => reach(value, high)),
@@ -79,7 +79,8 @@ class Figure {
   /** Draws what `build` makes of `subject`. */
   draw(subject) {
     const colors = Theme.colors();
-    const { note = "", empty = null, traces = null, layout = {}, height = 280, extra = [], onClick = null } = this.figure.build(subject, colors);
+    const { note = "", empty = null, traces = null, layout = {}, height = 280, extra = [], onClick = null, hidden = false } = this.figure.build(subject, colors);
+    this.node.hidden = hidden;
     this.note.textContent = note;
     this.note.hidden = note === "";
     this.empty.textContent = empty ?? "";

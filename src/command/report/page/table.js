@@ -12,7 +12,7 @@ const COLUMNS = [
   { key: "fill", label: "fill", descends: true, value: (one) => one.chosen.fill_rate, text: (value) => percent(value), title: "Share of the size that would still have filled" },
   { key: "value", label: "value", unit: "bps", descends: true, value: (one) => one.chosen.mean_value_bps.value, text: bps, title: "Mean value of a signal, and its interval" },
   { key: "wins", label: "wins", descends: true, value: (one) => one.chosen.win_rate.value, text: (value) => percent(value), title: "Share of the fills that earned after costs" },
-  { key: "usd", label: "USD", descends: true, value: (one) => one.chosen.usd, text: usd, title: "Sum at the suggested sizes" },
+  { key: "usd", label: "USD", descends: true, value: (one) => (one.chosen.n > 0 ? one.chosen.usd : null), text: usd, title: "Sum at the suggested sizes" },
 ];
 
 // What is not known comes last, whichever way the others go.
@@ -67,6 +67,7 @@ class Table {
     this.text = "";
     this.selected = undefined;
     this.rows = new Map(report.markets.map((one) => [one.market, this.#row(one, one.market)]));
+    $("market-scroll").closest(".overview").style.setProperty("--rows", report.markets.length);
     this.total = this.#row({ ...report.total, market: null, verdict: null }, null);
     $("market-foot").append(this.total);
     this.#makeHead();

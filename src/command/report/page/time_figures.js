@@ -1,4 +1,5 @@
-// The figures of one market over time: hours, sessions, thresholds and the days they were tried on.
+// The figures of one market over time: hours, sessions, thresholds and the days they were tried on. They are not
+// told of all markets together.
 "use strict";
 
 const barred = (one) => isNumber(one.mean_value_bps);
@@ -17,7 +18,7 @@ function barRange(spots) {
 const HOURS = {
   id: "hours", title: "By hour and side", explain: "hours", wide: true,
   build({ hours }, colors) {
-    if (hours === null) return nothing("hours are told of single markets");
+    if (hours === null) return { hidden: true };;
     const known = hours.filter(barred);
     if (known.length === 0) return nothing("no signal was valued");
     const traces = ["buy", "sell"].map((side) => {
@@ -42,7 +43,7 @@ const HOURS = {
 const SESSIONS = {
   id: "sessions", title: "By session", explain: "sessions",
   build({ sessions, settings }, colors) {
-    if (sessions === null) return nothing("sessions are told of single markets");
+    if (sessions === null) return { hidden: true };;
     const known = sessions.filter(barred);
     if (known.length === 0) return nothing("no signal was valued");
     return {
@@ -64,7 +65,7 @@ const SESSIONS = {
 const THRESHOLD = {
   id: "threshold", title: "Threshold, in and out of sample", explain: "threshold", wide: true,
   build({ market, threshold, thresholds }, colors) {
-    if (market === null) return nothing("thresholds are fitted for single markets");
+    if (market === null) return { hidden: true };;
     if (!threshold || threshold.grid.length === 0) return { empty: thresholds.note ?? "No threshold was fitted for this market." };
     const { grid, proposed_bps: proposed, in_sample: inside, out_of_sample: outside } = threshold;
     const line = (key, name, color, dash) => ({
@@ -98,7 +99,7 @@ const THRESHOLD = {
 const FOLDS = {
   id: "folds", title: "Day by day, out of sample", explain: "folds",
   build({ market, threshold, thresholds }, colors) {
-    if (market === null) return nothing("thresholds are fitted for single markets");
+    if (market === null) return { hidden: true };;
     const folds = threshold?.folds ?? [];
     const judged = folds.filter(barred);
     if (judged.length === 0) return { empty: folds.length > 0 ? "On no day did the days before it give a threshold with signals above it." : thresholds.note ?? "There are no days to judge." };

@@ -4,8 +4,8 @@
 const GATES_FIGURE = {
   id: "gates", title: "What the gates kept out", explain: "gates", wide: true,
   build({ gates, settings }, colors) {
-    const table = () => plainTable(["gate", "first", "alone", "bps", "interval", "USD"], gates.map(({ gate, first, alone, trip }) => [
-      word(gate), count(first), count(alone), bps(trip.mean_value_bps.value), between(trip.mean_value_bps) || NONE, trip.n > 0 ? usd(trip.usd) : NONE,
+    const table = () => plainTable(["gate", "first", "alone", "bps", "USD", "interval"], gates.map(({ gate, first, alone, trip }) => [
+      word(gate), count(first), count(alone), bps(trip.mean_value_bps.value), trip.n > 0 ? usd(trip.usd) : NONE, between(trip.mean_value_bps) || NONE,
     ]));
     const known = gates.filter(({ trip }) => isNumber(trip.mean_value_bps.value)).reverse();
     const blocked = gates.reduce((sum, { first }) => sum + first, 0);
