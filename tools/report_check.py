@@ -52,7 +52,9 @@ EMPTY = """() => [...document.querySelectorAll("section.figure:not([hidden])")].
 # What reaches beyond the right edge, outside of a part that scrolls by itself.
 OVERFLOW = """() => {
   const wide = document.documentElement.clientWidth;
-  const scrolls = (node) => node && node !== document.body && (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(node).overflowX) || scrolls(node.parentElement));
+  // A clipped panel hides what is too wide, which is no better. Plots are looked at by their labels.
+  const apart = (style) => ["auto", "scroll"].includes(style.overflowX) || style.textOverflow === "ellipsis";
+  const scrolls = (node) => node && node !== document.body && (node.matches(".plot") || apart(getComputedStyle(node)) || scrolls(node.parentElement));
   const out = [...document.body.querySelectorAll("*")].filter((node) => {
     const box = node.getBoundingClientRect();
     return box.width > 1 && box.right > wide + 1 && !scrolls(node.parentElement);

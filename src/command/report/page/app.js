@@ -84,7 +84,7 @@ class Page {
     document.title = `hip3 report${market === null ? "" : `: ${market}`}`;
     $("market-verdict").hidden = market === null;
     if (market !== null) verdictInto($("market-verdict"), one.verdict.kind);
-    $("market-reason").textContent = market === null ? "Choose a market in the table for its own figures." : one.verdict.reason;
+    $("market-reason").textContent = market === null ? "Choose a market in the table for its own figures." : sentence(one.verdict.reason);
     const { chosen } = group;
     const left = ["below_minimum", "in_gap", "unseen", "no_exit"].reduce((sum, key) => sum + group[key], 0);
     tiles($("market-tiles"), [

@@ -94,7 +94,7 @@ const EXPLAINED = {
   },
   side: {
     what: "Whether buying or selling was worth more, over all markets.",
-    how: "The means of the markets' sides, weighted by their valued signals. Episodes are summed.",
+    how: "The mean value over all markets' signals of that side, with its interval.",
     read: "A bias says that oracles lag or lead in one direction: a trend, or funding.",
     misleads: "In a month that only rose, one side looks good by itself.",
   },
@@ -106,19 +106,19 @@ const EXPLAINED = {
   },
   trading: {
     what: "What was traded in fact, against what the signals' values promised.",
-    how: "Expected is the value of a trade's signal at the chosen latency and exit, scaled to what was filled. Realised is what the account earned, after fees.",
+    how: "Expected is the value of a trade's signal at the chosen latency and exit, scaled to what was filled. Realised is what those trades earned after fees. The table below has all trades.",
     read: "Realised well below expected means that the model misses a cost: slippage, slow exits, or fills that come only when the quote was right.",
     misleads: "Few trades have wide luck. Expected knows nothing of fills that were partial for a reason.",
   },
   misses: {
     what: "What became of the entries that were sent.",
-    how: "Counted by the outcome of the order and, if it was refused, by the venue's reason.",
+    how: "Counted by the outcome of the order; refusals again by the venue's reason.",
     read: "An order that was not filled came too late. Refusals for other reasons can be mended.",
     misleads: "A miss costs nothing by itself, but what fills when others do not want it may be worth less.",
   },
   arrival: {
     what: "How fast answers came, and whether faster ones filled more.",
-    how: "From sending an entry to the venue's answer, in buckets; and the share of entries in each that filled at all.",
+    how: "From sending an entry to the venue's answer, in buckets; and the mean share of an entry's size that filled in each.",
     read: "If the share falls to the right, speed earns. If it is level, lateness is not what costs you fills.",
     misleads: "Busy moments make answers slow and quotes contested at once: part of the slope is not yours to win.",
   },

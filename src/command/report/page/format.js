@@ -69,6 +69,11 @@ function moment(text) {
   return typeof text === "string" && text.length >= 16 ? `${text.slice(0, 10)} ${text.slice(11, 16)}` : NONE;
 }
 
+/** A remark of the report as a sentence. */
+function sentence(text) {
+  return text === "" ? text : `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}
+
 /** `1 market`, `3 markets`. */
 function many(number, one, more = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : more}`;

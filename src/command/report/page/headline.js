@@ -28,13 +28,16 @@ function saidLines({ markets, settings, source, coverage, thresholds, total }) {
   lines.push(coverage.span_s > 0
     ? `Watched ${many(source.days, "day")}, ${percent(coverage.observed_s / coverage.span_s, 1)} of ${duration(coverage.span_s)}${gap > 0 ? `; gaps add up to ${duration(gap)}` : "; no gaps"}.`
     : "Nothing was watched in this span.");
-  if (markets.length > 0) lines.push(thresholds.note ?? (thresholds.proposed > 0 ? `Thresholds of their own are proposed for ${many(thresholds.proposed, "market")}.` : "No market has earned a threshold of its own."));
+  if (markets.length > 0) lines.push(thresholds.note !== null ? sentence(thresholds.note) : (thresholds.proposed > 0 ? `Thresholds of their own are proposed for ${many(thresholds.proposed, "market")}.` : "No market has earned a threshold of its own."));
   return lines;
 }
 
 function writeHeadline(report, onKind) {
   $("headline").textContent = headlineText(report);
-  $("said").replaceChildren(...saidLines(report).map((text) => el("p", {}, text)));
+  $("said").replaceChildren(
+    ...saidLines(report).map((text) => el("p", {}, text)),
+    ...report.warnings.map((text) => el("p", { class: "warning" }, sentence(text))),
+  );
   $("kinds").replaceChildren(...(report.markets.length === 0 ? [] : Object.keys(VERDICTS).map((kind) => {
     const number = report.markets.filter((one) => one.verdict.kind === kind).length;
     const button = el("button", { type: "button", class: "kind" }, el("strong", {}, count(number)), verdictInto(el("span", { class: "verdict" }), kind), el("small", {}, VERDICTS[kind].title));
@@ -42,7 +45,7 @@ function writeHeadline(report, onKind) {
     return el("li", {}, button);
   })));
   const { source, settings } = report;
-  $("span").textContent = `${moment(source.from)} to ${moment(source.to)} UTC`;
+  $("span").textContent = source.from === null ? "" : `${moment(source.from)} to ${moment(source.to)} UTC`;
   const facts = [
     ["records", source.dir], ["mode", source.modes.join(", ")], ["runs", listed(source.runs, 6)], ["configs", listed(source.config_hashes, 6)],
     ["latency", `${length(settings.latency_ms)} of ${settings.latencies_ms.map(length).join(", ")}`], ["exit", `${length(settings.exit_ms)} of ${settings.exits_ms.map(length).join(", ")}`],

@@ -43,7 +43,7 @@ const SURVIVAL = {
         },
       ],
       layout: {
-        shapes: settings.latencies_ms.map((ms) => rule("x", ms, ms === settings.latency_ms ? colors.text : colors.muted)),
+        shapes: [...new Set([...settings.latencies_ms, settings.latency_ms])].map((ms) => rule("x", ms, ms === settings.latency_ms ? colors.text : colors.muted)),
         margin: { t: 34 },
         legend: { orientation: "v", x: 1, xanchor: "right", y: 1, yanchor: "top", font: { size: 11, color: colors.muted }, bgcolor: "rgba(0,0,0,0)" },
         xaxis: {

@@ -66,7 +66,7 @@ const THRESHOLD = {
   id: "threshold", title: "Threshold, in and out of sample", explain: "threshold", wide: true,
   build({ market, threshold, thresholds }, colors) {
     if (market === null) return { hidden: true };;
-    if (!threshold || threshold.grid.length === 0) return { empty: thresholds.note ?? "No threshold was fitted for this market." };
+    if (!threshold || threshold.grid.length === 0) return { empty: thresholds.note === null ? "No threshold was fitted for this market." : sentence(thresholds.note) };
     const { grid, proposed_bps: proposed, in_sample: inside, out_of_sample: outside } = threshold;
     const line = (key, name, color, dash) => ({
       type: "scatter", mode: "lines+markers", name, x: grid.map(({ bps: at }) => at), y: grid.map((one) => one[key]), line: { color, width: 2, dash }, marker: { size: 4, color },
@@ -74,7 +74,7 @@ const THRESHOLD = {
     });
     const values = grid.flatMap((one) => [one.mean_value_bps, one.out_mean_value_bps]).filter(isNumber);
     return {
-      note: `${isNumber(proposed) ? `Proposed: ${fixed(proposed, 0)} bps. ` : "None proposed. "}${threshold.reason}`, height: 300,
+      note: `${isNumber(proposed) ? `Proposed: ${fixed(proposed, 0)} bps. ` : "None proposed. "}${sentence(threshold.reason)}`, height: 300,
       traces: [
         {
           type: "scatter", mode: "lines", name: "signals left", yaxis: "y2", x: grid.map(({ bps: at }) => at), y: grid.map(({ n }) => n), fill: "tozeroy", fillcolor: colors.band,
@@ -102,7 +102,7 @@ const FOLDS = {
     if (market === null) return { hidden: true };;
     const folds = threshold?.folds ?? [];
     const judged = folds.filter(barred);
-    if (judged.length === 0) return { empty: folds.length > 0 ? "On no day did the days before it give a threshold with signals above it." : thresholds.note ?? "There are no days to judge." };
+    if (judged.length === 0) return { empty: folds.length > 0 ? "On no day did the days before it give a threshold with signals above it." : thresholds.note === null ? "There are no days to judge." : sentence(thresholds.note) };
     const ahead = judged.filter((one) => one.mean_value_bps > 0).length;
     return {
       note: `${many(folds.length, "day")} judged, ${judged.length} with signals; ${ahead} of them above zero.`, height: 300,

@@ -47,28 +47,19 @@ const COUNTS = {
   },
 };
 
-/** The mean over markets' sides, weighted by signals: `{ signals, episodes, value, usd }`. */
-function sideOf(markets, side) {
-  const groups = markets.map((one) => one.sides[side]);
-  const sum = (of) => groups.reduce((total, group) => total + of(group), 0);
-  const n = sum(({ chosen }) => chosen.n);
-  const worth = sum(({ chosen }) => chosen.n * (chosen.mean_value_bps.value ?? 0));
-  return { signals: sum(({ signals }) => signals), episodes: sum(({ episodes }) => episodes), value: n > 0 ? worth / n : null, usd: n > 0 ? sum(({ chosen }) => chosen.usd) : null };
-}
-
 const SIDES = {
   id: "side", title: "Buy against sell", explain: "side",
-  build({ markets }, colors) {
-    const sides = ["buy", "sell"].map((side) => ({ side, ...sideOf(markets, side) }));
-    if (sides.every(({ value }) => value === null)) return nothing("no signal was valued");
-    const all = sides[0].signals + sides[1].signals;
-    const known = sides.filter(({ value }) => value !== null);
+  build({ sides }, colors) {
+    const known = sides.filter((one) => isNumber(one.mean_value_bps));
+    if (known.length === 0) return nothing("no signal was valued");
+    const all = sides.reduce((sum, { signals }) => sum + signals, 0);
+    const ranged = known.map((one) => ({ value: one.mean_value_bps, ...one }));
     return {
-      note: `${percent(sides[0].signals / all)} of the signals were to buy.`, height: 190,
-      extra: [plainTable(["", "signals", "episodes", "bps", "USD"], sides.map(({ side, signals, episodes, value, usd: sum }) => [side, count(signals), count(episodes), bps(value), usd(sum)]))],
+      note: `${percent(sides.find(({ side }) => side === "buy")?.signals / all)} of the signals were to buy.`, height: 190,
+      extra: [plainTable(["", "signals", "episodes", "bps", "USD"], sides.map((one) => [one.side, count(one.signals), count(one.episodes), bps(one.mean_value_bps), isNumber(one.mean_value_bps) ? usd(one.usd) : NONE]))],
       traces: [{
-        type: "bar", x: known.map(({ side }) => side), y: known.map(({ value }) => value), marker: { color: known.map(({ side }) => colors[side]) }, text: known.map(({ value }) => bps(value)), textposition: "auto",
-        hoverinfo: "text", hovertext: known.map(({ side, signals, value }) => hover(side, `${bps(value)} bps`, many(signals, "signal"))),
+        type: "bar", x: known.map(({ side }) => side), y: ranged.map(({ value }) => value), marker: { color: known.map(({ side }) => colors[side] ?? colors.muted) }, error_y: whiskers(ranged, colors.text),
+        hoverinfo: "text", textposition: "none", hovertext: known.map((one) => hover(...spotLines(one, one.side))),
       }],
       layout: { showlegend: false, bargap: 0.5, margin: { t: 12, b: 26 }, xaxis: { type: "category", showgrid: false }, yaxis: { title: "bps per signal" } },
     };
@@ -94,7 +85,7 @@ const COVERAGE = {
         return {
           type: "bar", orientation: "h", base: gaps.map(({ from }) => from), x: gaps.map(({ from, to }) => at(to) - at(from)), y: gaps.map(() => n), width: 0.6,
           marker: { color, line: { color, width: 1.5 } }, hoverinfo: "text", textposition: "none",
-          hovertext: gaps.map((gap) => hover(word(cause), `${moment(gap.from)} UTC, ${duration((at(gap.to) - at(gap.from)) / 1000)}`, many(gap.markets, "market"))),
+          hovertext: gaps.map((gap) => hover(word(cause), `${moment(gap.from)} UTC, ${duration((at(gap.to) - at(gap.from)) / 1000)}`, gap.markets > 0 ? many(gap.markets, "market") : "")),
         };
       }).filter(({ x }) => x.length > 0),
       layout: {

@@ -10,7 +10,11 @@ const VERDICTS = {
 
 const WORDS = {
   // Causes of gaps.
+  start: "the run began",
   link_down: "link down",
+  ring_overflow: "a ring was full",
+  storage: "records not written",
+  stopped: "the run was stopped",
   // Ends of crosses.
   quote: "the quote moved",
   oracle: "the oracle came back",
