@@ -26,6 +26,7 @@ except ImportError as missing:
 
 SIZES = {"wide": (1400, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
+PAPER_PX = 700  # Between the margins of A4.
 SOON_MS = 30_000  # For what a loaded machine may take; nothing waits longer than it has to.
 INSIDE = ("file:", "data:", "blob:", "about:")
 
@@ -211,14 +212,17 @@ def explanations_open(visit):
 
 
 def paper_is_light(visit):
-    """what is printed is light"""
+    """what is printed is light and fits on paper"""
     visit.page.emulate_media(media="print")
     visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     ground = visit.page.evaluate("getComputedStyle(document.querySelector('.panel')).backgroundColor")
     expect(ground == "rgb(255, 255, 255)", f"panels are {ground}")
+    wide = visit.page.evaluate("Math.max(0, ...[...document.querySelectorAll('main .plot:not([hidden]) .main-svg, main .panel')].map((node) => node.getBoundingClientRect().width))")
+    expect(0 < wide <= PAPER_PX, f"something is {wide} px wide, paper has {PAPER_PX}")
     visit.page.evaluate("dispatchEvent(new Event('afterprint'))")
     visit.page.emulate_media(media="screen")
     visit.settled()
+    expect(not visit.page.evaluate(EMPTY), "figures are gone afterwards")
 
 
 def names_are_text(visit):

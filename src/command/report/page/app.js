@@ -139,8 +139,12 @@ class Page {
       if (location.hash.startsWith(HASH) && market !== this.market) this.choose(market, "open");
     });
     // Paper is white.
-    addEventListener("beforeprint", () => Theme.apply("light"));
-    addEventListener("afterprint", () => Theme.apply());
+    const paper = (on) => {
+      document.documentElement.toggleAttribute("data-paper", on);
+      Theme.apply(on ? "light" : null);
+    };
+    addEventListener("beforeprint", () => paper(true));
+    addEventListener("afterprint", () => paper(false));
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select")) return;
       const act = { "/": () => $("filter").focus(), t: () => Theme.next(), j: () => this.#step(1), k: () => this.#step(-1) }[event.key];

@@ -173,7 +173,7 @@ const ENDS = {
     return {
       note: `Of ${many(all, "cross", "crosses")}, ${percent(most / all)} ended because ${word(name)}.`,
       traces: [{
-        type: "bar", orientation: "h", x: ends.map(([, n]) => n / all), y: ends.map((_, n) => n), text: ends.map(([, n]) => `${percent(n / all)} `), textposition: "auto",
+        type: "bar", orientation: "h", x: ends.map(([, n]) => n / all), y: ends.map((_, n) => n), text: ends.map(([, n]) => `${percent(n / all)} `), textposition: "auto", insidetextfont: { color: colors.panel },
         marker: { color: ends.map(([end]) => ({ quote: colors.accent, oracle: colors.sell })[end] ?? colors.muted) },
         hoverinfo: "text", hovertext: ends.map(([end, n]) => hover(word(end), `${many(n, "cross", "crosses")}, ${percent(n / all, 1)}`)),
       }],

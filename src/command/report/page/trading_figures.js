@@ -15,7 +15,7 @@ const EXPECTED = {
         ["entry fees paid, of those expected", `${fixed(fees.paid, 2)} of ${fixed(fees.expected, 2)} (${percent(fees.ratio)})`],
       ])],
       traces: !drawn ? null : [{
-        type: "bar", x: bars.map(([name]) => name), y: bars.map(([, value]) => value), marker: { color: bars.map(([, , color]) => color) }, text: bars.map(([, value]) => usd(value)), textposition: "auto",
+        type: "bar", x: bars.map(([name]) => name), y: bars.map(([, value]) => value), marker: { color: bars.map(([, , color]) => color) }, text: bars.map(([, value]) => usd(value)), textposition: "auto", insidetextfont: { color: colors.panel },
         hoverinfo: "text", hovertext: bars.map(([name, value]) => hover(name, `${usd(value)} USD over ${many(expected.n, "trade")}`)),
       }],
       empty: drawn ? null : "Nothing to compare with.",
@@ -38,7 +38,7 @@ const MISSES = {
       note: `${many(entries.sent, "entry", "entries")} sent; ${count(entries.filled)} filled, ${count(entries.partially_filled)} in part. Mean slippage ${bps(entries.slippage_bps)} bps against the limit; worse is positive.`,
       height: 50 + 30 * Math.max(2, outcomes.length), extra,
       traces: [{
-        type: "bar", orientation: "h", x: outcomes.map(([, n]) => n), y: outcomes.map((_, n) => n), text: outcomes.map(([, n]) => ` ${count(n)} `), textposition: "auto", cliponaxis: false,
+        type: "bar", orientation: "h", x: outcomes.map(([, n]) => n), y: outcomes.map((_, n) => n), text: outcomes.map(([, n]) => ` ${count(n)} `), textposition: "auto", insidetextfont: { color: colors.panel }, cliponaxis: false,
         marker: { color: outcomes.map(([outcome]) => (filled(outcome) ? colors.accent : colors.muted)) }, hoverinfo: "text",
         hovertext: outcomes.map(([outcome, n]) => hover(word(outcome), `${many(n, "entry", "entries")}, ${percent(n / all, 1)}`)),
       }],
@@ -63,7 +63,7 @@ const ARRIVAL = {
     return {
       note: "Mean share of an entry that filled, by the time to the venue's answer.", height: 230, extra: [table],
       traces: [{
-        type: "bar", x: known.map(name), y: known.map(({ fill_rate: share }) => share), text: known.map(({ fill_rate: share }) => percent(share)), textposition: "auto", marker: { color: colors.accent },
+        type: "bar", x: known.map(name), y: known.map(({ fill_rate: share }) => share), text: known.map(({ fill_rate: share }) => percent(share)), textposition: "auto", insidetextfont: { color: colors.panel }, marker: { color: colors.accent },
         hoverinfo: "text", hovertext: known.map((one) => hover(`${name(one)} ms`, `${percent(one.fill_rate, 1)} filled`, many(one.n, "entry", "entries"))),
       }],
       layout: { showlegend: false, bargap: 0.3, margin: { t: 12 }, xaxis: { type: "category", title: "ms to the answer", showgrid: false }, yaxis: { tickformat: ".0%", rangemode: "tozero" } },

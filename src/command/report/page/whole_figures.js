@@ -36,7 +36,7 @@ const COUNTS = {
     return {
       note: `${many(counts.signals, "signal")} in ${many(counts.crosses, "cross", "crosses")}, ${count(counts.open_crosses)} of them still open; ${many(counts.episodes, "episode")} with a value.`, height: 270,
       traces: [{
-        type: "bar", orientation: "h", x: parts.map(([, n]) => n), y: parts.map((_, n) => n), text: parts.map(([, n]) => ` ${count(n)} `), textposition: "auto", cliponaxis: false,
+        type: "bar", orientation: "h", x: parts.map(([, n]) => n), y: parts.map((_, n) => n), text: parts.map(([, n]) => ` ${count(n)} `), textposition: "auto", insidetextfont: { color: colors.panel }, cliponaxis: false,
         marker: { color: parts.map(([name]) => (name === "valued" ? colors.accent : colors.muted)) }, hoverinfo: "text", hovertext: parts.map(([name, n]) => hover(name, `${many(n, "signal")}, ${percent(n / counts.signals, 1)}`)),
       }],
       layout: {
