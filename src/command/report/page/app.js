@@ -15,19 +15,34 @@ class Page {
     writeHeadline(report, (kind) => $("views").querySelector(`[data-key="${kind}"]`).click());
     this.forest = new Figure(FOREST);
     $("forest").append(this.forest.node);
-    this.figures = [SURVIVAL, EDGE, DECAY, HEAT, LINES, SESSIONS, HOURS, ENDS, THRESHOLD, FOLDS].map((figure) => new Figure(figure));
+    this.figures = [SURVIVAL, EDGE, DECAY, HEAT, LINES, SESSIONS, HOURS, ENDS, THRESHOLD, FOLDS].map(
+      (figure) => new Figure(figure),
+    );
     $("market-figures").append(...this.figures.map(({ node }) => node));
     const whole = [GATES_FIGURE, COUNTS, COVERAGE, SIDES, ...(report.trading ? [EXPECTED, MISSES, ARRIVAL] : [])];
     this.whole = whole.map((figure) => new Figure(figure));
     $("whole").append(...this.whole.map(({ node }) => node));
-    this.pressSide = segments($("sides"), [["both", "both sides"], ["buy", "buy"], ["sell", "sell"]], "both", (side) => {
-      this.side = side;
-      this.drawMarket();
-    });
-    this.table = new Table(report, (market, how) => this.choose(market, how), (shown) => {
-      this.shown = shown;
-      if (this.drawn) this.drawForest();
-    });
+    this.pressSide = segments(
+      $("sides"),
+      [
+        ["both", "both sides"],
+        ["buy", "buy"],
+        ["sell", "sell"],
+      ],
+      "both",
+      (side) => {
+        this.side = side;
+        this.drawMarket();
+      },
+    );
+    this.table = new Table(
+      report,
+      (market, how) => this.choose(market, how),
+      (shown) => {
+        this.shown = shown;
+        if (this.drawn) this.drawForest();
+      },
+    );
     bindExplanations(document);
     this.#bind();
     this.market = this.#asked();
@@ -66,7 +81,9 @@ class Page {
 
   drawForest() {
     this.forest.draw({
-      markets: this.shown, all: this.allForest, settings: this.report.settings,
+      markets: this.shown,
+      all: this.allForest,
+      settings: this.report.settings,
       onSelect: (market) => this.choose(market, "open"),
       onAll: () => {
         this.allForest = !this.allForest;
@@ -84,21 +101,42 @@ class Page {
     document.title = `hip3 report${market === null ? "" : `: ${market}`}`;
     $("market-verdict").hidden = market === null;
     if (market !== null) verdictInto($("market-verdict"), one.verdict.kind);
-    $("market-reason").textContent = market === null ? "Choose a market in the table for its own figures." : sentence(one.verdict.reason);
+    $("market-reason").textContent =
+      market === null ? "Choose a market in the table for its own figures." : sentence(one.verdict.reason);
     const { chosen } = group;
     const left = ["below_minimum", "in_gap", "unseen", "no_exit"].reduce((sum, key) => sum + group[key], 0);
     tiles($("market-tiles"), [
-      ["value, bps a signal", bps(chosen.mean_value_bps.value), between(chosen.mean_value_bps) || "no interval", sign(chosen.mean_value_bps.value)],
-      ["net, bps a fill", bps(chosen.mean_net_bps.value), between(chosen.mean_net_bps) || "no interval", sign(chosen.mean_net_bps.value)],
-      ["USD", chosen.n > 0 ? usd(chosen.usd) : NONE, `${chosen.n > 0 ? usd(group.usd_per_day) : NONE} a day`, sign(chosen.usd)],
+      [
+        "value, bps a signal",
+        bps(chosen.mean_value_bps.value),
+        between(chosen.mean_value_bps) || "no interval",
+        sign(chosen.mean_value_bps.value),
+      ],
+      [
+        "net, bps a fill",
+        bps(chosen.mean_net_bps.value),
+        between(chosen.mean_net_bps) || "no interval",
+        sign(chosen.mean_net_bps.value),
+      ],
+      [
+        "USD",
+        chosen.n > 0 ? usd(chosen.usd) : NONE,
+        `${chosen.n > 0 ? usd(group.usd_per_day) : NONE} a day`,
+        sign(chosen.usd),
+      ],
       ["fill rate", percent(chosen.fill_rate), `${many(chosen.fills, "fill")} of ${count(chosen.n)}`],
       ["wins", percent(chosen.win_rate.value), between(chosen.win_rate, percent) || "no interval"],
       ["signals", count(group.signals), left > 0 ? `${count(left)} without a value` : "all valued"],
       ["episodes", count(group.episodes), `${count(group.valued)} valued signals`],
     ]);
     const subject = {
-      market, group, settings: report.settings, hours: market === null ? null : one.hours, sessions: market === null ? null : one.sessions,
-      threshold: market === null ? null : one.threshold, thresholds: report.thresholds,
+      market,
+      group,
+      settings: report.settings,
+      hours: market === null ? null : one.hours,
+      sessions: market === null ? null : one.sessions,
+      threshold: market === null ? null : one.threshold,
+      thresholds: report.thresholds,
     };
     drawAll(this.figures, subject);
   }
@@ -147,7 +185,12 @@ class Page {
     addEventListener("afterprint", () => paper(false));
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, select")) return;
-      const act = { "/": () => $("filter").focus(), t: () => Theme.next(), j: () => this.#step(1), k: () => this.#step(-1) }[event.key];
+      const act = {
+        "/": () => $("filter").focus(),
+        t: () => Theme.next(),
+        j: () => this.#step(1),
+        k: () => this.#step(-1),
+      }[event.key];
       if (!act) return;
       event.preventDefault();
       act();

@@ -10,7 +10,9 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 /** With this many decimals, thousands set apart, and a real minus; what rounds to zero has no sign. */
 function fixed(value, decimals) {
   if (!isNumber(value)) return NONE;
-  const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).replaceAll(",", THIN);
+  const text = Math.abs(value)
+    .toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
+    .replaceAll(",", THIN);
   return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 
@@ -31,7 +33,8 @@ const usd = (value) => signed(value, isNumber(value) && Math.abs(value) >= 1000 
 function percent(value, decimals = 0) {
   if (!isNumber(value)) return NONE;
   const least = 10 ** -decimals;
-  const text = value > 0 && value * 100 < least / 2 ? `<${THIN}${fixed(least, decimals)}` : fixed(value * 100, decimals);
+  const text =
+    value > 0 && value * 100 < least / 2 ? `<${THIN}${fixed(least, decimals)}` : fixed(value * 100, decimals);
   return `${text}${THIN}%`;
 }
 

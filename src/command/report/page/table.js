@@ -4,15 +4,79 @@
 const COLUMNS = [
   { key: "market", label: "market", value: (one) => one.market },
   { key: "verdict", label: "verdict", value: (one) => Object.keys(VERDICTS).indexOf(one.verdict.kind) },
-  { key: "signals", label: "signals", descends: true, value: (one) => one.signals, text: count, title: "Signals that no gate blocked" },
-  { key: "episodes", label: "episodes", descends: true, value: (one) => one.episodes, text: count, title: "Signals of one cross or one oracle price are one episode" },
-  { key: "survival", label: "survival", descends: true, value: (one) => one.survival.median_ms, text: length, title: "Half of the stale quotes stand longer" },
-  { key: "edge", label: "edge", unit: "bps", descends: true, value: (one) => one.edge.raw.p50, text: (value) => fixed(value, 1), title: "Median raw edge" },
-  { key: "decay", label: "left 5 s", value: (one) => one.decay.retained_5s.value, text: (value) => percent(value), title: "Share of the edge that is left after 5 s" },
-  { key: "fill", label: "fill", descends: true, value: (one) => one.chosen.fill_rate, text: (value) => percent(value), title: "Share of the size that would still have filled" },
-  { key: "value", label: "value", unit: "bps", descends: true, value: (one) => one.chosen.mean_value_bps.value, text: bps, title: "Mean value of a signal, and its interval" },
-  { key: "wins", label: "wins", descends: true, value: (one) => one.chosen.win_rate.value, text: (value) => percent(value), title: "Share of the fills that earned after costs" },
-  { key: "usd", label: "USD", descends: true, value: (one) => (one.chosen.n > 0 ? one.chosen.usd : null), text: usd, title: "Sum at the suggested sizes" },
+  {
+    key: "signals",
+    label: "signals",
+    descends: true,
+    value: (one) => one.signals,
+    text: count,
+    title: "Signals that no gate blocked",
+  },
+  {
+    key: "episodes",
+    label: "episodes",
+    descends: true,
+    value: (one) => one.episodes,
+    text: count,
+    title: "Signals of one cross or one oracle price are one episode",
+  },
+  {
+    key: "survival",
+    label: "survival",
+    descends: true,
+    value: (one) => one.survival.median_ms,
+    text: length,
+    title: "Half of the stale quotes stand longer",
+  },
+  {
+    key: "edge",
+    label: "edge",
+    unit: "bps",
+    descends: true,
+    value: (one) => one.edge.raw.p50,
+    text: (value) => fixed(value, 1),
+    title: "Median raw edge",
+  },
+  {
+    key: "decay",
+    label: "left 5 s",
+    value: (one) => one.decay.retained_5s.value,
+    text: (value) => percent(value),
+    title: "Share of the edge that is left after 5 s",
+  },
+  {
+    key: "fill",
+    label: "fill",
+    descends: true,
+    value: (one) => one.chosen.fill_rate,
+    text: (value) => percent(value),
+    title: "Share of the size that would still have filled",
+  },
+  {
+    key: "value",
+    label: "value",
+    unit: "bps",
+    descends: true,
+    value: (one) => one.chosen.mean_value_bps.value,
+    text: bps,
+    title: "Mean value of a signal, and its interval",
+  },
+  {
+    key: "wins",
+    label: "wins",
+    descends: true,
+    value: (one) => one.chosen.win_rate.value,
+    text: (value) => percent(value),
+    title: "Share of the fills that earned after costs",
+  },
+  {
+    key: "usd",
+    label: "USD",
+    descends: true,
+    value: (one) => (one.chosen.n > 0 ? one.chosen.usd : null),
+    text: usd,
+    title: "Sum at the suggested sizes",
+  },
 ];
 
 // What is not known comes last, whichever way the others go.
@@ -27,10 +91,27 @@ function compare(a, b, descends) {
     that is told from zero is never off it. */
 function valueScale(markets) {
   const figures = markets.map((one) => one.chosen.mean_value_bps).filter(({ value }) => isNumber(value));
-  const at = (values, share) => values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0;
-  const sure = figures.filter(({ low, high }) => (isNumber(low) && low > 0) || (isNumber(high) && high < 0)).map(({ value }) => value);
-  const low = Math.min(0, ...sure, at(figures.map(({ value, low: end }) => end ?? value), 0.1));
-  const high = Math.max(0, ...sure, at(figures.map(({ value, high: end }) => end ?? value), 0.9));
+  const at = (values, share) =>
+    values.sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0;
+  const sure = figures
+    .filter(({ low, high }) => (isNumber(low) && low > 0) || (isNumber(high) && high < 0))
+    .map(({ value }) => value);
+  const low = Math.min(
+    0,
+    ...sure,
+    at(
+      figures.map(({ value, low: end }) => end ?? value),
+      0.1,
+    ),
+  );
+  const high = Math.max(
+    0,
+    ...sure,
+    at(
+      figures.map(({ value, high: end }) => end ?? value),
+      0.9,
+    ),
+  );
   const spare = Math.max(1, (high - low) * 0.06);
   return { low: low - spare, high: high + spare };
 }
@@ -72,10 +153,15 @@ class Table {
     $("market-foot").append(this.total);
     this.#makeHead();
     const counted = (kind) => report.markets.filter((one) => one.verdict.kind === kind).length;
-    segments($("views"), [["all", "all"], ...Object.keys(VERDICTS).map((kind) => [kind, `${kind} ${counted(kind)}`])], "all", (key) => {
-      this.view = key;
-      this.arrange();
-    });
+    segments(
+      $("views"),
+      [["all", "all"], ...Object.keys(VERDICTS).map((kind) => [kind, `${kind} ${counted(kind)}`])],
+      "all",
+      (key) => {
+        this.view = key;
+        this.arrange();
+      },
+    );
     $("filter").addEventListener("input", (event) => {
       this.text = event.target.value.trim().toLowerCase();
       this.arrange();
@@ -118,7 +204,10 @@ class Table {
   arrange() {
     const { column, descends } = this.sort;
     const shown = this.report.markets
-      .filter((one) => (this.view === "all" || one.verdict.kind === this.view) && one.market.toLowerCase().includes(this.text))
+      .filter(
+        (one) =>
+          (this.view === "all" || one.verdict.kind === this.view) && one.market.toLowerCase().includes(this.text),
+      )
       .sort((a, b) => compare(column.value(a), column.value(b), descends) || compare(a.market, b.market, false));
     this.shown = shown.map((one) => one.market);
     $("market-body").replaceChildren(...this.shown.map((market) => this.rows.get(market)));
@@ -138,12 +227,23 @@ class Table {
     const row = el("tr", { tabindex: "-1" });
     row.hip3Market = market;
     for (const column of COLUMNS) {
-      const cell = el(column.key === "market" ? "th" : "td", { "data-col": column.key, scope: column.key === "market" ? "row" : null });
-      if (column.key === "market") cell.append(el("span", { class: "name", title: market ?? "" }, market ?? "all markets"));
-      else if (column.key === "verdict") cell.append(one.verdict ? verdictInto(el("span", { class: "verdict" }), one.verdict.kind) : NONE);
+      const cell = el(column.key === "market" ? "th" : "td", {
+        "data-col": column.key,
+        scope: column.key === "market" ? "row" : null,
+      });
+      if (column.key === "market")
+        cell.append(el("span", { class: "name", title: market ?? "" }, market ?? "all markets"));
+      else if (column.key === "verdict")
+        cell.append(one.verdict ? verdictInto(el("span", { class: "verdict" }), one.verdict.kind) : NONE);
       else {
         const value = column.value(one);
-        cell.append(el("span", { class: "amount", "data-sign": column.key === "usd" || column.key === "value" ? sign(value) : null }, column.text(value)));
+        cell.append(
+          el(
+            "span",
+            { class: "amount", "data-sign": column.key === "usd" || column.key === "value" ? sign(value) : null },
+            column.text(value),
+          ),
+        );
       }
       if (column.key === "value") {
         const figure = one.chosen.mean_value_bps;
@@ -158,7 +258,12 @@ class Table {
 
   #makeHead() {
     for (const column of COLUMNS) {
-      const button = el("button", { type: "button", title: column.title }, column.label, column.unit ? el("span", { class: "unit" }, ` ${column.unit}`) : null);
+      const button = el(
+        "button",
+        { type: "button", title: column.title },
+        column.label,
+        column.unit ? el("span", { class: "unit" }, ` ${column.unit}`) : null,
+      );
       column.head = el("th", { scope: "col", "data-col": column.key }, button);
       button.addEventListener("click", () => {
         const again = this.sort.column === column;
@@ -173,7 +278,10 @@ class Table {
 
   #showSort() {
     for (const column of COLUMNS) {
-      column.head.setAttribute("aria-sort", this.sort.column !== column ? "none" : this.sort.descends ? "descending" : "ascending");
+      column.head.setAttribute(
+        "aria-sort",
+        this.sort.column !== column ? "none" : this.sort.descends ? "descending" : "ascending",
+      );
     }
   }
 
@@ -181,7 +289,7 @@ class Table {
   #rove() {
     this.roving?.setAttribute("tabindex", "-1");
     const chosen = this.selected === undefined ? undefined : this.#rowOf(this.selected);
-    this.roving = chosen?.isConnected ? chosen : this.rows.get(this.shown[0]) ?? this.total;
+    this.roving = chosen?.isConnected ? chosen : (this.rows.get(this.shown[0]) ?? this.total);
     this.roving.setAttribute("tabindex", "0");
   }
 

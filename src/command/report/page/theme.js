@@ -10,7 +10,22 @@ const Theme = {
   colors() {
     const probe = document.body.appendChild(el("span", { hidden: true }));
     const colors = { font: getComputedStyle(document.body).fontFamily };
-    for (const name of ["text", "muted", "edge", "grid", "panel", "raised", "accent", "good", "warn", "bad", "buy", "sell", "third", "band"]) {
+    for (const name of [
+      "text",
+      "muted",
+      "edge",
+      "grid",
+      "panel",
+      "raised",
+      "accent",
+      "good",
+      "warn",
+      "bad",
+      "buy",
+      "sell",
+      "third",
+      "band",
+    ]) {
       probe.style.color = `var(--${name})`;
       colors[name] = getComputedStyle(probe).color;
     }

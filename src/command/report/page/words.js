@@ -49,13 +49,21 @@ const WORDS = {
 /** Own keys alone: `constructor` is a name like any other. */
 const look = (table, key) => (Object.hasOwn(table, key) ? table[key] : undefined);
 
-const word = (name) => look(WORDS, name) ?? String(name).replace(/(?<=[a-z])(?=[A-Z])/g, " ").replaceAll("_", " ").toLowerCase();
+const word = (name) =>
+  look(WORDS, name) ??
+  String(name)
+    .replace(/(?<=[a-z])(?=[A-Z])/g, " ")
+    .replaceAll("_", " ")
+    .toLowerCase();
 
 /** Writes a verdict's sign and word into a node. */
 function verdictInto(node, kind) {
   node.dataset.kind = kind;
   node.title = look(VERDICTS, kind)?.title ?? "";
-  node.replaceChildren(el("span", { class: "sign", "aria-hidden": "true" }, look(VERDICTS, kind)?.sign ?? "·"), el("span", { class: "word" }, kind));
+  node.replaceChildren(
+    el("span", { class: "sign", "aria-hidden": "true" }, look(VERDICTS, kind)?.sign ?? "·"),
+    el("span", { class: "word" }, kind),
+  );
   return node;
 }
 
@@ -63,4 +71,5 @@ function verdictInto(node, kind) {
 const terms = ({ latency_ms, exit_ms }) => `entered after ${length(latency_ms)}, left after ${length(exit_ms)}`;
 
 /** `99 %` */
-const confidence = (settings) => percent(settings.confidence, Math.round(settings.confidence * 100) === settings.confidence * 100 ? 0 : 1);
+const confidence = (settings) =>
+  percent(settings.confidence, Math.round(settings.confidence * 100) === settings.confidence * 100 ? 0 : 1);
