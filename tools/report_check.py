@@ -27,7 +27,7 @@ except ImportError as missing:
 SIZES = {"wide": (1400, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 PAPER_PX = 700  # Between the margins of A4.
-SOON_MS = 30_000  # For what a loaded machine may take; nothing waits longer than it has to.
+SOON_MS = 120_000  # For tens of megabytes on a loaded machine; nothing waits longer than it has to.
 INSIDE = ("file:", "data:", "blob:", "about:")
 
 

@@ -19,7 +19,14 @@ class Page {
       (figure) => new Figure(figure),
     );
     $("market-figures").append(...this.figures.map(({ node }) => node));
-    const whole = [GATES_FIGURE, COUNTS, COVERAGE, SIDES, ...(report.trading ? [EXPECTED, MISSES, ARRIVAL] : [])];
+    const whole = [
+      PROPOSED,
+      COUNTS,
+      GATES_FIGURE,
+      SIDES,
+      COVERAGE,
+      ...(report.trading ? [EXPECTED, MISSES, ARRIVAL] : []),
+    ];
     this.whole = whole.map((figure) => new Figure(figure));
     $("whole").append(...this.whole.map(({ node }) => node));
     this.pressSide = segments(

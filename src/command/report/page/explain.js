@@ -88,6 +88,13 @@ const EXPLAINED = {
     read: "A good market earns on most days, and its threshold settles. Days without a bar had no threshold, or no signals above it.",
     misleads: "A day has few episodes: single bars say little, their sum says more.",
   },
+  proposed: {
+    what: "The markets that deserve a threshold of their own, and how it did on days that it was not fitted on.",
+    how: "Walking forward day by day. A market is proposed if its verdict is not structural, it has enough episodes, and its judged days together are above zero with the whole interval.",
+    read: "These are the lines that `--toml` writes. Trust the figures out of sample, and take those whose interval stands well clear of zero.",
+    misleads:
+      "Of many markets that were tried some pass by chance. A threshold that held last month holds as long as fees and rivals do.",
+  },
   gates: {
     what: "What each gate kept out, and what that would have been worth.",
     how: "First: signals for which this gate was the first to block. Alone: those that no other gate would have blocked. Their value is computed as if they had not been blocked.",

@@ -100,7 +100,7 @@ class Figure {
   constructor(figure) {
     this.figure = figure;
     this.note = el("p", { class: "note" });
-    this.plot = el("div", { class: "plot", id: `plot-${figure.id}` });
+    this.plot = el("div", { class: "plot", id: `plot-${figure.id}`, role: "img" });
     this.empty = el("p", { class: "empty" });
     this.extra = el("div", { class: "extra" });
     this.node = el(
@@ -135,6 +135,7 @@ class Figure {
     this.node.hidden = hidden;
     this.note.textContent = note;
     this.note.hidden = note === "";
+    this.plot.setAttribute("aria-label", `${this.figure.title}. ${note}`);
     this.empty.textContent = empty ?? "";
     this.empty.hidden = empty === null;
     this.extra.replaceChildren(...extra);

@@ -252,7 +252,10 @@ class Table {
       }
       row.append(cell);
     }
-    if (one.verdict) row.lastChild.previousSibling.title = between(one.chosen.win_rate, percent);
+    if (one.verdict) {
+      row.querySelector(".verdict").title = sentence(one.verdict.reason);
+      row.querySelector('[data-col="wins"]').title = between(one.chosen.win_rate, percent);
+    }
     return row;
   }
 

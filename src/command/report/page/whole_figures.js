@@ -233,3 +233,72 @@ const COVERAGE = {
     };
   },
 };
+
+const PROPOSED_FEW = 40; // The table has the rest.
+
+const PROPOSED = {
+  id: "proposed",
+  title: "Proposed thresholds",
+  explain: "proposed",
+  wide: true,
+  build({ markets, thresholds }, colors) {
+    const all = markets.filter(({ threshold }) => isNumber(threshold?.proposed_bps));
+    if (all.length === 0) {
+      return { empty: thresholds.note === null ? "No threshold is proposed." : sentence(thresholds.note) };
+    }
+    const outside = ({ threshold }) => threshold.out_of_sample.mean_value_bps;
+    const known = all.filter((one) => isNumber(outside(one).value)).slice(0, PROPOSED_FEW);
+    return {
+      note: `For ${many(all.length, "market")}, fitted on ${many(thresholds.days, "day")}; drawn is what they were worth on days that the fit had not seen.`,
+      height: 60 + 26 * Math.max(2, known.length),
+      extra: [
+        plainTable(
+          ["market", "threshold", "in sample", "out of sample", "interval", "episodes"],
+          all.map((one) => [
+            one.market,
+            `${fixed(one.threshold.proposed_bps, 0)} bps`,
+            bps(one.threshold.in_sample.mean_value_bps),
+            bps(outside(one).value),
+            between(outside(one)) || NONE,
+            count(one.threshold.out_of_sample.episodes),
+          ]),
+        ),
+      ],
+      empty: known.length > 0 ? null : "None of them was judged on a day of its own.",
+      traces:
+        known.length === 0
+          ? null
+          : [
+              {
+                type: "scatter",
+                mode: "markers",
+                x: known.map((one) => outside(one).value),
+                y: known.map((_, n) => n),
+                error_x: whiskers(known.map(outside), colors.good),
+                marker: { color: colors.good, size: 8 },
+                hoverinfo: "text",
+                hovertext: known.map((one) =>
+                  hover(
+                    one.market,
+                    `threshold ${fixed(one.threshold.proposed_bps, 0)} bps`,
+                    `${withInterval(outside(one))} bps out of sample`,
+                  ),
+                ),
+              },
+            ],
+      layout: {
+        showlegend: false,
+        shapes: [rule("x", 0, colors.text, "solid")],
+        margin: { t: 12 },
+        xaxis: { title: "bps per signal, out of sample", rangemode: "tozero", zeroline: false },
+        yaxis: {
+          showgrid: false,
+          zeroline: false,
+          range: [known.length - 0.4, -0.6],
+          tickvals: known.map((_, n) => n),
+          ticktext: known.map((one) => `${plain(short(one.market, SMALL.matches ? 14 : 24))} `),
+        },
+      },
+    };
+  },
+};
