@@ -174,7 +174,7 @@ class Page {
       $("markets").scrollIntoView({ block: "start" });
       this.table.reveal(true);
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Theme.apply());
     addEventListener("resize", () => {
       clearTimeout(this.resizing);
       if (innerWidth !== this.width) this.resizing = setTimeout(() => this.draw(), RESIZED_MS); // Phones hide their bars, too.

@@ -8,6 +8,11 @@ const Theme = {
 
   /** The colors of the style sheet: plots are drawn with values, not with custom properties. */
   colors() {
+    this.known ??= this.read(); // Reading them costs a layout.
+    return this.known;
+  },
+
+  read() {
     const probe = document.body.appendChild(el("span", { hidden: true }));
     const colors = { font: getComputedStyle(document.body).fontFamily };
     for (const name of [
@@ -35,6 +40,7 @@ const Theme = {
 
   /** What is set for a while, for print, comes before what was chosen. */
   apply(forced = null) {
+    this.known = null;
     const scheme = forced ?? this.choice;
     if (scheme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = scheme;

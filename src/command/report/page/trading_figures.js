@@ -121,6 +121,7 @@ const ARRIVAL = {
   id: "arrival",
   title: "Latency against outcome",
   explain: "arrival",
+  wide: true,
   build({ trading: { entries } }, colors) {
     const known = entries.fill_rate_by_latency.filter(({ n, fill_rate: share }) => n > 0 && isNumber(share));
     const table = plainTable(
