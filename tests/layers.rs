@@ -73,7 +73,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 32] = [
+const CRATES: [(&str, &[&str]); 33] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -111,6 +111,8 @@ const CRATES: [(&str, &[&str]); 32] = [
     ("clap", &["command"]),
     // Time zones, for people: nothing that decides knows any.
     ("jiff", &["report/sessions"]),
+    // For the script that it embeds, which draws the plots of a page.
+    ("plotly", &["command/report/page"]),
 ];
 
 /// Rooms without clock, thread, socket or file: what they know comes in as an argument.

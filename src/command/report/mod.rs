@@ -3,6 +3,7 @@
 mod csv;
 mod days;
 mod moment;
+mod page;
 mod survey;
 mod table;
 mod toml;
@@ -77,6 +78,9 @@ pub(crate) struct ReportArgs {
     /// How many threads read; else as many as there are cores
     #[arg(long, value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
+    /// Writes one self-contained page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Writes a row for each market, side and hour
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -116,6 +120,10 @@ impl ReportArgs {
         let report = self.report(&config, &dir)?;
         for warning in &report.warnings {
             days::note(&format!("warning: {warning}"));
+        }
+        if let Some(path) = &self.html {
+            let json = serde_json::to_string(&report).map_err(Failure::runtime)?;
+            write(path, &page::page(&json).map_err(Failure::runtime)?)?;
         }
         if let Some(path) = &self.csv {
             write(path, &csv::text(&report))?;
@@ -173,6 +181,11 @@ impl ReportArgs {
         let mut tally = Tally::new(&plan);
         days::tally(&mut survey, &plan, &settings, jobs, &mut tally)?;
         let (read, open) = survey.end(&mut tally, &settings);
+        if let (true, [_, ..]) = (tally.days.is_empty(), read.warnings.as_slice())
+            && self.markets.is_empty()
+        {
+            return Err(Failure::runtime(read.warnings.join("\nhip3: ")));
+        }
         let maker = Maker::new(&tally, &read, open, &settings, &plan);
         Ok(maker.report(markets(&maker, jobs)))
     }
