@@ -6,6 +6,7 @@
 //! types ← feed ← risk, detector, position ← executor ← engine ← runtime ← command ← main
 //!   ↑ cold threads: account, alerts, dashboard, persistence, telemetry
 //!   ↑ venue (the simulated exchange)
+//!   ↑ report (what is made of the records)
 //! ```
 //!
 //! [`simulation`] drives [`engine`] and [`venue`] in virtual time, with everything that can go wrong.
@@ -23,6 +24,7 @@ pub mod executor;
 pub mod feed;
 pub mod persistence;
 pub mod position;
+pub mod report;
 pub mod risk;
 pub mod runtime;
 pub mod simulation;

@@ -13,7 +13,7 @@ use std::path::Path as FilePath;
 use layers::source::{Path, Token, paths, tokens};
 
 /// What a room may see of the others, beside itself.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("types", &[]),
     // The stages, in the data's way. `risk`, `detector` and `position` are siblings and do not see
     // each other.
@@ -29,6 +29,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("dashboard", &["types"]),
     ("persistence", &["types"]),
     ("telemetry", &["types"]),
+    // What is made of the records: rows come in as values, figures go out.
+    ("report", &["types"]),
     // The other side of the wire shares nothing with ours but the words.
     ("venue", &["types"]),
     (
@@ -63,6 +65,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "telemetry",
             "venue",
             "runtime",
+            "report",
             "simulation",
         ],
     ),
@@ -70,7 +73,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 33] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -106,11 +109,15 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("subtle", &["dashboard/guard"]),
     ("tracing_subscriber", &["telemetry"]),
     ("clap", &["command"]),
+    // Time zones, for people: nothing that decides knows any.
+    ("jiff", &["report/sessions"]),
+    // For the script that it embeds, which draws the plots of a page.
+    ("plotly", &["command/report/page"]),
 ];
 
 /// Rooms without clock, thread, socket or file: what they know comes in as an argument.
-const PURE: [&str; 8] =
-    ["types", "feed", "risk", "detector", "position", "executor", "engine", "simulation"];
+const PURE: [&str; 9] =
+    ["types", "feed", "risk", "detector", "position", "executor", "engine", "simulation", "report"];
 
 /// Rooms that decide: no floating point, and no order that chance decides over.
 const DECIDING: [&str; 6] = ["feed", "risk", "detector", "position", "executor", "engine"];

@@ -8,6 +8,7 @@ mod latency;
 mod preflight;
 mod release;
 mod replay;
+mod report;
 mod run;
 mod simulate;
 mod summary;
@@ -50,6 +51,7 @@ Before trading:
   hip3 release --reason all    lets a stopped engine trade again
 
 Afterwards:
+  hip3 report                  which markets had an edge, and how sure that is
   hip3 why --market xyz:NVDA --at 14:31:05    why there was an order then, or none
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or config, 3 preflight says no-go,
@@ -67,6 +69,7 @@ enum Command {
     Release(release::Release),
     Latency(latency::Latency),
     Replay(replay::Replay),
+    Report(report::ReportArgs),
     Why(why::Why),
     Alert(alert::Alert),
     Simulate(simulate::Simulate),
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Release(args) => args.run(),
         Command::Latency(args) => args.run(),
         Command::Replay(args) => args.run(),
+        Command::Report(args) => args.run(),
         Command::Why(args) => args.run(),
         Command::Alert(args) => args.run(),
         Command::Simulate(args) => args.run(),

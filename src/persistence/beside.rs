@@ -4,15 +4,16 @@
 //! Nothing is written and no lock is taken. The journal is read first: a row that a flush carries
 //! over meanwhile is then met in both places, and known by its number, instead of in neither.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crate::persistence::columns::{self, Cell};
-use crate::persistence::day_file::{KEY_LAST_SEQ, KEY_RUNS, RunMark};
+use crate::persistence::batch::{self, Batch, BatchError, Dictionary};
+use crate::persistence::columns::{self, Cell, SCHEMA_VERSION};
+use crate::persistence::day_file::{KEY_LAST_SEQ, KEY_RUNS, KEY_SCHEMA, RunMark};
 use crate::persistence::journal::{self, Alive, Numbered, Record};
-use crate::persistence::parquet;
+use crate::persistence::parquet::{self, Metadata, ReadError};
 use crate::persistence::recover::{ends_blindness, told_at};
 use crate::persistence::run::RunInfo;
 use crate::persistence::table::{Table, Value};
@@ -147,6 +148,69 @@ impl Beside {
         Ok(all)
     }
 
+    /// The days that have rows of `kind`, oldest first.
+    ///
+    /// Errors: a directory that cannot be read.
+    pub fn days(&self, kind: RowKind) -> io::Result<BTreeSet<Day>> {
+        let journaled = self.journaled.iter().map(|numbered| &numbered.row);
+        let journaled = journaled.filter(|row| row.kind() == kind).map(Row::day);
+        Ok(self.files(kind)?.into_keys().chain(journaled).collect())
+    }
+
+    /// The runs that wrote the file of `kind` and `day`, in order; none when there is no such file, and none
+    /// when it does not say.
+    ///
+    /// Errors: a file that cannot be read, or is not of this program.
+    pub fn runs_of(&self, kind: RowKind, day: Day) -> Result<Vec<RunInfo>, BatchError> {
+        let path = self.path(kind, day);
+        match parquet::read_key_values(&path) {
+            Ok(metadata) => Ok(writers(&metadata)),
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(unreadable(path, error)),
+        }
+    }
+
+    /// Hands the rows of `kind` and `day` to `take`, a row group at a time and then those that are in the
+    /// journal alone: the columns of these names, in that order.
+    ///
+    /// Errors: a file that cannot be read, is damaged, or has other columns. `take` may have seen a part
+    /// of its rows by then.
+    pub fn batches(
+        &self,
+        kind: RowKind,
+        day: Day,
+        columns: &[&str],
+        dictionary: &mut Dictionary,
+        mut take: impl FnMut(&Batch, &Dictionary),
+    ) -> Result<(), BatchError> {
+        let path = self.path(kind, day);
+        let asked = match batch::asked(kind, columns) {
+            Ok(asked) => asked,
+            Err(error) => return Err(unreadable(path, ReadError::Io(error))),
+        };
+        let mut last_seq = None;
+        match parquet::read_batches(&path, &asked, dictionary, &mut take) {
+            Ok(metadata) => {
+                check_version(&metadata).map_err(|error| unreadable(path, error))?;
+                last_seq = value(&metadata, KEY_LAST_SEQ).and_then(|text| text.parse::<u64>().ok());
+            }
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(path, error)),
+        }
+        let new = self.journaled.iter().filter(|Numbered { seq, row }| {
+            row.kind() == kind && row.day() == day && last_seq.is_none_or(|last| *seq > last)
+        });
+        let batch = Batch::of_rows(new.map(|numbered| &numbered.row), &asked, dictionary);
+        if batch.rows() > 0 {
+            take(&batch, dictionary);
+        }
+        Ok(())
+    }
+
+    fn path(&self, kind: RowKind, day: Day) -> PathBuf {
+        self.dir.join(format!("{}_{day}.parquet", kind.file_stem()))
+    }
+
     /// The day files of `kind`, oldest first.
     fn files(&self, kind: RowKind) -> io::Result<BTreeMap<Day, PathBuf>> {
         let stem = format!("{}_", kind.file_stem());
@@ -160,6 +224,33 @@ impl Beside {
             }
         }
         Ok(files)
+    }
+}
+
+fn unreadable(path: PathBuf, error: ReadError) -> BatchError {
+    let damaged = matches!(error, ReadError::Damaged(_));
+    BatchError { path, why: error.to_string(), damaged }
+}
+
+fn value<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a str> {
+    let entry = metadata.iter().find(|(key, _)| key == name);
+    entry.and_then(|(_, value)| value.as_deref())
+}
+
+/// The runs that a file names.
+fn writers(metadata: &Metadata) -> Vec<RunInfo> {
+    let marks = value(metadata, KEY_RUNS).and_then(|text| serde_json::from_str(text).ok());
+    marks.unwrap_or_else(Vec::<RunMark>::new).into_iter().map(|mark| mark.run).collect()
+}
+
+/// A file that does not tell its version may have been made of ours by other tools; one that tells another
+/// has columns of another meaning.
+fn check_version(metadata: &Metadata) -> Result<(), ReadError> {
+    match value(metadata, KEY_SCHEMA) {
+        Some(version) if version != SCHEMA_VERSION.to_string() => Err(ReadError::Damaged(format!(
+            "it has schema version {version}, this program {SCHEMA_VERSION}"
+        ))),
+        Some(_) | None => Ok(()),
     }
 }
 

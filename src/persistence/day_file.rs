@@ -37,7 +37,7 @@ const PARTS_MAX: usize = 64;
 /// Most runs a file's metadata name; of a longer list the oldest are dropped.
 const RUNS_MAX: usize = 256;
 
-const KEY_SCHEMA: &str = "hip3.schema_version";
+pub(super) const KEY_SCHEMA: &str = "hip3.schema_version";
 const KEY_RUN: &str = "hip3.run_id";
 const KEY_COMMIT: &str = "hip3.git_commit";
 const KEY_CONFIG: &str = "hip3.config_hash";

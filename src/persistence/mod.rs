@@ -14,6 +14,7 @@
 //! must never happen here: a file that others read, changed in place; a file that is not ours,
 //! overwritten; a number given to two rows.
 
+mod batch;
 mod beside;
 mod columns;
 mod day_file;
@@ -26,6 +27,7 @@ mod run;
 mod store;
 mod table;
 
+pub use batch::{Batch, BatchError, Dictionary, NO_TEXT};
 pub use beside::{Beside, Life};
 pub use disk::{Disk, OsDisk};
 pub use recover::Recovery;

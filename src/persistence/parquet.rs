@@ -1,10 +1,12 @@
 //! Parquet: rows to row groups, row groups to a footer, and back to what a file holds. The only
-//! file that knows `arrow2`.
+//! place that knows `arrow2`.
 //!
 //! A day file grows by whole row groups. `arrow2` encodes new rows as a small file in memory; the
 //! pages are taken out of it, placed behind those that stand, and one footer is written over all.
 //! No statistics are written: those of unsigned and text columns are read differently by different
 //! readers, and a wrong minimum hides rows.
+
+mod batches;
 
 use std::fs::File;
 use std::io;
@@ -26,6 +28,8 @@ use parquet_format_safe::{ColumnMetaData, KeyValue, RowGroup};
 use crate::persistence::columns::{self, Cell, Field, Type};
 use crate::persistence::table::{Table, Value};
 use crate::types::record::{Row, RowKind};
+
+pub(super) use self::batches::{read_batches, read_key_values};
 
 /// How a Parquet file begins and ends.
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
@@ -267,10 +271,6 @@ pub(super) fn read_groups(
     names: &[&str],
     mut take: impl FnMut(Table),
 ) -> Result<Metadata, ReadError> {
-    let damaged = |error: arrow2::error::Error| match error {
-        arrow2::error::Error::Io(error) => ReadError::Io(error),
-        other => ReadError::Damaged(other.to_string()),
-    };
     let mut file = File::open(path)?;
     let footer = read::read_metadata(&mut file).map_err(damaged)?;
     let schema = read::infer_schema(&footer).map_err(damaged)?;
@@ -287,6 +287,18 @@ pub(super) fn read_groups(
         take(table);
     }
     Ok(metadata)
+}
+
+/// What an error of the format's reader means.
+fn damaged(error: arrow2::error::Error) -> ReadError {
+    match error {
+        // A file that ends too early is damaged; the disk did what it was asked to.
+        arrow2::error::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ReadError::Damaged("it ends too early".to_owned())
+        }
+        arrow2::error::Error::Io(error) => ReadError::Io(error),
+        other => ReadError::Damaged(other.to_string()),
+    }
 }
 
 /// Appends the values of `array`.

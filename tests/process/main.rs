@@ -13,6 +13,7 @@ mod kill;
 mod kills_in_trading;
 mod mid_position;
 mod replay;
+mod report;
 mod service;
 mod trading;
 mod why;

@@ -1,0 +1,123 @@
+//! What to think of a market, in one word and a sentence.
+
+use serde::Serialize;
+
+use crate::report::Settings;
+use crate::report::figures::Group;
+
+/// A share of the edge above that is left after five seconds in a gap that stays.
+const STRUCTURAL: f64 = 0.5;
+
+/// What to think of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub enum Kind {
+    /// It was worth something, surely enough.
+    #[serde(rename = "genuine")]
+    Genuine,
+    /// A spread or a basis that stays, not a stale quote.
+    #[serde(rename = "structural")]
+    Structural,
+    /// It was worth nothing.
+    #[serde(rename = "negative")]
+    Negative,
+    /// It cannot be told.
+    #[serde(rename = "too few")]
+    TooFew,
+}
+
+impl Kind {
+    /// As reports write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Genuine => "genuine",
+            Kind::Structural => "structural",
+            Kind::Negative => "negative",
+            Kind::TooFew => "too few",
+        }
+    }
+}
+
+/// A verdict and the figures that decided.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The word.
+    pub kind: Kind,
+    /// The sentence.
+    pub reason: String,
+    /// Whether there were enough episodes for any other word.
+    #[serde(skip)]
+    pub enough: bool,
+}
+
+impl Verdict {
+    /// Of a market's figures, both sides together.
+    pub fn of(group: &Group, settings: &Settings) -> Self {
+        let (kind, reason) = judge(group, settings);
+        Self { kind, reason, enough: group.episodes >= settings.min_episodes }
+    }
+}
+
+fn judge(group: &Group, settings: &Settings) -> (Kind, String) {
+    let (episodes, needed) = (group.episodes, settings.min_episodes);
+    if episodes < needed {
+        let reason = format!(
+            "{} with a valued signal; a verdict needs {needed}.",
+            counted(episodes, "episode")
+        );
+        return (Kind::TooFew, reason);
+    }
+    if let Some(retained) = group.decay.retained_5s.value.filter(|share| *share > STRUCTURAL) {
+        let reason = format!(
+            "{:.0} % of the edge is still there after 5 s: a gap that stays is no stale quote.",
+            100.0 * retained
+        );
+        return (Kind::Structural, reason);
+    }
+    let trip = &group.chosen;
+    let mean = trip.mean_value_bps;
+    let Some(value) = mean.value else {
+        return (Kind::TooFew, "No signal has a value.".to_owned());
+    };
+    let at = format!("{} ms in, {} ms out", trip.latency_ms, trip.exit_ms);
+    let level = format!("{} %", 100.0 * settings.confidence);
+    match (mean.low, mean.high) {
+        (Some(low), _) if low > 0.0 => {
+            let reason = format!(
+                "A signal was worth {value:.2} bps on average ({at}), at least {low:.2} bps with {level} \
+                 confidence, over {}.",
+                counted(episodes, "episode")
+            );
+            (Kind::Genuine, reason)
+        }
+        _ if value <= 0.0 => {
+            let filled = trip.mean_net_bps.value;
+            let filled = filled.map_or_else(
+                || "nothing was filled".to_owned(),
+                |net| format!("what was filled earned {net:.2} bps after fees"),
+            );
+            let reason = format!("A signal was worth {value:.2} bps on average ({at}): {filled}.");
+            (Kind::Negative, reason)
+        }
+        (Some(low), Some(high)) => {
+            let half = (high - low) / 2.0;
+            let settling = episodes as f64 * (half / value).powi(2);
+            let reason = format!(
+                "A signal was worth {value:.2} bps on average ({at}), but the {level} interval from {low:.2} to \
+                 {high:.2} bps holds zero; about {settling:.0} episodes would settle it, there are {episodes}."
+            );
+            (Kind::TooFew, reason)
+        }
+        _ => {
+            let reason = format!(
+                "A signal was worth {value:.2} bps on average ({at}), but its episodes are too few or too alike for \
+                 an interval."
+            );
+            (Kind::TooFew, reason)
+        }
+    }
+}
+
+/// A number with its noun.
+pub fn counted(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
