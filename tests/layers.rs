@@ -70,7 +70,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 32] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -88,6 +88,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("socket2", &["runtime/link"]),
     ("crossbeam_queue", &["runtime/ring"]),
     ("hdrhistogram", &["runtime/meter", "telemetry/dumps", "command/latency"]),
+    ("zstd", &["runtime/capture"]),
     ("rustix", &["persistence", "runtime/os"]),
     ("secp256k1", &["executor/signer"]),
     ("sha3", &["executor/signer", "venue"]),
