@@ -15,6 +15,8 @@ use crate::types::time::Nanos;
 
 mod trading;
 
+pub(crate) use trading::figures_of as trading_as_json;
+
 /// Markets listed in the table; the JSON lists all.
 const MOST_MARKETS: usize = 15;
 

@@ -97,8 +97,7 @@ fn plain_bytes(word: u64) -> usize {
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
     // A borrow spoils only the bytes above the first that is found.
-    let special = zero(word ^ (ONES * u64::from(b'"')))
-        | zero(word ^ (ONES * u64::from(b'\\')))
-        | control;
+    let special =
+        zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) | control;
     special.trailing_zeros() as usize / 8
 }
