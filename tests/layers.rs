@@ -87,7 +87,10 @@ const CRATES: [(&str, &[&str]); 32] = [
     ("sd_notify", &["runtime/os"]),
     ("socket2", &["runtime/link"]),
     ("crossbeam_queue", &["runtime/ring"]),
-    ("hdrhistogram", &["runtime/meter", "telemetry/dumps", "command/latency"]),
+    (
+        "hdrhistogram",
+        &["runtime/meter", "telemetry/dumps", "command/latency", "command/replay/fill"],
+    ),
     ("zstd", &["runtime/capture"]),
     ("rustix", &["persistence", "runtime/os"]),
     ("secp256k1", &["executor/signer"]),

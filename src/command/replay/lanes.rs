@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use crate::command::Failure;
-use crate::command::replay::player::Player;
+use crate::command::replay::player::{Player, Ticks};
 use crate::command::replay::progress::Progress;
 use crate::command::replay::record::note_holes;
 use crate::command::replay::score::{Score, Scored};
@@ -117,7 +117,7 @@ fn play(
     let began = first.lines.first().map_or(Now::default(), |(now, _)| *now);
     let mut lanes = Vec::with_capacity(group.len());
     for (setting, score) in group.iter().zip(scores.iter_mut()) {
-        let config = setting.config(&source)?;
+        let config = setting.config(args, &source)?;
         let rule = setting.rule(args, &config, path)?;
         let score = match score.take() {
             None => Score::new(rule),
@@ -130,7 +130,10 @@ fn play(
                 )));
             }
         };
-        lanes.push(Lane { player: args.player(&config, source.header(), began)?, score });
+        lanes.push(Lane {
+            player: args.player(&config, source.header(), Ticks::Due, began)?,
+            score,
+        });
     }
     let engines = lanes.len();
     let share = engines.div_ceil(jobs).max(1);

@@ -1,6 +1,7 @@
 //! `hip3 replay`
 
 mod compare;
+mod fill;
 mod lanes;
 mod player;
 mod progress;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::command::replay::fill::latency::{Fill, Latency};
+use crate::command::replay::fill::{Exchange, Terms};
 use crate::command::replay::player::{Player, Ticks};
 use crate::command::replay::settings::{Axis, Setting};
 use crate::command::{Failure, ModeArg, log_to_stderr, print};
@@ -24,6 +27,7 @@ use crate::runtime::capture::{Header, Reader};
 use crate::runtime::wallet::{throwaway_key, wallet};
 use crate::types::config::{self, Config};
 use crate::types::hard_stop::HardStop;
+use crate::types::num::Usd;
 use crate::types::record::Mode;
 use crate::types::time::Now;
 
@@ -34,8 +38,9 @@ use crate::types::time::Now;
 ///
 /// The settings are those of the captured run, unless `--config` or `--set` says otherwise; the mode
 /// is observation, unless `--mode` says otherwise. In trading mode nothing is sent either: actions
-/// are signed with a key made for the replay, and the captured answers are heard. A
-/// capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.
+/// are signed with a key made for the replay, and the captured answers are heard, or with `--fill` those
+/// of a venue that mirrors the captured book: an order reaches it after the latency and waits for the
+/// next block, and what the capture shows after that block is what is left for it. A capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.
 ///
 /// With several `--config` the captures go through one engine each, side by side, and the report says
 /// what each found, what it was worth, and how it differs from the first. With `--sweep` they go
@@ -82,29 +87,54 @@ pub(crate) struct Replay {
     /// Paid for priority on the entry, bps
     #[arg(long, value_name = "BPS", default_value = "0", value_parser = settings::bps)]
     priority_bps: f64,
+    /// Fills the orders of trading mode against the captured book, after fixed:400ms or a latency drawn
+    /// from what a run measured, recorded:FILE.hlog; account frames of the capture are left out
+    #[arg(long, value_name = "LATENCY", value_parser = fill::latency::fill)]
+    fill: Option<Fill>,
+    /// Decides over latencies that are drawn
+    #[arg(long, default_value_t = 1, requires = "fill")]
+    seed: u64,
+    /// What the account holds at the start of each capture, USD
+    #[arg(long, value_name = "USD", default_value = "10000", requires = "fill", value_parser = deposit)]
+    deposit: Usd,
     /// Prints the summary as JSON
     #[arg(long)]
     json: bool,
+}
+
+fn deposit(text: &str) -> Result<Usd, String> {
+    let known = Usd::parse(text.as_bytes()).filter(|usd| usd.is_positive());
+    known.ok_or_else(|| "expected USD above zero in plain decimals".to_owned())
 }
 
 impl Replay {
     pub(crate) fn run(self) -> Result<(), Failure> {
         // The store tells of a disk in trouble by the log.
         let _screen = log_to_stderr(&Config::default())?;
-        if self.sweep.is_empty() && self.configs.len() < 2 {
+        let trading = matches!(self.mode, ModeArg::Trading);
+        if self.fill.is_some() && !trading {
+            return Err(Failure::usage("--fill: expected --mode trading with it"));
+        }
+        let overrides = &self.overrides;
+        let settings = match &self.configs[..] {
+            [] if self.sweep.is_empty() => vec![settings::captured(overrides)],
+            files if self.sweep.is_empty() => settings::of_files(files, overrides),
+            [] => settings::grid(&self.sweep, None, overrides)?,
+            [file] => settings::grid(&self.sweep, Some(file), overrides)?,
+            _ => return Err(Failure::usage("--sweep: expected at most one --config with it")),
+        };
+        if let ([setting], true) = (&settings[..], self.sweep.is_empty()) {
             for path in &self.captures {
-                print(&record::replay(&self, path)?)?;
+                print(&record::replay(&self, setting, path)?)?;
             }
             return Ok(());
         }
-        let mut overrides = self.overrides.clone();
-        overrides.push(self.mode.key());
-        let settings = match &self.configs[..] {
-            files if self.sweep.is_empty() => settings::of_files(files, &overrides),
-            [] => settings::grid(&self.sweep, None, &overrides)?,
-            [file] => settings::grid(&self.sweep, Some(file), &overrides)?,
-            _ => return Err(Failure::usage("--sweep: expected at most one --config with it")),
-        };
+        if trading && self.fill.is_none() {
+            return Err(Failure::usage(
+                "--mode trading with several settings: expected --fill, since the captured answers are \
+                 to the orders of one",
+            ));
+        }
         self.check_settings(&settings)?;
         let jobs = self.jobs.map_or_else(
             || std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -122,7 +152,7 @@ impl Replay {
         for path in &self.captures {
             let source = Source::open(path)?;
             for (at, setting) in settings.iter().enumerate() {
-                let config = setting.config(&source)?;
+                let config = setting.config(self, &source)?;
                 setting.rule(self, &config, path)?;
                 if at == 0 {
                     source.note_other_mode(&config);
@@ -132,34 +162,33 @@ impl Replay {
         Ok(())
     }
 
-    /// The settings for a capture: its own, or those of `--config`.
-    fn config_for(&self, source: &Source) -> Result<Config, Failure> {
-        let mut overrides = self.overrides.clone();
-        overrides.push(self.mode.key());
-        match self.configs.first() {
-            Some(file) => config::load(Some(file), &overrides),
-            None => config::from_text(&source.header().config, &source.name, &overrides),
+    /// The engine that was captured, and who fills its orders. One that trades signs with a key of its
+    /// own: what it signs goes nowhere, and nothing that it records depends on it. HardStop begins
+    /// released.
+    fn player(
+        &self,
+        config: &Config,
+        header: &Header,
+        ticks: Ticks,
+        began: Now,
+    ) -> Result<Player, Failure> {
+        let (first_id, seed) = (header.first_id, header.seed);
+        if config.mode == Mode::Observation {
+            return Ok(Player::new(Engine::new(config, first_id, seed), ticks, None, began));
         }
-        .map_err(Failure::usage)
-    }
-
-    /// An engine that keeps its own time, for a capture that begins at `began`.
-    fn player(&self, config: &Config, header: &Header, began: Now) -> Result<Player, Failure> {
-        Ok(Player::new(self.engine(config, header)?, Ticks::Due, began))
-    }
-
-    /// The engine that was captured. One that trades signs with a key of its own: what it signs goes
-    /// nowhere, and nothing that it records depends on it. HardStop begins released.
-    fn engine(&self, config: &Config, header: &Header) -> Result<Engine, Failure> {
-        match config.mode {
-            Mode::Observation => Ok(Engine::new(config, header.first_id, header.seed)),
-            Mode::Trading => {
-                let key = throwaway_key().map_err(Failure::runtime)?;
-                let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
-                let latch = HardStop::default();
-                Ok(Engine::trading(config, header.first_id, header.seed, wallet, latch))
+        let key = throwaway_key().map_err(Failure::runtime)?;
+        let signer = key.address().to_string();
+        let exchange = match &self.fill {
+            None => None,
+            Some(fill) => {
+                let latency = Latency::of(fill)?;
+                let terms = Terms { latency, seed: self.seed, deposit: self.deposit };
+                Some(Exchange::new(terms, config, &signer, began)?)
             }
-        }
+        };
+        let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
+        let engine = Engine::trading(config, first_id, seed, wallet, HardStop::default());
+        Ok(Player::new(engine, ticks, exchange, began))
     }
 }
 

@@ -1,11 +1,15 @@
 //! An engine under a capture: it is told what was heard, when it was heard.
 
 use crate::command::Failure;
+use crate::command::replay::fill::Exchange;
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
 use crate::types::event::{Action, Actions, Event};
 use crate::types::record::Row;
-use crate::types::time::{Mono, Now};
+use crate::types::time::{Mono, Nanos, Now};
+
+/// Virtual time that an engine gets, after the capture, to close what it holds.
+const CLOSING: Nanos = Nanos::from_secs(180);
 
 /// What becomes of the rows.
 pub(super) trait Rows {
@@ -26,6 +30,8 @@ pub(super) enum Ticks {
 pub(super) struct Player {
     pub(super) engine: Engine,
     ticks: Ticks,
+    /// Who fills its orders, if not the captured answers do.
+    exchange: Option<Exchange>,
     pub(super) now: Now,
     pub(super) lines: u64,
     pub(super) frames: u64,
@@ -35,9 +41,16 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// An engine that has not heard anything; `began` is when the capture did.
-    pub(super) fn new(engine: Engine, ticks: Ticks, began: Now) -> Self {
-        Self { engine, ticks, now: began, lines: 0, frames: 0, holes: 0, stopped: false }
+    /// An engine that has not heard anything; `began` is when the capture did. One whose orders are
+    /// filled here keeps its own time.
+    pub(super) fn new(
+        engine: Engine,
+        ticks: Ticks,
+        exchange: Option<Exchange>,
+        began: Now,
+    ) -> Self {
+        let ticks = if exchange.is_some() { Ticks::Due } else { ticks };
+        Self { engine, ticks, exchange, now: began, lines: 0, frames: 0, holes: 0, stopped: false }
     }
 
     /// Plays one line. `actions` is empty before and after; it is large, so several players share it.
@@ -53,6 +66,13 @@ impl Player {
         if self.ticks == Ticks::Due {
             self.pass_time(now, actions, rows)?;
         }
+        if let Some(exchange) = &mut self.exchange {
+            let hears = exchange.on_line(now, &said, &self.engine);
+            self.deliver(now, actions, rows)?;
+            if !hears {
+                return Ok(());
+            }
+        }
         match said.event() {
             Some(event) => self.tell(now, event, actions, rows),
             None => {
@@ -64,16 +84,25 @@ impl Player {
         }
     }
 
-    /// Ends the run, as a stop would have, unless the capture did.
+    /// Ends the run, as a stop would have, unless the capture did. An engine whose orders are filled
+    /// here gets the time to close what it holds; the books stay as the capture left them.
     pub(super) fn end(
         &mut self,
         actions: &mut Actions,
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
-        if self.stopped { Ok(()) } else { self.tell(self.now, Event::Stop, actions, rows) }
+        if self.stopped {
+            return Ok(());
+        }
+        self.tell(self.now, Event::Stop, actions, rows)?;
+        if self.exchange.is_none() || self.stopped {
+            return Ok(());
+        }
+        let Now { mono, wall } = self.now;
+        self.pass_time(Now { mono: mono.plus(CLOSING), wall: wall.plus(CLOSING) }, actions, rows)
     }
 
-    /// Tells the engine of every deadline that passes before `now`.
+    /// Does what is due before `now`: deadlines of the engine, and what its exchange has to do.
     fn pass_time(
         &mut self,
         now: Now,
@@ -81,18 +110,55 @@ impl Player {
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
         let mut told = None;
-        loop {
-            let due = self.engine.next_due().max(self.now.mono);
+        while !self.stopped {
+            let own = self.engine.next_due();
+            let others = self.exchange.as_ref().map_or(Mono::MAX, Exchange::next_due);
+            let due = own.min(others).max(self.now.mono);
+            if due >= now.mono {
+                return Ok(());
+            }
+            if let Some(exchange) = &mut self.exchange
+                && others <= due
+            {
+                exchange.advance(before(now, due), &self.engine);
+                self.deliver(before(now, due), actions, rows)?;
+                continue;
+            }
             // One that holds on is not told again at the same moment.
-            if due >= now.mono || told == Some(due) {
+            if told == Some(due) {
                 return Ok(());
             }
             told = Some(due);
             self.tell(before(now, due), Event::Tick, actions, rows)?;
         }
+        Ok(())
+    }
+
+    /// Tells the engine what its exchange has for it.
+    fn deliver(
+        &mut self,
+        now: Now,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        while let Some(told) = self.exchange.as_mut().and_then(Exchange::next_told) {
+            self.hear(now, told.event(), actions, rows)?;
+        }
+        Ok(())
     }
 
     fn tell(
+        &mut self,
+        now: Now,
+        event: Event<'_>,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        self.hear(now, event, actions, rows)?;
+        self.deliver(now, actions, rows)
+    }
+
+    fn hear(
         &mut self,
         now: Now,
         event: Event<'_>,
@@ -108,14 +174,24 @@ impl Player {
             match action {
                 Action::Record(row) => rows.take(now, &row)?,
                 Action::Stopped => self.stopped = true,
-                // What was sent and asked for then was answered then.
-                Action::Connect
-                | Action::Close(_)
-                | Action::Send(_)
-                | Action::ReadUniverse
-                | Action::ReadAccount { .. }
-                | Action::KeepLatch(_)
-                | Action::Note(_) => {}
+                // Without an exchange what was sent and asked for then was answered then.
+                Action::Send(span) => {
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.send(now, actions.text(span));
+                    }
+                }
+                Action::ReadAccount { fills_since } => {
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.ask(now, fills_since);
+                    }
+                }
+                Action::Close(_) => {
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.disconnect();
+                    }
+                }
+                Action::Connect | Action::ReadUniverse | Action::KeepLatch(_) | Action::Note(_) => {
+                }
             }
         }
         actions.clear();

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::command::replay::player::{Player, Rows, Ticks};
+use crate::command::replay::player::{Rows, Ticks};
 use crate::command::replay::progress::{self, Progress};
+use crate::command::replay::settings::Setting;
 use crate::command::replay::{Replay, Source};
 use crate::command::{Failure, summary};
 use crate::persistence::{RunInfo, Store};
@@ -44,9 +45,9 @@ impl Rows for Records {
 }
 
 /// Replays a capture and returns its summary.
-pub(super) fn replay(args: &Replay, path: &Path) -> Result<String, Failure> {
+pub(super) fn replay(args: &Replay, setting: &Setting, path: &Path) -> Result<String, Failure> {
     let mut source = Source::open(path)?;
-    let config = args.config_for(&source)?;
+    let config = setting.config(args, &source)?;
     source.note_other_mode(&config);
     let out = args.out.join(&source.header().run_id);
     if !args.no_records {
@@ -61,7 +62,7 @@ pub(super) fn replay(args: &Replay, path: &Path) -> Result<String, Failure> {
         false => Some(open_store(&out, &header.run_id, &config, began)?),
     };
     let mut records = Records { store, tally: Tally::default(), unflushed: 0 };
-    let mut player = Player::new(args.engine(&config, &header)?, Ticks::Captured, began);
+    let mut player = args.player(&config, &header, Ticks::Captured, began)?;
     let mut actions = Actions::new();
     let mut progress = Progress::new();
     while let Some((now, said)) = line {

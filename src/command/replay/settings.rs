@@ -12,6 +12,9 @@ use crate::types::record::FOLLOW_UP_MS;
 /// Most points of a grid.
 const MOST_POINTS: usize = 10_000;
 
+/// The account of a replay whose config names none. Nobody has its key.
+const NOBODY: &str = "0x00000000000000000000000000000000000f111e";
+
 /// One way to set the engine.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Setting {
@@ -26,13 +29,23 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// Its config for a capture.
-    pub(super) fn config(&self, source: &Source) -> Result<Config, Failure> {
-        match &self.file {
-            Some(file) => config::load(Some(file), &self.overrides),
-            None => config::from_text(&source.header().config, &source.name, &self.overrides),
+    /// Its config for a capture, in the mode that is asked for.
+    pub(super) fn config(&self, args: &Replay, source: &Source) -> Result<Config, Failure> {
+        let read = |more: &[String]| {
+            let overrides = [&self.overrides, more].concat();
+            match &self.file {
+                Some(file) => config::load(Some(file), &overrides),
+                None => config::from_text(&source.header().config, &source.name, &overrides),
+            }
+            .map_err(Failure::usage)
+        };
+        let mode = args.mode.key();
+        if args.fill.is_some() && read(&["mode=observation".to_owned()])?.account.acting().is_none()
+        {
+            // Who is filled here needs no account elsewhere.
+            return read(&[mode, format!("account.user_address={NOBODY}")]);
         }
-        .map_err(Failure::usage)
+        read(&[mode])
     }
 
     /// How its signals are valued.
@@ -73,6 +86,11 @@ pub(super) fn exit_ms(text: &str) -> Result<u32, String> {
 pub(super) fn bps(text: &str) -> Result<f64, String> {
     let known = text.parse().ok().filter(|bps: &f64| (0.0..=1_000.0).contains(bps));
     known.ok_or_else(|| "expected basis points in 0..=1000".to_owned())
+}
+
+/// Those of the captured run.
+pub(super) fn captured(overrides: &[String]) -> Setting {
+    Setting { overrides: overrides.to_vec(), ..Setting::default() }
 }
 
 /// One setting a config file, named by it.
@@ -152,8 +170,7 @@ pub(super) fn grid(
             sizes.join(" × ")
         )));
     }
-    let mut settings =
-        vec![Setting { file: file.cloned(), overrides: overrides.to_vec(), ..Setting::default() }];
+    let mut settings = vec![Setting { file: file.cloned(), ..captured(overrides) }];
     for axis in axes {
         let with = |setting: &Setting, value: &String| {
             let mut next = setting.clone();
@@ -204,10 +221,10 @@ mod tests {
     #[test]
     fn a_grid_is_every_combination_up_to_a_bound() {
         let axes = [axis("a.b=1..2:1").unwrap(), axis("c.d=x,y,z").unwrap()];
-        let points = grid(&axes, None, &["mode=observation".to_owned()]).unwrap();
+        let points = grid(&axes, None, &["e.f=0".to_owned()]).unwrap();
         let labels: Vec<&str> = points.iter().map(|point| point.label.as_str()).collect();
         assert_eq!(labels[..4], ["a.b=1 c.d=x", "a.b=1 c.d=y", "a.b=1 c.d=z", "a.b=2 c.d=x"]);
-        assert_eq!(points[4].overrides, ["mode=observation", "a.b=2", "c.d=y"]);
+        assert_eq!(points[4].overrides, ["e.f=0", "a.b=2", "c.d=y"]);
         assert_eq!(
             (points.len(), &points[5].point[..]),
             (6, &["2".to_owned(), "z".to_owned()][..])
