@@ -10,6 +10,8 @@
 //! heard, so a latency is that from the write of an order to the answer, less the wait for the block.
 
 pub(super) mod latency;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::VecDeque;
