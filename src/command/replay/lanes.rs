@@ -11,12 +11,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use crate::command::Failure;
+use crate::command::replay::fill::Terms;
 use crate::command::replay::player::{Player, Ticks};
 use crate::command::replay::progress::Progress;
 use crate::command::replay::record::note_holes;
 use crate::command::replay::score::{Score, Scored};
 use crate::command::replay::settings::Setting;
-use crate::command::replay::{Replay, Source};
+use crate::command::replay::{Replay, Source, player};
 use crate::runtime::capture::{Heard, Reader, Said};
 use crate::types::event::Actions;
 use crate::types::time::Now;
@@ -87,6 +88,7 @@ pub(super) fn drive(
     args: &Replay,
     settings: &[Setting],
     jobs: usize,
+    terms: Option<&Terms>,
 ) -> Result<Vec<Scored>, Failure> {
     let mut scored = Vec::with_capacity(settings.len());
     let mut progress = Progress::new();
@@ -94,7 +96,7 @@ pub(super) fn drive(
     for group in settings.chunks(jobs * MOST_AT_ONCE) {
         let mut scores: Vec<Option<Score>> = group.iter().map(|_| None).collect();
         for path in &args.captures {
-            frames += play(args, path, group, jobs, &mut scores, &mut progress)?;
+            frames += play(args, path, group, jobs, terms, &mut scores, &mut progress)?;
         }
         scored.extend(scores.into_iter().flatten().map(Score::finish));
     }
@@ -109,6 +111,7 @@ fn play(
     path: &Path,
     group: &[Setting],
     jobs: usize,
+    terms: Option<&Terms>,
     scores: &mut [Option<Score>],
     progress: &mut Progress,
 ) -> Result<u64, Failure> {
@@ -131,7 +134,7 @@ fn play(
             }
         };
         lanes.push(Lane {
-            player: args.player(&config, source.header(), Ticks::Due, began)?,
+            player: player(&config, source.header(), Ticks::Due, began, terms)?,
             score,
         });
     }

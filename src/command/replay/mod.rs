@@ -123,9 +123,10 @@ impl Replay {
             [file] => settings::grid(&self.sweep, Some(file), overrides)?,
             _ => return Err(Failure::usage("--sweep: expected at most one --config with it")),
         };
+        let terms = self.terms()?;
         if let ([setting], true) = (&settings[..], self.sweep.is_empty()) {
             for path in &self.captures {
-                print(&record::replay(&self, setting, path)?)?;
+                print(&record::replay(&self, setting, path, terms.as_ref())?)?;
             }
             return Ok(());
         }
@@ -140,7 +141,7 @@ impl Replay {
             || std::thread::available_parallelism().map_or(1, NonZero::get),
             usize::from,
         );
-        let scored = lanes::drive(&self, &settings, jobs)?;
+        let scored = lanes::drive(&self, &settings, jobs, terms.as_ref())?;
         print(&match self.sweep.is_empty() {
             true => compare::report(&self, &settings, &scored),
             false => sweep::report(&self, &self.sweep, &settings, &scored)?,
@@ -162,34 +163,37 @@ impl Replay {
         Ok(())
     }
 
-    /// The engine that was captured, and who fills its orders. One that trades signs with a key of its
-    /// own: what it signs goes nowhere, and nothing that it records depends on it. HardStop begins
-    /// released.
-    fn player(
-        &self,
-        config: &Config,
-        header: &Header,
-        ticks: Ticks,
-        began: Now,
-    ) -> Result<Player, Failure> {
-        let (first_id, seed) = (header.first_id, header.seed);
-        if config.mode == Mode::Observation {
-            return Ok(Player::new(Engine::new(config, first_id, seed), ticks, None, began));
-        }
-        let key = throwaway_key().map_err(Failure::runtime)?;
-        let signer = key.address().to_string();
-        let exchange = match &self.fill {
-            None => None,
-            Some(fill) => {
-                let latency = Latency::of(fill)?;
-                let terms = Terms { latency, seed: self.seed, deposit: self.deposit };
-                Some(Exchange::new(terms, config, &signer, began)?)
-            }
-        };
-        let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
-        let engine = Engine::trading(config, first_id, seed, wallet, HardStop::default());
-        Ok(Player::new(engine, ticks, exchange, began))
+    /// What orders are filled by, if they are.
+    fn terms(&self) -> Result<Option<Terms>, Failure> {
+        let Some(fill) = &self.fill else { return Ok(None) };
+        let latency = Latency::of(fill)?;
+        Ok(Some(Terms { latency, seed: self.seed, deposit: self.deposit }))
     }
+}
+
+/// The engine that was captured, and who fills its orders if there are `terms`. One that trades signs
+/// with a key of its own: what it signs goes nowhere, and nothing that it records depends on it.
+/// HardStop begins released.
+fn player(
+    config: &Config,
+    header: &Header,
+    ticks: Ticks,
+    began: Now,
+    terms: Option<&Terms>,
+) -> Result<Player, Failure> {
+    let (first_id, seed) = (header.first_id, header.seed);
+    if config.mode == Mode::Observation {
+        return Ok(Player::new(Engine::new(config, first_id, seed), ticks, None, began));
+    }
+    let key = throwaway_key().map_err(Failure::runtime)?;
+    let signer = key.address().to_string();
+    let exchange = match terms {
+        None => None,
+        Some(terms) => Some(Exchange::new(terms, config, &signer, began)?),
+    };
+    let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
+    let engine = Engine::trading(config, first_id, seed, wallet, HardStop::default());
+    Ok(Player::new(engine, ticks, exchange, began))
 }
 
 /// A capture that was opened.

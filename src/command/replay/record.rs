@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use crate::command::replay::fill::Terms;
 use crate::command::replay::player::{Rows, Ticks};
 use crate::command::replay::progress::{self, Progress};
 use crate::command::replay::settings::Setting;
-use crate::command::replay::{Replay, Source};
+use crate::command::replay::{Replay, Source, player};
 use crate::command::{Failure, summary};
 use crate::persistence::{RunInfo, Store};
 use crate::runtime::os::GIT_COMMIT;
@@ -45,7 +46,12 @@ impl Rows for Records {
 }
 
 /// Replays a capture and returns its summary.
-pub(super) fn replay(args: &Replay, setting: &Setting, path: &Path) -> Result<String, Failure> {
+pub(super) fn replay(
+    args: &Replay,
+    setting: &Setting,
+    path: &Path,
+    terms: Option<&Terms>,
+) -> Result<String, Failure> {
     let mut source = Source::open(path)?;
     let config = setting.config(args, &source)?;
     source.note_other_mode(&config);
@@ -62,7 +68,7 @@ pub(super) fn replay(args: &Replay, setting: &Setting, path: &Path) -> Result<St
         false => Some(open_store(&out, &header.run_id, &config, began)?),
     };
     let mut records = Records { store, tally: Tally::default(), unflushed: 0 };
-    let mut player = args.player(&config, &header, Ticks::Captured, began)?;
+    let mut player = player(&config, &header, Ticks::Captured, began, terms)?;
     let mut actions = Actions::new();
     let mut progress = Progress::new();
     while let Some((now, said)) = line {

@@ -1,6 +1,7 @@
 //! How long an order takes to the venue.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 
@@ -21,7 +22,7 @@ pub(in crate::command::replay) enum Fill {
     /// `fixed:400ms`
     Fixed(Nanos),
     /// `recorded:FILE`
-    Recorded(std::path::PathBuf),
+    Recorded(PathBuf),
 }
 
 /// Reads it.
@@ -48,7 +49,7 @@ pub(in crate::command::replay) enum Latency {
     /// Always this one.
     Fixed(Nanos),
     /// From what was measured, each as likely as it was; nanoseconds.
-    Recorded(Box<Histogram<u64>>),
+    Recorded(Arc<Histogram<u64>>),
 }
 
 impl Latency {
@@ -90,7 +91,7 @@ fn recorded(path: &Path) -> Result<Latency, Failure> {
         }
     }
     match all.filter(|all| !all.is_empty()) {
-        Some(all) => Ok(Latency::Recorded(Box::new(all))),
+        Some(all) => Ok(Latency::Recorded(Arc::new(all))),
         None => Err(Failure::usage(format!(
             "{}: expected a latency dump of a run that traded, with intervals of {stage}",
             path.display()
@@ -117,7 +118,7 @@ mod tests {
         let mut counts = Histogram::<u64>::new(3).expect("a histogram");
         counts.record_n(100_000_000, 3).expect("counted");
         counts.record(900_000_000).expect("counted");
-        let latency = Latency::Recorded(Box::new(counts));
+        let latency = Latency::Recorded(Arc::new(counts));
         let mut dice = Dice::new(1, 1);
         let drawn: Vec<u64> = (0..400).map(|_| latency.draw(&mut dice).as_millis()).collect();
         assert!(drawn.iter().all(|ms| matches!(ms, 66 | 866)), "{drawn:?}");

@@ -94,6 +94,7 @@ pub(super) struct Exchange {
 }
 
 /// What the fills of a replay are made with.
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) latency: Latency,
     pub(super) seed: u64,
@@ -105,7 +106,7 @@ impl Exchange {
     ///
     /// Errors: more than one dex, whose accounts are apart; a config without an account.
     pub(super) fn new(
-        terms: Terms,
+        terms: &Terms,
         config: &Config,
         signer: &str,
         began: Now,
@@ -152,7 +153,7 @@ impl Exchange {
             conn: None,
             dexes: config.venue.dexes.clone(),
             user: account.acting().unwrap_or_default().to_owned(),
-            latency: terms.latency,
+            latency: terms.latency.clone(),
             dice: Dice::new(terms.seed, u64::MAX - 6),
             under_way: VecDeque::new(),
             block: Block::None,

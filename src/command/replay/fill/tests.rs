@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::command::Failure;
-use crate::command::replay::Replay;
 use crate::command::replay::player::{Player, Rows, Ticks};
+use crate::command::replay::{Replay, player};
 use crate::runtime::capture::{Header, Heard, Said};
 use crate::types::config::{self, Config};
 use crate::types::event::Actions;
@@ -117,8 +117,9 @@ impl Rows for Vec<Row> {
 fn play(script: &Script, config: &Config, more: &[&str]) -> Vec<Row> {
     let header = Header::new("test", 1_000, 7, String::new());
     let (mut rows, mut actions) = (Vec::new(), Actions::new());
+    let terms = args(more).terms().expect("terms");
     let mut player: Player =
-        args(more).player(config, &header, Ticks::Due, now(0)).expect("a player");
+        player(config, &header, Ticks::Due, now(0), terms.as_ref()).expect("a player");
     for (at, heard) in &script.0 {
         let said = match heard {
             Heard::Frame(text) => Said::Frame(text.as_bytes()),
@@ -279,7 +280,9 @@ fn a_dump_without_orders_and_a_second_dex_are_refused() {
     let none = dir.path().join("none.hlog");
     let header = Header::new("test", 1_000, 7, String::new());
     let refused = |config: &Config, fill: &str| {
-        let played = args(&["--fill", fill]).player(config, &header, Ticks::Due, now(0));
+        let played = args(&["--fill", fill])
+            .terms()
+            .and_then(|terms| player(config, &header, Ticks::Due, now(0), terms.as_ref()));
         played.err().expect("refused").message
     };
     let told = refused(&settings(""), &format!("recorded:{}", none.display()));
