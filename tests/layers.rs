@@ -73,7 +73,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that only these places may name. A place is a room, a folder or a file, without `.rs`.
-const CRATES: [(&str, &[&str]); 33] = [
+const CRATES: [(&str, &[&str]); 34] = [
     // No longer developed: to replace it must touch one file.
     ("arrow2", &["persistence/parquet"]),
     ("parquet_format_safe", &["persistence/parquet"]),
@@ -90,7 +90,11 @@ const CRATES: [(&str, &[&str]); 33] = [
     ("sd_notify", &["runtime/os"]),
     ("socket2", &["runtime/link"]),
     ("crossbeam_queue", &["runtime/ring"]),
-    ("hdrhistogram", &["runtime/meter", "telemetry/dumps", "command/latency"]),
+    (
+        "hdrhistogram",
+        &["runtime/meter", "telemetry/dumps", "command/latency", "command/replay/fill"],
+    ),
+    ("zstd", &["runtime/capture"]),
     ("rustix", &["persistence", "runtime/os"]),
     ("secp256k1", &["executor/signer"]),
     ("sha3", &["executor/signer", "venue"]),

@@ -15,6 +15,8 @@ use crate::types::time::Nanos;
 
 mod trading;
 
+pub(crate) use trading::figures_of as trading_as_json;
+
 /// Markets listed in the table; the JSON lists all.
 const MOST_MARKETS: usize = 15;
 
@@ -124,21 +126,25 @@ fn turns_as_json(latency: &Measured) -> serde_json::Value {
     told
 }
 
-/// The summary of a replay, without the figures that only a live run has.
+/// The summary of a replay, without the figures that only a live run has; `records` when there
+/// are some.
 pub(crate) fn of_replay(
     status: &Status,
     tally: &Tally,
-    records: &crate::persistence::Summary,
+    records: Option<&crate::persistence::Summary>,
     as_json: bool,
 ) -> String {
     if as_json {
-        return format!("{:#}\n", figures(status, tally, &records.rows));
+        let rows = records.map_or(&[][..], |records| &records.rows);
+        return format!("{:#}\n", figures(status, tally, rows));
     }
     let mut text = String::new();
     write_figures(&mut text, status, 0.0);
     write_markets(&mut text, tally);
     trading::write_markets(&mut text, tally);
-    write_files(&mut text, &records.files);
+    if let Some(records) = records {
+        write_files(&mut text, &records.files);
+    }
     text
 }
 

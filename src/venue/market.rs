@@ -203,7 +203,12 @@ impl Market {
     /// Sets oracle and mark exactly, whatever the book says.
     #[cfg(test)]
     pub(super) fn put_mark(&mut self, px: Px, now: Mono) {
-        (self.oracle, self.mark, self.oracle_at) = (px, px, now);
+        self.mirror_prices(now, px, px);
+    }
+
+    /// The same of two prices that differ, as they are elsewhere.
+    pub(super) fn mirror_prices(&mut self, now: Mono, oracle: Px, mark: Px) {
+        (self.oracle, self.mark, self.oracle_at) = (oracle, mark, now);
     }
 
     /// The oracle jumps by 3 %, up or down.

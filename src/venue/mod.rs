@@ -16,6 +16,7 @@ mod faults;
 mod listing;
 mod maker;
 mod market;
+mod mirror;
 mod scenario;
 mod surface;
 pub mod tcp;
@@ -40,6 +41,7 @@ pub use clearing::AccountSettings;
 pub use dice::{Dice, Odds};
 pub use faults::{Fault, Faults, FaultsError, Injected, Scheduled, What};
 pub use maker::Lag;
+pub use mirror::Mirrored;
 pub use scenario::{Deal, NotListed};
 
 /// What a venue is made from.

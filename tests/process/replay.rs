@@ -1,6 +1,7 @@
 //! A capture replays to the rows of the run that made it.
 
 use std::fs;
+use std::path::Path;
 
 use crate::harness::{lively_venue, output, start, write_config};
 use crate::store_rows::{files, read_file};
@@ -42,4 +43,136 @@ fn a_replay_gives_the_rows_of_the_live_run_to_the_last_digit() {
     let (code, _, errors) = output(&["replay", &capture, "--out", &path("replayed")]);
     assert_eq!(code, 2);
     assert!(errors.contains("expected a directory that is empty"), "{errors}");
+}
+
+/// A capture of a lively venue, some seconds long; its config flushes and finds a lot.
+fn captured(dir: &Path) -> String {
+    let (server, _) = lively_venue(8);
+    let config = write_config(dir, &server).display().to_string();
+    let capture = dir.join("capture.jsonl").display().to_string();
+    let live = start(
+        &["run", "--config", &config, "--duration", "10s", "--capture", &capture],
+        &dir.join("log"),
+    );
+    assert_eq!(live.end(), 0);
+    capture
+}
+
+fn json(args: &[&str]) -> serde_json::Value {
+    let (code, told, errors) = output(args);
+    assert_eq!(code, 0, "{errors}");
+    serde_json::from_str(&told).expect("JSON")
+}
+
+#[test]
+fn settings_are_compared_and_swept_without_records_and_whatever_the_jobs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let capture = captured(dir.path());
+    // Compressed it is the same capture, whatever its name.
+    let packed = path("packed.jsonl");
+    let bytes = zstd::encode_all(fs::File::open(&capture).expect("a capture"), 3).expect("packed");
+    fs::write(&packed, bytes).expect("written");
+    let text = fs::read_to_string(path("config.toml")).expect("a config");
+    fs::write(path("strict.toml"), text.replace("min_edge_bps = 0", "min_edge_bps = 6"))
+        .expect("a config");
+
+    let sweep = |capture: &str, jobs: &str| {
+        let csv = path(&format!("grid-{jobs}.csv"));
+        let axis = "detector.min_edge_bps=0..6:3";
+        let told =
+            json(&["replay", capture, "--sweep", axis, "--jobs", jobs, "--csv", &csv, "--json"]);
+        (told["points"].clone(), fs::read_to_string(&csv).expect("the grid"))
+    };
+    let (points, csv) = sweep(&capture, "1");
+    assert_eq!((points.clone(), csv.clone()), sweep(&packed, "3"));
+    assert_eq!(csv.lines().count(), 4, "{csv}");
+    assert!(csv.starts_with("detector.min_edge_bps,signals,blocked,"), "{csv}");
+    let signals = |figures: &serde_json::Value| figures["signals"].as_u64().expect("a count");
+    assert!(signals(&points[0]) > signals(&points[2]), "{points}");
+
+    // Each point is what the setting alone comes to.
+    let (lax, strict) = (path("config.toml"), path("strict.toml"));
+    let compared = json(&["replay", &packed, "--config", &lax, "--config", &strict, "--json"]);
+    for (at, point) in [(0, 0), (1, 2)] {
+        let mut point = points[point].clone();
+        point.as_object_mut().expect("a point").remove("set");
+        assert_eq!(compared["settings"][at]["total"], point);
+    }
+    let against = &compared["settings"][1]["against_first"];
+    let first = signals(&compared["settings"][0]["total"]);
+    let both = against["both"].as_u64().expect("a count");
+    assert_eq!(both + against["only_first"]["signals"].as_u64().expect("a count"), first);
+    assert!(both > 0 && both < first, "{against}");
+    let table = output(&["replay", &packed, "--config", &lax, "--config", &strict]);
+    assert!(table.1.contains("against config.toml"), "{}", table.1);
+
+    // A setting alone counts the same signals.
+    let out = path("none");
+    let alone = json(&["replay", &capture, "--no-records", "--out", &out, "--json"]);
+    assert_eq!(signals(&alone), signals(&points[0]));
+    assert!(!Path::new(&out).exists(), "nothing was recorded");
+}
+
+#[test]
+fn orders_of_a_capture_that_only_watched_are_filled_the_same_each_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let capture = captured(dir.path());
+    let out = |name: &str| dir.path().join(name).display().to_string();
+    let run = |name: &str| {
+        let out = out(name);
+        let mut told = json(&[
+            "replay",
+            &capture,
+            "--mode",
+            "trading",
+            "--fill",
+            "fixed:100ms",
+            "--out",
+            &out,
+            "--set",
+            "risk.min_ewma_samples=1",
+            "--set",
+            "risk.spread_shock_multiplier=1000",
+            "--set",
+            "position.max_total_notional=2000",
+            "--json",
+        ]);
+        // Where the files lie is all that differs.
+        told.as_object_mut().expect("figures").remove("files");
+        told
+    };
+    let told = run("one");
+    assert_eq!(told, run("two"));
+    assert!(told["rows"]["orders"].as_u64().expect("a count") > 0, "{told:#}");
+}
+
+#[test]
+fn what_cannot_be_replayed_is_refused_before_anything_is_played() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let capture = path("capture.jsonl");
+    fs::write(
+        &capture,
+        "{\"hip3_capture\":1,\"run_id\":\"r\",\"first_id\":1,\"seed\":1,\"config\":\"\"}\n",
+    )
+    .expect("written");
+    let wide = "detector.min_edge_bps=0..100:1";
+    for (more, told) in [
+        (&["--sweep", wide, "--sweep", "detector.slippage_bps=0..100:1"][..], "101 × 101 points"),
+        (&["--sweep", "detector.min_edge_bps=5..1:1"], "a step above zero"),
+        (&["--sweep", "detector.min_egde_bps=1..5:1"], "min_egde_bps"),
+        (&["--sweep", wide, "--latency-ms", "901"], "expected at most the last of them"),
+        (&["--sweep", wide, "--mode", "trading"], "expected --fill"),
+        (&["--fill", "fixed:400ms"], "expected --mode trading"),
+        (&["--fill", "guessed"], "fixed:400ms or recorded:FILE.hlog"),
+        (&["--csv", "x.csv"], "--sweep"),
+        (&["--sweep", wide, "--exit-ms", "2000"], "1000, 3000, 5000"),
+    ] {
+        let args: Vec<&str> =
+            ["replay", &capture].into_iter().chain(more.iter().copied()).collect();
+        let (code, _, errors) = output(&args);
+        assert_eq!(code, 2, "{more:?}: {errors}");
+        assert!(errors.contains(told), "{more:?}: {errors}");
+    }
 }

@@ -166,7 +166,7 @@ pub(super) fn figures(trading: &Trading, tally: &Tally) -> Option<Value> {
 }
 
 /// What the rows of a market, or of all, sum up to.
-pub(super) fn figures_of(tally: &TradingTally) -> Value {
+pub(crate) fn figures_of(tally: &TradingTally) -> Value {
     json!({
         "entries_sent": tally.entries_sent(),
         "entries": object(outcomes(), tally.entries),

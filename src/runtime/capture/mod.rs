@@ -9,9 +9,14 @@
 //! {"t":1795348800000000000,"m":1000000,"frame":"{\"channel\":\"pong\"}"}
 //! {"t":1795348800000100000,"m":1100000,"tick":null}
 //! ```
+//!
+//! A capture may be compressed by zstd once it is written: it is read as it is.
+
+mod frame_line;
+mod reader;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,10 +28,10 @@ use crate::types::event::{Event, LinkDown, Wish};
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Now, Wall};
 
+pub use reader::{ReadError, Reader, Said};
+
 /// Version of the format.
 const FORMAT: u32 = 1;
-/// Longest line read: a frame of the largest size, escaped.
-const MAX_LINE: u64 = 32 << 20;
 /// Pause of the writer when nothing waits.
 const IDLE: Duration = Duration::from_millis(5);
 
@@ -239,107 +244,6 @@ fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Why a capture cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file cannot be read.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is not what it should be.
-    #[error("{path}, line {line}: expected {expected}: {found}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What should stand there.
-        expected: &'static str,
-        /// What is wrong with it.
-        found: String,
-    },
-}
-
-/// Reads a capture line by line.
-#[derive(Debug)]
-pub struct Reader<R> {
-    input: R,
-    path: PathBuf,
-    line: u64,
-    text: String,
-    header: Header,
-}
-
-impl Reader<BufReader<File>> {
-    /// Opens a file and reads its first line.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let file =
-            File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-        Self::new(BufReader::with_capacity(1 << 20, file), path)
-    }
-}
-
-impl<R: BufRead> Reader<R> {
-    /// Reads the first line; `path` names the input in errors.
-    pub fn new(input: R, path: &Path) -> Result<Self, ReadError> {
-        let header = Header::new("", 0, 0, String::new());
-        let mut reader =
-            Self { input, path: path.to_owned(), line: 0, text: String::new(), header };
-        let expected = "the first line of a capture, {\"hip3_capture\":1,…}";
-        if !reader.fill()? {
-            return Err(reader.refuse(expected, "the file is empty"));
-        }
-        reader.header = serde_json::from_str(&reader.text)
-            .map_err(|error| reader.refuse(expected, &error.to_string()))?;
-        if reader.header.hip3_capture != FORMAT {
-            let found = format!("version {}", reader.header.hip3_capture);
-            return Err(reader.refuse("a capture of version 1", &found));
-        }
-        Ok(reader)
-    }
-
-    /// The first line.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The next thing heard; `None` at the end. A last line that is cut short, as a killed run
-    /// leaves it, is the end.
-    pub fn next_line(&mut self) -> Result<Option<(Now, Heard)>, ReadError> {
-        if !self.fill()? {
-            return Ok(None);
-        }
-        match serde_json::from_str::<Line>(&self.text) {
-            Ok(line) => Ok(Some((Now { mono: line.m, wall: line.t }, line.heard))),
-            Err(_) if !self.text.ends_with('\n') => Ok(None),
-            Err(error) => Err(self.refuse("{\"t\":…,\"m\":…,\"frame\":\"…\"}", &error.to_string())),
-        }
-    }
-
-    fn fill(&mut self) -> Result<bool, ReadError> {
-        self.text.clear();
-        self.line += 1;
-        let mut bounded = io::Read::take(&mut self.input, MAX_LINE);
-        let read = bounded.read_line(&mut self.text).map_err(|source| match source.kind() {
-            io::ErrorKind::InvalidData => self.refuse("UTF-8 text", "other bytes"),
-            _ => ReadError::Io { path: self.path.clone(), source },
-        })?;
-        if read as u64 == MAX_LINE {
-            return Err(self.refuse("a line of at most 32 MiB", "a longer one"));
-        }
-        Ok(read > 0)
-    }
-
-    fn refuse(&self, expected: &'static str, found: &str) -> ReadError {
-        let found = found.to_owned();
-        ReadError::Line { path: self.path.clone(), line: self.line, expected, found }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,11 +282,11 @@ mod tests {
         let mut reader = Reader::open(&path).expect("a capture");
         assert_eq!(reader.header(), &header);
         for (ms, event) in events.iter().enumerate() {
-            let (at, heard) = reader.next_line().expect("a line").expect("one more");
+            let (at, said) = reader.read().expect("a line").expect("one more");
             assert_eq!(at, now(ms as u64));
-            assert_eq!(format!("{:?}", heard.event().expect("no hole")), format!("{event:?}"));
+            assert_eq!(format!("{:?}", said.event().expect("no hole")), format!("{event:?}"));
         }
-        assert!(reader.next_line().expect("the end").is_none());
+        assert!(reader.read().expect("the end").is_none());
         create(&path, &header, 1).expect_err("a capture is never overwritten");
     }
 
@@ -404,26 +308,14 @@ mod tests {
         drop(tap);
         writing.join().expect("no panic").expect("written");
         let mut reader = Reader::open(&path).expect("a capture");
-        let mut next = || reader.next_line().expect("a line");
+        let mut next = || match reader.read().expect("a line") {
+            Some((now, Said::Other(heard))) => Some((now, heard.clone())),
+            Some((_, Said::Frame(_))) => panic!("no frame was kept"),
+            None => None,
+        };
         assert_eq!(next(), Some((now(2), Heard::Missing(3))));
         assert_eq!(next(), Some((now(2), Heard::Connected(()))));
         assert_eq!(next(), Some((now(3), Heard::Missing(1))), "also at its end");
         assert_eq!(next(), None);
-    }
-
-    #[test]
-    fn a_broken_capture_names_file_line_and_expectation() {
-        let read = |text: &str| {
-            let mut reader = Reader::new(text.as_bytes(), Path::new("c.jsonl"))?;
-            while reader.next_line()?.is_some() {}
-            Ok::<_, ReadError>(())
-        };
-        let head = r#"{"hip3_capture":1,"run_id":"r","first_id":0,"seed":0,"config":""}"#;
-        let error = |text: &str| read(text).expect_err("refused").to_string();
-        assert!(error("").contains("c.jsonl, line 1: expected the first line of a capture"));
-        assert!(error("{}\n").contains("line 1"));
-        assert!(error(&head.replace(":1,", ":9,")).contains("version 9"));
-        assert!(error(&format!("{head}\n{{\"t\":1}}\n")).contains("c.jsonl, line 2: expected"));
-        read(&format!("{head}\n{{\"t\":1,\"m\":2,\"fra")).expect("a killed run's last line");
     }
 }

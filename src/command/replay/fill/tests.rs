@@ -1,0 +1,293 @@
+//! Orders against a book that the test writes, in virtual time.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::command::Failure;
+use crate::command::replay::player::{Player, Rows, Ticks};
+use crate::command::replay::{Replay, player};
+use crate::runtime::capture::{Header, Heard, Said};
+use crate::types::config::{self, Config};
+use crate::types::event::Actions;
+use crate::types::ids::{AssetId, Coin};
+use crate::types::market::{MarginMode, MarketSpec, Universe};
+use crate::types::num::{Px, Ratio, Sz, Usd};
+use crate::types::order::Purpose;
+use crate::types::record::{Decision, ExitReason, OrderRow, Outcome, Row, TradeRow};
+use crate::types::time::{Mono, Nanos, Now, Wall};
+
+/// 2026-11-22, noon UTC.
+const START: Wall = Wall(1_795_348_800_000_000_000);
+/// When the oracle jumps, milliseconds.
+const JUMP: u64 = 20_000;
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(flatten)]
+    replay: Replay,
+}
+
+fn args(more: &[&str]) -> Replay {
+    let always = ["replay", "unread.jsonl", "--mode", "trading"];
+    Cli::try_parse_from(always.iter().chain(more)).expect("arguments").replay
+}
+
+fn settings(more: &str) -> Config {
+    let text = format!(
+        "mode = \"trading\"\n[venue]\ndexes = [\"tst\"]\n\
+         [account]\nuser_address = \"0x00000000000000000000000000000000000000aa\"\n\
+         [risk]\nmax_bbo_age_ms = \"off\"\nmax_ctx_age_ms = \"off\"\n\
+         max_mark_mid_divergence_bps = \"off\"\nspread_shock_multiplier = 1000\n\
+         min_ewma_samples = 1\n\
+         [detector]\nsizing_alpha = 1\n\
+         [executor]\npresign_pool = 0\n{more}"
+    );
+    config::from_text(&text, "test", &[]).expect("a config")
+}
+
+/// What is heard, and when.
+struct Script(Vec<(Now, Heard)>);
+
+fn now(ms: u64) -> Now {
+    let span = Nanos::from_millis(ms);
+    Now { mono: Mono(1_000_000_000).plus(span), wall: START.plus(span) }
+}
+
+impl Script {
+    /// A market at rest for twenty seconds, quoted 99.9 to 100.1 around an oracle of 100, which then
+    /// jumps to 101: to buy at 100.1 is worth something. The quote stays until the test moves it.
+    fn new() -> Self {
+        let spec = MarketSpec {
+            coin: Coin::new("tst:ONE").expect("a name"),
+            asset: AssetId(110_000),
+            sz_decimals: 2,
+            max_leverage: 20,
+            margin_table: 20,
+            margin_mode: MarginMode::Cross,
+            fee_scale: Ratio::ONE,
+            growth: true,
+            delisted: false,
+            oi_cap: None,
+            oi_cap_sz: None,
+            at_oi_cap: false,
+        };
+        let mut script = Self(Vec::new());
+        script.say(0, Heard::Tick(()));
+        script.say(1, Heard::Universe(Universe { markets: vec![spec], fees: None }));
+        script.say(50, Heard::Connected(()));
+        for ms in (100..JUMP).step_by(500) {
+            script.quote(ms, ("99.9", "50.0"), ("100.1", "50.0"));
+            script.oracle(ms, "100.0");
+        }
+        script.oracle(JUMP, "101.0");
+        script
+    }
+
+    fn say(&mut self, ms: u64, heard: Heard) {
+        self.0.push((now(ms), heard));
+    }
+
+    /// A quote; its block was made just before it is heard.
+    fn quote(&mut self, ms: u64, bid: (&str, &str), ask: (&str, &str)) {
+        let time = START.0 / 1_000_000 + ms as i64;
+        let side = |(px, sz): (&str, &str)| format!(r#"{{"px":"{px}","sz":"{sz}","n":1}}"#);
+        let (bid, ask) = (side(bid), side(ask));
+        let bbo = format!(r#""coin":"tst:ONE","time":{time},"bbo":[{bid},{ask}]"#);
+        self.say(ms, Heard::Frame(format!(r#"{{"channel":"bbo","data":{{{bbo}}}}}"#)));
+    }
+
+    fn oracle(&mut self, ms: u64, px: &str) {
+        let ctx = format!(
+            r#""funding":"0.0","openInterest":"1000.0","prevDayPx":"100.0","dayNtlVlm":"1000.0","premium":"0.0","oraclePx":"{px}","markPx":"{px}","midPx":"100.0","impactPxs":["99.9","100.1"],"dayBaseVlm":"10.0""#
+        );
+        let data = format!(r#"{{"coin":"tst:ONE","ctx":{{{ctx}}}}}"#);
+        self.say(ms, Heard::Frame(format!(r#"{{"channel":"activeAssetCtx","data":{data}}}"#)));
+    }
+}
+
+impl Rows for Vec<Row> {
+    fn take(&mut self, _: Now, row: &Row) -> Result<(), Failure> {
+        self.push(*row);
+        Ok(())
+    }
+}
+
+/// Plays a script to its end; rows as they came.
+fn play(script: &Script, config: &Config, more: &[&str]) -> Vec<Row> {
+    let header = Header::new("test", 1_000, 7, String::new());
+    let (mut rows, mut actions) = (Vec::new(), Actions::new());
+    let terms = args(more).terms().expect("terms");
+    let mut player: Player =
+        player(config, &header, Ticks::Due, now(0), terms.as_ref()).expect("a player");
+    for (at, heard) in &script.0 {
+        let said = match heard {
+            Heard::Frame(text) => Said::Frame(text.as_bytes()),
+            other => Said::Other(other),
+        };
+        player.play(*at, said, &mut actions, &mut rows).expect("played");
+    }
+    player.end(&mut actions, &mut rows).expect("ended");
+    rows
+}
+
+fn orders(rows: &[Row], entries: bool) -> Vec<OrderRow> {
+    let wanted = |row: &Row| match row {
+        Row::Order(row) if matches!(row.purpose, Purpose::Entry(_)) == entries => Some(*row),
+        _ => None,
+    };
+    rows.iter().filter_map(wanted).collect()
+}
+
+fn trades(rows: &[Row]) -> Vec<TradeRow> {
+    rows.iter()
+        .filter_map(|row| if let Row::Trade(row) = row { Some(*row) } else { None })
+        .collect()
+}
+
+/// The first entry, which was sent at the jump.
+fn entry(rows: &[Row]) -> OrderRow {
+    let sent = |row: &Row| matches!(row, Row::Signal(row) if row.decision == Decision::Sent);
+    let said: Vec<&Row> = rows.iter().filter(|row| matches!(row, Row::Signal(_))).collect();
+    assert!(rows.iter().any(sent), "nothing was sent: {said:#?}");
+    let entry = *orders(rows, true).first().expect("an entry");
+    assert_eq!(entry.sent_at, Some(now(JUMP).wall));
+    entry
+}
+
+fn px(text: &str) -> Px {
+    Px::parse(text.as_bytes()).expect("a price")
+}
+
+fn sz(text: &str) -> Sz {
+    Sz::parse(text.as_bytes()).expect("a size")
+}
+
+const FIXED: [&str; 2] = ["--fill", "fixed:400ms"];
+
+#[test]
+fn a_quote_that_vanishes_within_the_block_is_not_filled() {
+    let mut script = Script::new();
+    // It reaches the venue at 400 ms; the block that takes it is heard 30 ms later.
+    script.quote(JUMP + 430, ("100.9", "50.0"), ("101.1", "50.0"));
+    script.quote(JUMP + 900, ("100.9", "50.0"), ("101.1", "49.0"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let entry = entry(&rows);
+    assert_eq!((entry.outcome, entry.filled), (Outcome::Expired, Sz::ZERO));
+    assert!(entry.ended_at > now(JUMP + 430).wall && entry.ended_at < now(JUMP + 600).wall);
+    assert!(trades(&rows).is_empty());
+}
+
+#[test]
+fn a_quote_that_vanishes_in_the_next_block_is_filled() {
+    let mut script = Script::new();
+    script.quote(JUMP + 405, ("99.9", "50.0"), ("100.1", "49.0"));
+    script.quote(JUMP + 430, ("100.9", "50.0"), ("101.1", "50.0"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let entry = entry(&rows);
+    assert_eq!((entry.outcome, entry.avg_px), (Outcome::Filled, Some(px("100.1"))));
+}
+
+#[test]
+fn a_quote_that_stays_is_filled_at_its_price_and_left_once_the_bid_is_back() {
+    let mut script = Script::new();
+    script.quote(JUMP + 2_000, ("100.98", "50.0"), ("101.02", "50.0"));
+    script.oracle(JUMP + 10_000, "101.0");
+    let rows = play(&script, &settings(""), &FIXED);
+    let entry = entry(&rows);
+    assert_eq!((entry.outcome, entry.filled), (Outcome::Filled, entry.sz));
+    assert_eq!(entry.avg_px, Some(px("100.1")));
+    // No block was heard: one is taken to come 70 ms after the order.
+    assert_eq!(entry.answered_at, Some(now(JUMP + 470).wall));
+    let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
+    assert_eq!((trade.exit, trade.sz), (ExitReason::MarkRegression, entry.sz));
+    assert_eq!((trade.entry_px, trade.exit_px), (px("100.1"), px("100.98")));
+    assert!(trade.fees > Usd::ZERO && trade.net > Usd::ZERO, "{trade:?}");
+    // The exit, too, took 400 ms to the venue.
+    assert!(trade.exited_at >= now(JUMP + 2_400).wall);
+}
+
+#[test]
+fn what_is_left_of_a_quote_fills_in_part_and_a_better_price_is_taken() {
+    let mut script = Script::new();
+    script.quote(JUMP + 430, ("99.9", "50.0"), ("100.0", "0.12"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let entry = entry(&rows);
+    assert_eq!((entry.outcome, entry.filled), (Outcome::PartiallyFilled, sz("0.12")));
+    assert_eq!(entry.avg_px, Some(px("100")));
+}
+
+#[test]
+fn a_position_whose_price_does_not_come_back_is_left_by_time() {
+    let mut script = Script::new();
+    for second in 1..40 {
+        script.quote(JUMP + second * 1_000, ("99.9", "50.0"), ("100.3", "50.0"));
+        script.oracle(JUMP + second * 1_000, "101.0");
+    }
+    let more = "[time_stop]\nthreshold_ms = 5000\n";
+    let rows = play(&script, &settings(more), &FIXED);
+    let trade = *trades(&rows).first().expect("a round trip");
+    assert_eq!((trade.exit, trade.exit_px), (ExitReason::TimeStop, px("99.9")));
+    assert!(trade.net < Usd::ZERO, "{trade:?}");
+    assert!(trade.held >= Nanos::from_millis(5_000), "{trade:?}");
+}
+
+#[test]
+fn what_is_held_at_the_end_of_a_capture_is_closed_against_its_last_book() {
+    let mut script = Script::new();
+    script.quote(JUMP + 600, ("99.9", "50.0"), ("100.2", "50.0"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
+    assert_eq!((trade.exit, trade.exit_px), (ExitReason::Shutdown, px("99.9")));
+}
+
+#[test]
+fn one_seed_gives_one_result_and_drawn_latencies_differ_by_seed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let recorded = measured(dir.path());
+    let recorded = format!("recorded:{}", recorded.display());
+    let mut script = Script::new();
+    for second in 1..30 {
+        // Again and again it is worth buying, for a while.
+        script.quote(JUMP + second * 1_000, ("99.9", "50.0"), ("100.1", "50.0"));
+        script.quote(JUMP + second * 1_000 + 500, ("100.95", "50.0"), ("101.05", "50.0"));
+    }
+    let run = |seed: &str| {
+        let rows = play(&script, &settings(""), &["--fill", &recorded, "--seed", seed]);
+        let entries = orders(&rows, true);
+        assert!(entries.len() > 5, "{}", entries.len());
+        format!("{rows:?}")
+    };
+    assert_eq!(run("1"), run("1"));
+    assert_ne!(run("1"), run("2"));
+}
+
+/// A dump of a run whose orders took 100 or 900 ms.
+fn measured(dir: &std::path::Path) -> PathBuf {
+    let mut counts = hdrhistogram::Histogram::<u32>::new(3).expect("a histogram");
+    counts.record_n(100_000_000, 50).expect("counted");
+    counts.record_n(900_000_000, 50).expect("counted");
+    let mut dumps = crate::telemetry::dumps::Dumps::new(dir, "test");
+    let stage = crate::types::latency::Stage::OrderRtt;
+    dumps.append(stage, START, Nanos::from_secs(10), &counts).expect("written");
+    let mut files = std::fs::read_dir(dir).expect("a directory");
+    files.next().expect("a file").expect("an entry").path()
+}
+
+#[test]
+fn a_dump_without_orders_and_a_second_dex_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let none = dir.path().join("none.hlog");
+    let header = Header::new("test", 1_000, 7, String::new());
+    let refused = |config: &Config, fill: &str| {
+        let played = args(&["--fill", fill])
+            .terms()
+            .and_then(|terms| player(config, &header, Ticks::Due, now(0), terms.as_ref()));
+        played.err().expect("refused").message
+    };
+    let told = refused(&settings(""), &format!("recorded:{}", none.display()));
+    assert!(told.contains("none.hlog"), "{told}");
+    let mut two = settings("");
+    two.venue.dexes.push("oth".to_owned());
+    assert!(refused(&two, "fixed:1ms").contains("expected one dex with --fill"));
+}

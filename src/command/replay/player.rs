@@ -1,0 +1,205 @@
+//! An engine under a capture: it is told what was heard, when it was heard.
+
+use crate::command::Failure;
+use crate::command::replay::fill::Exchange;
+use crate::engine::Engine;
+use crate::runtime::capture::{Heard, Said};
+use crate::types::event::{Action, Actions, Event};
+use crate::types::record::Row;
+use crate::types::time::{Mono, Nanos, Now};
+
+/// Virtual time that an engine gets, after the capture, to close what it holds.
+const CLOSING: Nanos = Nanos::from_secs(180);
+
+/// What becomes of the rows.
+pub(super) trait Rows {
+    /// Takes one.
+    fn take(&mut self, now: Now, row: &Row) -> Result<(), Failure>;
+}
+
+/// When an engine is told that its deadlines have passed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ticks {
+    /// When the captured engine was told: what it did is repeated to the last digit.
+    Captured,
+    /// When they pass: an engine with other settings has others than the captured one had.
+    Due,
+}
+
+/// An engine, and how far it has come.
+pub(super) struct Player {
+    pub(super) engine: Engine,
+    ticks: Ticks,
+    /// Who fills its orders, if not the captured answers do.
+    exchange: Option<Exchange>,
+    pub(super) now: Now,
+    pub(super) lines: u64,
+    pub(super) frames: u64,
+    /// Things that the capture misses.
+    pub(super) holes: u64,
+    stopped: bool,
+}
+
+impl Player {
+    /// An engine that has not heard anything; `began` is when the capture did. One whose orders are
+    /// filled here keeps its own time.
+    pub(super) fn new(
+        engine: Engine,
+        ticks: Ticks,
+        exchange: Option<Exchange>,
+        began: Now,
+    ) -> Self {
+        let ticks = if exchange.is_some() { Ticks::Due } else { ticks };
+        Self { engine, ticks, exchange, now: began, lines: 0, frames: 0, holes: 0, stopped: false }
+    }
+
+    /// Plays one line. `actions` is empty before and after; it is large, so several players share it.
+    pub(super) fn play(
+        &mut self,
+        now: Now,
+        said: Said<'_>,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        self.lines += 1;
+        self.frames += u64::from(matches!(said, Said::Frame(_)));
+        if self.ticks == Ticks::Due {
+            self.pass_time(now, actions, rows)?;
+        }
+        if let Some(exchange) = &mut self.exchange {
+            let hears = exchange.on_line(now, &said, &self.engine);
+            self.deliver(now, actions, rows)?;
+            if !hears {
+                return Ok(());
+            }
+        }
+        match said.event() {
+            Some(event) => self.tell(now, event, actions, rows),
+            None => {
+                if let Said::Other(Heard::Missing(lines)) = said {
+                    self.holes += lines;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the run, as a stop would have, unless the capture did. An engine whose orders are filled
+    /// here gets the time to close what it holds; the books stay as the capture left them.
+    pub(super) fn end(
+        &mut self,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        if self.stopped {
+            return Ok(());
+        }
+        self.tell(self.now, Event::Stop, actions, rows)?;
+        if self.exchange.is_none() || self.stopped {
+            return Ok(());
+        }
+        let Now { mono, wall } = self.now;
+        self.pass_time(Now { mono: mono.plus(CLOSING), wall: wall.plus(CLOSING) }, actions, rows)
+    }
+
+    /// Does what is due before `now`: deadlines of the engine, and what its exchange has to do.
+    fn pass_time(
+        &mut self,
+        now: Now,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        let mut told = None;
+        while !self.stopped {
+            let own = self.engine.next_due();
+            let others = self.exchange.as_ref().map_or(Mono::MAX, Exchange::next_due);
+            let due = own.min(others).max(self.now.mono);
+            if due >= now.mono {
+                return Ok(());
+            }
+            if let Some(exchange) = &mut self.exchange
+                && others <= due
+            {
+                exchange.advance(before(now, due), &self.engine);
+                self.deliver(before(now, due), actions, rows)?;
+                continue;
+            }
+            // One that holds on is not told again at the same moment.
+            if told == Some(due) {
+                return Ok(());
+            }
+            told = Some(due);
+            self.tell(before(now, due), Event::Tick, actions, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the engine what its exchange has for it.
+    fn deliver(
+        &mut self,
+        now: Now,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        while let Some(told) = self.exchange.as_mut().and_then(Exchange::next_told) {
+            self.hear(now, told.event(), actions, rows)?;
+        }
+        Ok(())
+    }
+
+    fn tell(
+        &mut self,
+        now: Now,
+        event: Event<'_>,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        self.hear(now, event, actions, rows)?;
+        self.deliver(now, actions, rows)
+    }
+
+    fn hear(
+        &mut self,
+        now: Now,
+        event: Event<'_>,
+        actions: &mut Actions,
+        rows: &mut impl Rows,
+    ) -> Result<(), Failure> {
+        self.now = now;
+        self.engine.on_event(now, event, actions);
+        if actions.is_empty() {
+            return Ok(());
+        }
+        for action in actions.iter() {
+            match action {
+                Action::Record(row) => rows.take(now, &row)?,
+                Action::Stopped => self.stopped = true,
+                // Without an exchange what was sent and asked for then was answered then.
+                Action::Send(span) => {
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.send(now, actions.text(span));
+                    }
+                }
+                Action::ReadAccount { fills_since } => {
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.ask(now, fills_since);
+                    }
+                }
+                Action::Close(_) => {
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.disconnect();
+                    }
+                }
+                Action::Connect | Action::ReadUniverse | Action::KeepLatch(_) | Action::Note(_) => {
+                }
+            }
+        }
+        actions.clear();
+        Ok(())
+    }
+}
+
+/// The moment `at`, which lies before `now`, on both clocks.
+fn before(now: Now, at: Mono) -> Now {
+    Now { mono: at, wall: now.wall.minus(now.mono.since(at)) }
+}

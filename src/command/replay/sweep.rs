@@ -1,0 +1,156 @@
+//! A grid of settings: one row a point.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::command::Failure;
+use crate::command::replay::Replay;
+use crate::command::replay::compare::figures_as_json;
+use crate::command::replay::score::{Figures, Scored};
+use crate::command::replay::settings::{Axis, Setting};
+use crate::command::replay::table::{count, decimal, percent, table};
+
+/// A column behind those of the keys.
+type Column = (&'static str, fn(&Figures) -> Cell);
+
+/// What stands in it.
+enum Cell {
+    Count(u64),
+    Figure(Option<f64>),
+    Share(Option<f64>),
+}
+
+use Cell::{Count, Figure, Share};
+
+const COLUMNS: [Column; 14] = [
+    ("signals", |f| Count(f.signals)),
+    ("blocked", |f| Count(f.blocked)),
+    ("below_minimum", |f| Count(f.below_minimum)),
+    ("in_gap", |f| Count(f.in_gap)),
+    ("unseen", |f| Count(f.unseen)),
+    ("no_exit", |f| Count(f.no_exit)),
+    ("crosses", |f| Count(f.crosses)),
+    ("valued", |f| Count(f.valued)),
+    ("fills", |f| Count(f.fills)),
+    ("wins", |f| Count(f.wins)),
+    ("fill_rate", |f| Share(f.fill_rate())),
+    ("win_rate", |f| Share(f.win_rate())),
+    ("mean_value_bps", |f| Figure(f.mean_value_bps())),
+    ("usd", |f| Figure(Some(f.usd))),
+];
+
+/// Columns of a grid that trades, behind the others.
+const TRADING: [Column; 6] = [
+    ("entries", |f| Count(f.trading.entries_sent())),
+    ("entries_filled", |f| Count(f.entries_filled())),
+    ("round_trips", |f| Count(f.trading.round_trips())),
+    ("trip_wins", |f| Count(f.trading.wins)),
+    ("fees_usd", |f| Figure(Some(f.trading.fees.units() as f64 / 1e6))),
+    ("net_usd", |f| Figure(Some(f.trading.net.units() as f64 / 1e6))),
+];
+
+/// Columns that only the CSV has: why signals were not valued.
+const CSV_ALONE: [&str; 4] = ["below_minimum", "in_gap", "unseen", "no_exit"];
+
+fn columns(scored: &[Scored]) -> Vec<Column> {
+    let trades = scored.iter().any(|scored| !scored.total.trading.is_empty());
+    COLUMNS.into_iter().chain(TRADING.into_iter().filter(|_| trades)).collect()
+}
+
+/// The report, as text or JSON; the CSV beside it, if it is asked for.
+pub(super) fn report(
+    args: &Replay,
+    axes: &[Axis],
+    settings: &[Setting],
+    scored: &[Scored],
+) -> Result<String, Failure> {
+    if let Some(path) = &args.csv {
+        write_csv(path, axes, settings, scored)?;
+    }
+    if args.json {
+        return Ok(format!("{:#}\n", as_json(args, axes, settings, scored)));
+    }
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "value of a signal: entered {} ms late, left after {} ms, after fees\n",
+        args.latency_ms, args.exit_ms
+    );
+    let columns: Vec<Column> =
+        columns(scored).into_iter().filter(|(name, _)| !CSV_ALONE.contains(name)).collect();
+    let names: Vec<String> = columns.iter().map(|(name, _)| name.replace('_', " ")).collect();
+    let mut head: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+    head.extend(names.iter().map(String::as_str));
+    let rows = settings.iter().zip(scored).map(|(setting, scored)| {
+        let cell = |(_, of): &Column| match of(&scored.total) {
+            Count(number) => count(number),
+            Figure(figure) => decimal(figure),
+            Share(share) => percent(share),
+        };
+        setting.point.iter().cloned().chain(columns.iter().map(cell)).collect()
+    });
+    table(&mut text, &head, rows);
+    Ok(text)
+}
+
+/// Writes one line a point; what is not known is empty.
+fn write_csv(
+    path: &Path,
+    axes: &[Axis],
+    settings: &[Setting],
+    scored: &[Scored],
+) -> Result<(), Failure> {
+    let columns = columns(scored);
+    let mut text = String::new();
+    let head =
+        axes.iter().map(|axis| axis.key.as_str()).chain(columns.iter().map(|(name, _)| *name));
+    text.push_str(&head.map(quoted).collect::<Vec<_>>().join(","));
+    text.push('\n');
+    for (setting, scored) in settings.iter().zip(scored) {
+        let cell = |(_, of): &Column| match of(&scored.total) {
+            Count(number) => number.to_string(),
+            Figure(figure) | Share(figure) => figure.map_or(String::new(), |f| f.to_string()),
+        };
+        let point = setting.point.iter().map(|value| quoted(value));
+        let line: Vec<String> = point.chain(columns.iter().map(cell)).collect();
+        text.push_str(&line.join(","));
+        text.push('\n');
+    }
+    std::fs::write(path, text).map_err(|error| {
+        Failure::runtime(format!("{}: cannot be written: {error}", path.display()))
+    })
+}
+
+/// A field of a CSV file.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn as_json(args: &Replay, axes: &[Axis], settings: &[Setting], scored: &[Scored]) -> Value {
+    let points: Vec<Value> = settings
+        .iter()
+        .zip(scored)
+        .map(|(setting, scored)| {
+            let set: serde_json::Map<_, _> = axes
+                .iter()
+                .zip(&setting.point)
+                .map(|(axis, value)| (axis.key.clone(), json!(value)))
+                .collect();
+            let mut point = figures_as_json(&scored.total);
+            point["set"] = Value::Object(set);
+            point
+        })
+        .collect();
+    json!({
+        "captures": args.captures,
+        "latency_ms": args.latency_ms,
+        "exit_ms": args.exit_ms,
+        "points": points,
+    })
+}
