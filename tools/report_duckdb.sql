@@ -52,7 +52,8 @@ numbered AS (
 SELECT numbered.* EXCLUDE (local, begins, episode_of_day),
        dense_rank() OVER (ORDER BY market, day, episode_of_day) AS episode,
        -- How long after it everything was seen; null for ever.
-       (greatest(opened - at_ns, 0) / 1e6)::DOUBLE AS clear_ms
+       -- (`greatest` passes over nulls, so that it must not meet one.)
+       CASE WHEN opened IS NOT NULL THEN greatest(opened - at_ns, 0) / 1e6 END AS clear_ms
 FROM numbered ASOF LEFT JOIN blind ON at_ns <= ended;
 
 -- ---------------------------------------------------------------------------------------------- crosses
@@ -86,7 +87,7 @@ CREATE TABLE curve AS
 WITH moment AS (
     SELECT what, market, side, us, count(*) AS leaving, count(*) FILTER (ended) AS events
     FROM wait
-    GROUP BY GROUPING SETS ((what, market, side, us), (what, market, us), (what, us))
+    GROUP BY ROLLUP (market, side), what, us
 ),
 risk AS (
     SELECT *, sum(leaving) OVER (PARTITION BY what, market, side ORDER BY us DESC) AS at_risk FROM moment
@@ -104,7 +105,7 @@ WINDOW so_far AS (PARTITION BY what, market, side ORDER BY us);
 -- The share of the suggested size that an order gets which arrives so late; null when unseen.
 CREATE TABLE probe AS
 SELECT signal_id, latency_ms,
-       CASE WHEN status = 'captured' AND sz > 0
+       CASE WHEN status = 'captured' AND fillable_sz IS NOT NULL AND sz > 0
             THEN least(greatest(fillable_sz::DOUBLE / sz, 0), 1) END AS f
 FROM entries JOIN signal USING (signal_id);
 
@@ -182,7 +183,7 @@ SELECT market, side, latency_ms, exit_ms, count(*) AS n,
        sum(usd) AS usd, sum(usd) / count(*) AS usd_mean
 FROM trip
 WHERE blocked_by IS NULL AND door = 'valued'
-GROUP BY GROUPING SETS ((market, side, latency_ms, exit_ms), (market, latency_ms, exit_ms), (latency_ms, exit_ms));
+GROUP BY ROLLUP (market, side), latency_ms, exit_ms;
 
 -- From here on all is at the latency and exit that were asked for.
 CREATE TABLE chosen AS
@@ -198,7 +199,7 @@ SELECT market, side, count(*) AS signals, count(blocked_by) AS blocked,
        count(*) FILTER (blocked_by IS NULL AND door = 'valued') AS valued,
        count(DISTINCT episode) FILTER (blocked_by IS NULL AND door = 'valued') AS episodes
 FROM chosen
-GROUP BY GROUPING SETS ((market, side), (market), ());
+GROUP BY ROLLUP (market, side);
 
 CREATE TABLE hours AS
 SELECT market, side, hour, count(*) AS signals, count(DISTINCT episode) FILTER (door = 'valued') AS episodes,
@@ -243,13 +244,13 @@ SELECT market, side, quantile_disc(raw, [0.1, 0.25, 0.5, 0.75, 0.9, 0.99]) AS ra
        quantile_disc(net, [0.1, 0.25, 0.5, 0.75, 0.9, 0.99]) AS net, avg(net) AS net_mean
 FROM signal
 WHERE blocked_by IS NULL
-GROUP BY GROUPING SETS ((market, side), (market), ());
+GROUP BY ROLLUP (market, side);
 
 CREATE TABLE histogram AS
 SELECT market, side, least(greatest(floor(raw), 0), 200)::INTEGER AS bps, count(*) AS signals
 FROM signal
 WHERE blocked_by IS NULL
-GROUP BY GROUPING SETS ((market, side, bps), (market, bps), (bps));
+GROUP BY ROLLUP (market, side), bps;
 
 -- Only signals whose edge is known all along, so that the means are of the same ones.
 CREATE TABLE decay AS
@@ -265,7 +266,7 @@ SELECT market, side, count(*) AS n, avg(raw) AS mean_0, avg(raw_1000) AS mean_10
        avg(raw_5000) AS mean_5000
 FROM signal JOIN known USING (signal_id)
 WHERE blocked_by IS NULL
-GROUP BY GROUPING SETS ((market, side), (market), ());
+GROUP BY ROLLUP (market, side);
 
 -- ---------------------------------------------------------------------------------------------- survival
 
@@ -291,7 +292,7 @@ FROM read;
 CREATE TABLE ends AS
 SELECT market, side, end_reason, count(*) AS crosses
 FROM crosses
-GROUP BY GROUPING SETS ((market, side, end_reason), (market, end_reason), (end_reason));
+GROUP BY ROLLUP (market, side), end_reason;
 
 CREATE TABLE opens AS
 SELECT (SELECT count(*) FROM crosses) AS crosses,
