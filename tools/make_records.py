@@ -124,6 +124,10 @@ class World:
         busy = np.array([m.weight for m in self.markets])
         signals = per_day * busy / busy.sum()
         self.crosses_a_day = signals / np.array([m.signals_a_cross() for m in self.markets])
+        self.next_signal = self.next_cross = 0
+        # Crosses that would overlap are dropped: a day that is thrown away says how many to draw instead.
+        trial = self.crosses(np.random.default_rng([args.seed, 2]), self.start)
+        self.crosses_a_day *= per_day / max(trial["signals"].sum(), 1)
         self.next_signal = self.next_cross = (self.start // 1_000_000) << 20
         self.late = None
 

@@ -96,17 +96,18 @@ VIEWS = {
             coalesce(min(s) FILTER (WHERE us <= {after} * 1000), 1) AS s_b
         FROM curve WHERE what = 'survival' AND market IS NOT NULL AND side IS NULL GROUP BY market""",
     "filled": """
-        SELECT s.*, episode, IF({probed}, stood, map_concat(coalesce(stood, map()), map({latency_ms}, {between}))) AS fill
+        SELECT market, side, hour, local, episode, blocked_by, gate_mask, suggested_notional < 10 AS below_minimum,
+            clear_ns, entry, sz, fee, exits, IF({probed}, stood, map_concat(coalesce(stood, map()), map({latency_ms}, {between}))) AS fill
         FROM (SELECT *, IF({before} = 0, 1D, stood[{before}]) AS f_a, stood[{after}] AS f_b FROM signal) s
         JOIN episode USING (signal_id) LEFT JOIN share USING (market)""",
     "at": """
         SELECT *, explode(array({latencies})) AS latency_ms FROM filled""",
     "combined": """
-        SELECT *, fill[latency_ms] AS f, exits[exit_ms] AS look, exits[exit_ms].px AS exit
+        SELECT * EXCEPT (fill, exits), fill[latency_ms] AS f, exits[exit_ms] AS look, exits[exit_ms].px AS exit
         FROM (SELECT *, explode(array(1000, 3000, 5000)) AS exit_ms FROM at)""",
     "netted": """
         SELECT *, IF(side = 'buy', 1, -1) * 1e4D * (exit - entry) / entry - fee * (1 + exit / entry) - {priority_bps} AS net_bps,
-            CASE WHEN suggested_notional < 10 THEN 'below_minimum' WHEN clear_ns <= exit_ms * 1000000L THEN 'in_gap'
+            CASE WHEN below_minimum THEN 'below_minimum' WHEN clear_ns <= exit_ms * 1000000L THEN 'in_gap'
                  WHEN f IS NULL OR look IS NULL THEN 'unseen' WHEN f > 0 AND exit IS NULL THEN 'no_exit'
                  ELSE 'valued' END AS door
         FROM combined""",
