@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import record_trades
 import record_truth
 from check_records import COLUMNS
 
@@ -58,6 +59,8 @@ def arrow(type_, values, valid=None):
 
     `valid` is a mask of the rows that hold a value, or None when all do.
     """
+    if isinstance(values, list):
+        return pa.array(values, type_)
     if isinstance(values, tuple):
         codes, names = values
         return pa.array(names, pa.string()).take(pa.array(codes, mask=None if valid is None else ~valid))
@@ -109,13 +112,13 @@ class World:
     """The markets, and what is common to them: prints, gaps, the end of the run."""
 
     def __init__(self, args):
-        self.args = args
+        self.args, self.gates = args, GATES
         start = datetime.datetime.strptime(args.start, "%Y-%m-%d").replace(tzinfo=datetime.timezone.utc)
         self.start = int(start.timestamp()) * SECOND
         self.end = self.start + args.days * DAY
         rng = np.random.default_rng([args.seed, 0])
         self.markets = record_truth.draw_markets(rng, args.markets)
-        self.gaps(rng)
+        self.draw_gaps(rng)
         # More happens while New York trades, and some at every hour.
         hour = np.arange(86_400 // PRINT_S) * PRINT_S / 3600
         weight = 0.4 + np.where((hour >= 14) & (hour < 21), 1.6, 0.0)
@@ -131,7 +134,7 @@ class World:
         self.next_signal = self.next_cross = (self.start // 1_000_000) << 20
         self.late = None
 
-    def gaps(self, rng):
+    def draw_gaps(self, rng):
         """Some a day: links that dropped, and once in a while a restart."""
         # The first seconds of a run, which no cross begins in.
         starts, ends, causes = [self.start], [self.start + 5 * SECOND], [0]
@@ -283,7 +286,6 @@ class World:
                 ("followup", self.followup_columns(rng, signals)),
                 ("entries", self.entry_columns(rng, signals))]
         if self.args.trading:
-            import record_trades
             decisions, orders, trades = record_trades.trade(rng, self, signals, day_ns + DAY)
             jobs += [("orders", orders), ("trades", trades)]
         else:
