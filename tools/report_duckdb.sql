@@ -272,7 +272,8 @@ GROUP BY ROLLUP (market, side);
 
 CREATE TABLE survival AS
 SELECT what, market, side, sum(leaving) AS crosses, sum(events) AS events,
-       min(us) FILTER (s <= 0.5) / 1e3 AS median_ms
+       -- A half that is reached exactly may come out of the logarithms a trifle above it.
+       min(us) FILTER (s <= 0.5 + 1e-10) / 1e3 AS median_ms
 FROM curve
 GROUP BY what, market, side;
 
@@ -302,3 +303,55 @@ CREATE TABLE gap_s AS
 SELECT cause, sum(epoch_ns(ended_at) - epoch_ns(started_at))::DOUBLE / 1e9 AS seconds
 FROM gaps
 GROUP BY cause;
+
+-- ---------------------------------------------------------------------------------------------- trading
+
+CREATE TABLE entry_sums AS
+SELECT count(*) AS entries, count(sent_at) AS sent, count(*) FILTER (outcome = 'filled') AS filled,
+       count(*) FILTER (outcome = 'partially_filled') AS partially_filled,
+       -- Against the limit; worse is positive.
+       avg(CASE side WHEN 'buy' THEN 1e4 ELSE -1e4 END * (avg_px::DOUBLE - px::DOUBLE) / px::DOUBLE) AS slippage_bps
+FROM orders
+WHERE reason = 'entry';
+
+CREATE TABLE entry_outcomes AS
+SELECT outcome, count(*) AS orders, count(answer_latency_ns) AS n,
+       quantile_disc(answer_latency_ns, [0.5, 0.9, 0.99]) AS answer_ns
+FROM orders
+WHERE reason = 'entry'
+GROUP BY outcome;
+
+CREATE TABLE refusals AS
+SELECT refusal, count(*) AS orders FROM orders WHERE reason = 'entry' AND refusal IS NOT NULL GROUP BY refusal;
+
+-- How much of what was asked for was filled, by how fast the answer came.
+CREATE TABLE answered_within AS
+SELECT CASE WHEN answer_latency_ns < 1e8 THEN 100 WHEN answer_latency_ns < 2e8 THEN 200
+            WHEN answer_latency_ns < 4e8 THEN 400 WHEN answer_latency_ns < 9e8 THEN 900 END AS below_ms,
+       count(*) AS n, avg(filled::DOUBLE / sz::DOUBLE) AS fill_rate
+FROM orders
+WHERE reason = 'entry' AND answer_latency_ns IS NOT NULL
+GROUP BY below_ms;
+
+CREATE TABLE entry_fees AS
+SELECT coalesce(sum(orders.fee::DOUBLE), 0) AS paid,
+       coalesce(sum(filled::DOUBLE * avg_px::DOUBLE * signal.fee / 1e4), 0) AS expected
+FROM orders JOIN signal USING (signal_id)
+WHERE reason = 'entry' AND avg_px IS NOT NULL;
+
+CREATE TABLE trade_sums AS
+SELECT count(*) AS n, count(*) FILTER (pnl > 0) AS wins, coalesce(sum(pnl_before_fees), 0)::DOUBLE AS usd_before_fees,
+       coalesce(sum(fees), 0)::DOUBLE AS fees, coalesce(sum(pnl), 0)::DOUBLE AS usd,
+       quantile_disc(holding_ms, 0.5)::DOUBLE AS holding_ms_p50
+FROM trades;
+
+CREATE TABLE trade_exits AS
+SELECT exit_reason, count(*) AS trades FROM trades GROUP BY exit_reason;
+
+-- What their signals were worth, scaled to what was held.
+CREATE TABLE expectation AS
+SELECT count(*) AS n, coalesce(sum(chosen.usd * trades.sz::DOUBLE / chosen.sz), 0) AS expected_usd,
+       coalesce(sum(pnl), 0)::DOUBLE AS realised_usd,
+       (realised_usd - expected_usd) / nullif(n, 0) AS mean_difference_usd
+FROM trades JOIN chosen USING (signal_id)
+WHERE door = 'valued';

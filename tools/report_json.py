@@ -15,6 +15,9 @@ PERCENTILES = ("p10", "p25", "p50", "p75", "p90", "p99")
 TRIP = ("latency_ms", "exit_ms", "n", "fills", "wins", "fill_rate", "win_rate", "mean_value_bps", "mean_net_bps",
         "median_net_bps", "usd", "usd_mean")
 COUNTS = ("signals", "blocked", "below_minimum", "in_gap", "unseen", "no_exit", "valued", "episodes")
+TRADING = ("entry_sums", "entry_outcomes", "refusals", "answered_within", "entry_fees", "trade_sums", "trade_exits",
+           "expectation")
+UNGROUPED = {"gates", "gap_s", "opens", *TRADING}
 KINDS = ("signals", "followup", "entries", "crosses", "gaps", "orders", "trades")
 
 
@@ -92,7 +95,7 @@ def trip_of(row):
 
 def report(tables, settings, days):
     """The whole report, as far as it needs no resampling. `tables` by their names; see report_duckdb.sql."""
-    grouped = {name: by_group(rows) for name, rows in tables.items() if name not in ("gates", "gap_s", "trading")}
+    grouped = {name: by_group(rows) for name, rows in tables.items() if name not in UNGROUPED}
 
     def lasting(what, key):
         rows = [row for row in grouped["survival"].get(key, []) if row["what"] == what]
@@ -145,7 +148,36 @@ def report(tables, settings, days):
         "coverage": {"gap_s": {row["cause"]: row["seconds"] for row in tables["gap_s"]}},
         "counts": total and {name: total[name] for name in COUNTS}
         | {name: tables["opens"][0][name] for name in ("crosses", "open_crosses")},
-        "total": total, "markets": markets, "gates": gates, "trading": tables.get("trading"),
+        "total": total, "markets": markets, "gates": gates, "trading": trading(tables),
+    }
+
+
+def trading(tables):
+    """What became of entries and positions; None where there were none."""
+    sums, trades = tables["entry_sums"][0], tables["trade_sums"][0]
+    if not sums["entries"] and not trades["n"]:
+        return None
+    fees = tables["entry_fees"][0]
+    within = {row["below_ms"]: row for row in tables["answered_within"]}
+    outcomes = sorted(tables["entry_outcomes"], key=lambda row: row["outcome"])
+    return {
+        "entries": {name: sums[name] for name in ("sent", "filled", "partially_filled")} | {
+            "outcomes": {row["outcome"]: row["orders"] for row in outcomes},
+            "refusals": {row["refusal"]: row["orders"] for row in tables["refusals"]},
+            "slippage_bps": known(sums["slippage_bps"]),
+            "answer_ms": [{"outcome": row["outcome"], "n": row["n"]}
+                          | dict(zip(("p50", "p90", "p99"), (ns / 1e6 for ns in row["answer_ns"])))
+                          for row in outcomes if row["n"]],
+            "fill_rate_by_latency": [
+                {"below_ms": below, "n": within[below]["n"] if below in within else 0,
+                 "fill_rate": within[below]["fill_rate"] if below in within else None}
+                for below in (100, 200, 400, 900, None)]},
+        "fees": {"paid": fees["paid"], "expected": fees["expected"],
+                 "ratio": fees["paid"] / fees["expected"] if fees["expected"] else None},
+        "trades": {name: known(trades[name]) for name in ("n", "wins", "usd_before_fees", "fees", "usd",
+                                                          "holding_ms_p50")}
+        | {"exits": {row["exit_reason"]: row["trades"] for row in tables["trade_exits"]}},
+        "expected": {name: known(value) for name, value in tables["expectation"][0].items()},
     }
 
 

@@ -8,13 +8,16 @@ Spark knows no nanoseconds and no unsigned 64 bits: it reads times as integers a
 pyspark and a Java runtime (17 or later).
 """
 
-import os
 import sys
 
 from pyspark.sql import SparkSession
 
 import report_json
+from check_records import COLUMNS
 
+TYPES = {"decimal128(18, 8)": "DECIMAL(18,8)", "timestamp[ns, tz=UTC]": "BIGINT", "string": "STRING",
+         "uint8": "SMALLINT", "uint32": "BIGINT", "uint64": "DECIMAL(20,0)", "int32": "INT", "int64": "BIGINT",
+         "double": "DOUBLE", "bool": "BOOLEAN"}
 GATES = ("BboUpdate", "CtxUpdate", "TimeRegression", "MarkMidDivergence", "SpreadShock", "OiCap", "ParamChange",
          "Halt")
 
@@ -96,7 +99,7 @@ VIEWS = {
             coalesce(min(s) FILTER (WHERE us <= {after} * 1000), 1) AS s_b
         FROM curve WHERE what = 'survival' AND market IS NOT NULL AND side IS NULL GROUP BY market""",
     "filled": """
-        SELECT market, side, hour, local, episode, blocked_by, gate_mask, suggested_notional < 10 AS below_minimum,
+        SELECT signal_id, market, side, hour, local, episode, blocked_by, gate_mask, suggested_notional < 10 AS below_minimum,
             clear_ns, entry, sz, fee, exits, IF({probed}, stood, map_concat(coalesce(stood, map()), map({latency_ms}, {between}))) AS fill
         FROM (SELECT *, IF({before} = 0, 1D, stood[{before}]) AS f_a, stood[{after}] AS f_b FROM signal) s
         JOIN episode USING (signal_id) LEFT JOIN share USING (market)""",
@@ -115,6 +118,7 @@ VIEWS = {
         SELECT *, IF(f > 0, f * net_bps, 0D) AS value_bps, IF(f > 0, f * sz * entry * net_bps / 1e4D, 0D) AS usd
         FROM netted""",
     "chosen": "SELECT * FROM trip WHERE latency_ms = {latency_ms} AND exit_ms = {exit_ms}",
+    "entry_order": "SELECT * FROM orders WHERE reason = 'entry'",
     "open_signal": "SELECT * FROM signal WHERE blocked_by IS NULL",
     "sessioned": """
         SELECT *, CASE WHEN weekday(local) >= 5 THEN 'weekend' WHEN DATE(local) IN ({holidays}) THEN 'holiday'
@@ -150,7 +154,7 @@ TABLES = {
              " avg(exits[3000].raw) AS mean_3000, avg(exits[5000].raw) AS mean_5000 FROM open_signal"
              " WHERE exits[1000].raw + exits[3000].raw + exits[5000].raw IS NOT NULL GROUP BY ROLLUP (market, side)",
     "survival": "SELECT what, market, side, sum(leaving) AS crosses, sum(events) AS events,"
-                " min(us) FILTER (WHERE s <= 0.5) / 1e3D AS median_ms FROM curve GROUP BY what, market, side",
+                " min(us) FILTER (WHERE s <= 0.5 + 1e-10D) / 1e3D AS median_ms FROM curve GROUP BY what, market, side",
     "points": """
         SELECT *, IF(s > 0 AND s < 1, pow(s, exp({z} * sqrt(greenwood) / abs(ln(s)))), NULL) AS low,
             IF(s > 0 AND s < 1, pow(s, exp(-{z} * sqrt(greenwood) / abs(ln(s)))), NULL) AS high
@@ -164,6 +168,34 @@ TABLES = {
     "gates_trip": f"SELECT blocked_by AS gate, {TRIP} FROM chosen WHERE blocked_by IS NOT NULL AND door = 'valued'"
                   " GROUP BY blocked_by",
     "gap_s": "SELECT cause, sum(ended_at - started_at) / 1e9D AS seconds FROM gaps GROUP BY cause",
+    "entry_sums": """
+        SELECT count(*) AS entries, count(sent_at) AS sent, count_if(outcome = 'filled') AS filled,
+            count_if(outcome = 'partially_filled') AS partially_filled,
+            avg(IF(side = 'buy', 1, -1) * 1e4D * (CAST(avg_px AS DOUBLE) / px - 1)) AS slippage_bps FROM entry_order""",
+    "entry_outcomes": f"""
+        SELECT outcome, orders, size(ns) AS n, IF(size(ns) = 0, NULL, array({RANK.format(list='ns', percent=50)},
+            {RANK.format(list='ns', percent=90)}, {RANK.format(list='ns', percent=99)})) AS answer_ns
+        FROM (SELECT outcome, count(*) AS orders, sort_array(collect_list(answer_latency_ns)) AS ns
+              FROM entry_order GROUP BY outcome)""",
+    "refusals": "SELECT refusal, count(*) AS orders FROM entry_order WHERE refusal IS NOT NULL GROUP BY refusal",
+    "answered_within": """
+        SELECT element_at(filter(array(100, 200, 400, 900, NULL), ms -> ms IS NULL OR answer_latency_ns < ms * 1000000L), 1)
+            AS below_ms, count(*) AS n, avg(CAST(filled AS DOUBLE) / CAST(sz AS DOUBLE)) AS fill_rate
+        FROM entry_order WHERE answer_latency_ns IS NOT NULL GROUP BY 1""",
+    "entry_fees": """
+        SELECT coalesce(sum(CAST(o.fee AS DOUBLE)), 0) AS paid,
+            coalesce(sum(CAST(filled AS DOUBLE) * CAST(avg_px AS DOUBLE) * s.fee / 1e4D), 0) AS expected
+        FROM entry_order o JOIN signal s USING (signal_id) WHERE avg_px IS NOT NULL""",
+    "trade_sums": """
+        SELECT count(*) AS n, count_if(pnl > 0) AS wins, CAST(coalesce(sum(pnl_before_fees), 0) AS DOUBLE) AS usd_before_fees,
+            CAST(coalesce(sum(fees), 0) AS DOUBLE) AS fees, CAST(coalesce(sum(pnl), 0) AS DOUBLE) AS usd,
+            CAST(percentile_disc(0.5) WITHIN GROUP (ORDER BY holding_ms) AS DOUBLE) AS holding_ms_p50 FROM trades""",
+    "trade_exits": "SELECT exit_reason, count(*) AS trades FROM trades GROUP BY exit_reason",
+    "expectation": """
+        SELECT *, (realised_usd - expected_usd) / nullif(n, 0) AS mean_difference_usd
+        FROM (SELECT count(*) AS n, coalesce(sum(usd * CAST(t.sz AS DOUBLE) / c.sz), 0) AS expected_usd,
+                  CAST(coalesce(sum(pnl), 0) AS DOUBLE) AS realised_usd
+              FROM trades t JOIN chosen c USING (signal_id) WHERE door = 'valued')""",
     "opens": "SELECT (SELECT count(*) FROM crosses) AS crosses, (SELECT count(*) FROM open_cross) AS open_crosses",
 }
 
@@ -182,8 +214,12 @@ def main():
              .config("spark.sql.shuffle.partitions", args.partitions)
              .config("spark.sql.session.timeZone", "UTC").config("spark.ui.showConsoleProgress", "false")
              .config("spark.sql.ansi.enabled", "false").config("spark.log.level", "ERROR").getOrCreate())
-    for kind in report_json.KINDS[:5]:
-        spark.read.parquet(os.path.join(args.dir, f"{kind}_*.parquet")).createOrReplaceTempView(kind)
+    for kind in report_json.KINDS:
+        if any(args.dir.glob(f"{kind}_*.parquet")):
+            rows = spark.read.parquet(str(args.dir / f"{kind}_*.parquet"))
+        else:
+            rows = spark.createDataFrame([], ", ".join(f"{name.rstrip('?')} {TYPES[str(type_)]}" for name, type_ in COLUMNS[kind]))
+        rows.createOrReplaceTempView(kind)
     latencies = [row[0] for row in spark.sql("SELECT DISTINCT latency_ms FROM entries").collect()]
     settings = report_json.settings_of(args, latencies)
     first, last, days = spark.sql("SELECT min(detected_at), max(detected_at), count(DISTINCT detected_at DIV 86400000000000)"
