@@ -16,7 +16,7 @@ import sys
 
 # What names the parts of a list, in place of their rank.
 KEYS = (("market",), ("latency_ms", "exit_ms"), ("hour", "side"), ("session",), ("gate",), ("ms",), ("bps",),
-        ("day",), ("from", "cause"), ("outcome",), ("below_ms",))
+        ("day",), ("from", "cause"), ("outcome",), ("below_ms",), ("side",))
 # Said of how it was made, not of the records.
 LEFT_OUT = {"settings", "source", "curve", "gaps", "reason"}
 

@@ -280,7 +280,8 @@ class World:
         signals = {name: values[~late] for name, values in signals.items()}
         open_ = np.zeros(len(crosses["id"]), bool)
         if self.args.running and index == self.args.days - 1:
-            open_ = crosses["reason"] == END_SHUTDOWN
+            # The last of each market has no row yet.
+            open_[len(open_) - 1 - np.unique(crosses["market"][::-1], return_index=True)[1]] = True
 
         jobs = [("crosses", self.cross_columns(crosses, ~open_)),
                 ("followup", self.followup_columns(rng, signals)),

@@ -16,7 +16,7 @@ import report_json
 from check_records import COLUMNS
 
 TABLES = ("counts", "trips", "edge", "histogram", "decay", "survival", "points", "ends", "hours", "sessions",
-          "gates", "gap_s", "opens", *report_json.TRADING)
+          "sides", "gates", "gap_s", "opens", *report_json.TRADING)
 TYPES = {"decimal128(18, 8)": "DECIMAL(18,8)", "timestamp[ns, tz=UTC]": "TIMESTAMPTZ", "string": "VARCHAR",
          "uint8": "UTINYINT", "uint32": "UINTEGER", "uint64": "UBIGINT", "int32": "INTEGER", "int64": "BIGINT",
          "double": "DOUBLE", "bool": "BOOLEAN"}

@@ -208,6 +208,13 @@ SELECT market, side, hour, count(*) AS signals, count(DISTINCT episode) FILTER (
 FROM chosen WHERE blocked_by IS NULL
 GROUP BY ALL;
 
+CREATE TABLE sides AS
+SELECT side, count(*) AS signals, count(DISTINCT episode) FILTER (door = 'valued') AS episodes,
+       sum(value_bps) FILTER (door = 'valued') / nullif(count(*) FILTER (door = 'valued'), 0) AS mean_value_bps,
+       coalesce(sum(usd) FILTER (door = 'valued'), 0) AS usd
+FROM chosen WHERE blocked_by IS NULL
+GROUP BY ALL;
+
 CREATE TABLE sessions AS
 SELECT market, session, count(*) AS signals, count(DISTINCT episode) FILTER (door = 'valued') AS episodes,
        sum(value_bps) FILTER (door = 'valued') / nullif(count(*) FILTER (door = 'valued'), 0) AS mean_value_bps,

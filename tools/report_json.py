@@ -17,7 +17,7 @@ TRIP = ("latency_ms", "exit_ms", "n", "fills", "wins", "fill_rate", "win_rate", 
 COUNTS = ("signals", "blocked", "below_minimum", "in_gap", "unseen", "no_exit", "valued", "episodes")
 TRADING = ("entry_sums", "entry_outcomes", "refusals", "answered_within", "entry_fees", "trade_sums", "trade_exits",
            "expectation")
-UNGROUPED = {"gates", "gap_s", "opens", *TRADING}
+UNGROUPED = {"sides", "gates", "gap_s", "opens", *TRADING}
 KINDS = ("signals", "followup", "entries", "crosses", "gaps", "orders", "trades")
 
 
@@ -148,7 +148,10 @@ def report(tables, settings, days):
         "coverage": {"gap_s": {row["cause"]: row["seconds"] for row in tables["gap_s"]}},
         "counts": total and {name: total[name] for name in COUNTS}
         | {name: tables["opens"][0][name] for name in ("crosses", "open_crosses")},
-        "total": total, "markets": markets, "gates": gates, "trading": trading(tables),
+        "total": total, "markets": markets, "gates": gates,
+        "sides": [{k: known(row[k]) for k in ("side", "signals", "episodes", "mean_value_bps", "usd")}
+                  for row in sorted(tables["sides"], key=lambda row: row["side"])],
+        "trading": trading(tables),
     }
 
 

@@ -147,6 +147,7 @@ TABLES = {
               " FROM chosen GROUP BY ROLLUP (market, side)",
     "hours": f"SELECT market, side, hour, {SLICE} FROM sessioned GROUP BY market, side, hour",
     "sessions": f"SELECT market, session, {SLICE} FROM sessioned GROUP BY market, session",
+    "sides": f"SELECT side, {SLICE} FROM sessioned GROUP BY side",
     "edge": f"SELECT market, side, {percentiles('raws')} AS raw, raw_mean, {percentiles('nets')} AS net, net_mean FROM sorted",
     "histogram": "SELECT market, side, CAST(least(greatest(floor(raw_edge_bps), 0), 200) AS INT) AS bps, count(*) AS signals"
                  " FROM open_signal GROUP BY ROLLUP (market, side), 3",
