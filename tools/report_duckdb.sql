@@ -120,14 +120,14 @@ CREATE TABLE fill AS
 WITH
 -- Survival of the market's quotes, both sides, at those three moments.
 stands AS (
-    SELECT market, max(-s) FILTER (us <= a * 1000) AS minus_a, max(-s) FILTER (us <= getvariable('latency_ms') * 1000) AS minus_l,
-           max(-s) FILTER (us <= b * 1000) AS minus_b
+    SELECT market, min(s) FILTER (us <= a * 1000) AS at_a,
+           min(s) FILTER (us <= getvariable('latency_ms') * 1000) AS at_l, min(s) FILTER (us <= b * 1000) AS at_b
     FROM curve, around
     WHERE what = 'survival' AND side IS NULL AND market IS NOT NULL
     GROUP BY market
 ),
 share AS (
-    SELECT market, a, b, coalesce(-minus_a, 1) AS s_a, coalesce(-minus_l, 1) AS s_l, coalesce(-minus_b, 1) AS s_b,
+    SELECT market, a, b, coalesce(at_a, 1) AS s_a, coalesce(at_l, 1) AS s_l, coalesce(at_b, 1) AS s_b,
            CASE WHEN s_a > s_b THEN (s_l - s_b) / (s_a - s_b)
                 ELSE (b - getvariable('latency_ms'))::DOUBLE / nullif(b - a, 0) END AS w
     FROM (SELECT DISTINCT market FROM signal) LEFT JOIN stands USING (market) CROSS JOIN around

@@ -50,30 +50,35 @@ VIEWS = {
         SELECT signal_id, map_from_entries(collect_list(struct(latency_ms, CAST(fillable_sz AS DOUBLE)))) AS stood
         FROM entries WHERE status = 'captured' AND fillable_sz IS NOT NULL GROUP BY signal_id""",
     "blind": """
-        SELECT coalesce(collect_list(struct(started_at, ended_at)), array()) AS gaps FROM gaps WHERE cause <> 'start'""",
+        SELECT coalesce(collect_list(struct(started_at, ended_at)), array()) AS gaps
+        FROM gaps WHERE cause <> 'start'""",
     "signal": """
         SELECT s.*, CAST(IF(side = 'buy', ask_px, bid_px) AS DOUBLE) AS entry, CAST(suggested_sz AS DOUBLE) AS sz,
             coalesce({fee_bps}, greatest(0, raw_edge_bps - net_edge_bps - {slippage_bps})) AS fee,
             detected_at DIV 86400000000000 AS day, detected_at DIV 3600000000000 % 24 AS hour,
             from_utc_timestamp(timestamp_micros(detected_at DIV 1000), '{time_zone}') AS local,
-            exits, transform_values(stood, (l, size) -> least(greatest(size / CAST(suggested_sz AS DOUBLE), 0), 1)) AS stood,
+            exits,
+            transform_values(stood, (l, size) -> least(greatest(size / CAST(suggested_sz AS DOUBLE), 0), 1)) AS stood,
             array_min(transform(filter(gaps, g -> g.ended_at >= detected_at),
                                 g -> greatest(g.started_at - detected_at, 0))) AS clear_ns
         FROM signals s LEFT JOIN after USING (signal_id) LEFT JOIN met USING (signal_id) CROSS JOIN blind""",
     "begun": """
         SELECT signal_id, market, day, detected_at,
-            NOT coalesce(cross_id = lag(cross_id) OVER before OR oracle_px = lag(oracle_px) OVER before, false) AS begins
+            NOT coalesce(cross_id = lag(cross_id) OVER before
+                         OR oracle_px = lag(oracle_px) OVER before, false) AS begins
         FROM signal WINDOW before AS (PARTITION BY market, day ORDER BY detected_at, signal_id)""",
     "episode": """
         SELECT signal_id, struct(market, day, count_if(begins) OVER (
             PARTITION BY market, day ORDER BY detected_at, signal_id)) AS episode
         FROM begun""",
     "last_seen": """
-        SELECT max(at) AS at FROM (SELECT max(detected_at) AS at FROM signals UNION ALL SELECT max(captured_at) FROM followup
+        SELECT max(at) AS at FROM (
+            SELECT max(detected_at) AS at FROM signals UNION ALL SELECT max(captured_at) FROM followup
             UNION ALL SELECT max(captured_at) FROM entries UNION ALL SELECT max(ended_at) FROM crosses
             UNION ALL SELECT max(ended_at) FROM gaps)""",
     "open_cross": """
-        SELECT cross_id, market, side, (max(at) - min(detected_at)) DIV 1000 + min_by(cross_age_ms, detected_at) * 1000 AS us
+        SELECT cross_id, market, side,
+            (max(at) - min(detected_at)) DIV 1000 + min_by(cross_age_ms, detected_at) * 1000 AS us
         FROM signals LEFT ANTI JOIN crosses USING (cross_id) CROSS JOIN last_seen
         GROUP BY cross_id, market, side""",
     "wait": """
@@ -99,8 +104,9 @@ VIEWS = {
             coalesce(min(s) FILTER (WHERE us <= {after} * 1000), 1) AS s_b
         FROM curve WHERE what = 'survival' AND market IS NOT NULL AND side IS NULL GROUP BY market""",
     "filled": """
-        SELECT signal_id, market, side, hour, local, episode, blocked_by, gate_mask, suggested_notional < 10 AS below_minimum,
-            clear_ns, entry, sz, fee, exits, IF({probed}, stood, map_concat(coalesce(stood, map()), map({latency_ms}, {between}))) AS fill
+        SELECT signal_id, market, side, hour, local, episode, blocked_by, gate_mask,
+            suggested_notional < 10 AS below_minimum, clear_ns, entry, sz, fee, exits,
+            IF({probed}, stood, map_concat(coalesce(stood, map()), map({latency_ms}, {between}))) AS fill
         FROM (SELECT *, IF({before} = 0, 1D, stood[{before}]) AS f_a, stood[{after}] AS f_b FROM signal) s
         JOIN episode USING (signal_id) LEFT JOIN share USING (market)""",
     "at": """
@@ -109,7 +115,9 @@ VIEWS = {
         SELECT * EXCEPT (fill, exits), fill[latency_ms] AS f, exits[exit_ms] AS look, exits[exit_ms].px AS exit
         FROM (SELECT *, explode(array(1000, 3000, 5000)) AS exit_ms FROM at)""",
     "netted": """
-        SELECT *, IF(side = 'buy', 1, -1) * 1e4D * (exit - entry) / entry - fee * (1 + exit / entry) - {priority_bps} AS net_bps,
+        SELECT *,
+            IF(side = 'buy', 1, -1) * 1e4D * (exit - entry) / entry - fee * (1 + exit / entry) - {priority_bps}
+                AS net_bps,
             CASE WHEN below_minimum THEN 'below_minimum' WHEN clear_ns <= exit_ms * 1000000L THEN 'in_gap'
                  WHEN f IS NULL OR look IS NULL THEN 'unseen' WHEN f > 0 AND exit IS NULL THEN 'no_exit'
                  ELSE 'valued' END AS door
@@ -148,9 +156,10 @@ TABLES = {
     "hours": f"SELECT market, side, hour, {SLICE} FROM sessioned GROUP BY market, side, hour",
     "sessions": f"SELECT market, session, {SLICE} FROM sessioned GROUP BY market, session",
     "sides": f"SELECT side, {SLICE} FROM sessioned GROUP BY side",
-    "edge": f"SELECT market, side, {percentiles('raws')} AS raw, raw_mean, {percentiles('nets')} AS net, net_mean FROM sorted",
-    "histogram": "SELECT market, side, CAST(least(greatest(floor(raw_edge_bps), 0), 200) AS INT) AS bps, count(*) AS signals"
-                 " FROM open_signal GROUP BY ROLLUP (market, side), 3",
+    "edge": f"SELECT market, side, {percentiles('raws')} AS raw, raw_mean, {percentiles('nets')} AS net, net_mean"
+            " FROM sorted",
+    "histogram": "SELECT market, side, CAST(least(greatest(floor(raw_edge_bps), 0), 200) AS INT) AS bps,"
+                 " count(*) AS signals FROM open_signal GROUP BY ROLLUP (market, side), 3",
     "decay": "SELECT market, side, count(*) AS n, avg(raw_edge_bps) AS mean_0, avg(exits[1000].raw) AS mean_1000,"
              " avg(exits[3000].raw) AS mean_3000, avg(exits[5000].raw) AS mean_5000 FROM open_signal"
              " WHERE exits[1000].raw + exits[3000].raw + exits[5000].raw IS NOT NULL GROUP BY ROLLUP (market, side)",
@@ -163,7 +172,8 @@ TABLES = {
                      max(greenwood) FILTER (WHERE us <= ms * 1000) AS greenwood
               FROM curve CROSS JOIN (SELECT explode(array(50, 100, 200, 400, 900, 1000, 2000, 3000, 5000)) AS ms)
               GROUP BY what, market, side, ms)""",
-    "ends": "SELECT market, side, end_reason, count(*) AS crosses FROM crosses GROUP BY ROLLUP (market, side), end_reason",
+    "ends": "SELECT market, side, end_reason, count(*) AS crosses FROM crosses"
+            " GROUP BY ROLLUP (market, side), end_reason",
     "gates_first": "SELECT blocked_by AS gate, count(*) AS first, count_if(bit_count(gate_mask) = 1) AS alone"
                    " FROM chosen WHERE blocked_by IS NOT NULL GROUP BY blocked_by",
     "gates_trip": f"SELECT blocked_by AS gate, {TRIP} FROM chosen WHERE blocked_by IS NOT NULL AND door = 'valued'"
@@ -180,15 +190,17 @@ TABLES = {
               FROM entry_order GROUP BY outcome)""",
     "refusals": "SELECT refusal, count(*) AS orders FROM entry_order WHERE refusal IS NOT NULL GROUP BY refusal",
     "answered_within": """
-        SELECT element_at(filter(array(100, 200, 400, 900, NULL), ms -> ms IS NULL OR answer_latency_ns < ms * 1000000L), 1)
-            AS below_ms, count(*) AS n, avg(CAST(filled AS DOUBLE) / CAST(sz AS DOUBLE)) AS fill_rate
+        SELECT element_at(filter(array(100, 200, 400, 900, NULL),
+                                 ms -> ms IS NULL OR answer_latency_ns < ms * 1000000L), 1) AS below_ms,
+            count(*) AS n, avg(CAST(filled AS DOUBLE) / CAST(sz AS DOUBLE)) AS fill_rate
         FROM entry_order WHERE answer_latency_ns IS NOT NULL GROUP BY 1""",
     "entry_fees": """
         SELECT coalesce(sum(CAST(o.fee AS DOUBLE)), 0) AS paid,
             coalesce(sum(CAST(filled AS DOUBLE) * CAST(avg_px AS DOUBLE) * s.fee / 1e4D), 0) AS expected
         FROM entry_order o JOIN signal s USING (signal_id) WHERE avg_px IS NOT NULL""",
     "trade_sums": """
-        SELECT count(*) AS n, count_if(pnl > 0) AS wins, CAST(coalesce(sum(pnl_before_fees), 0) AS DOUBLE) AS usd_before_fees,
+        SELECT count(*) AS n, count_if(pnl > 0) AS wins,
+            CAST(coalesce(sum(pnl_before_fees), 0) AS DOUBLE) AS usd_before_fees,
             CAST(coalesce(sum(fees), 0) AS DOUBLE) AS fees, CAST(coalesce(sum(pnl), 0) AS DOUBLE) AS usd,
             CAST(percentile_disc(0.5) WITHIN GROUP (ORDER BY holding_ms) AS DOUBLE) AS holding_ms_p50 FROM trades""",
     "trade_exits": "SELECT exit_reason, count(*) AS trades FROM trades GROUP BY exit_reason",
@@ -219,12 +231,13 @@ def main():
         if any(args.dir.glob(f"{kind}_*.parquet")):
             rows = spark.read.parquet(str(args.dir / f"{kind}_*.parquet"))
         else:
-            rows = spark.createDataFrame([], ", ".join(f"{name.rstrip('?')} {TYPES[str(type_)]}" for name, type_ in COLUMNS[kind]))
+            columns = (f"{name.rstrip('?')} {TYPES[str(type_)]}" for name, type_ in COLUMNS[kind])
+            rows = spark.createDataFrame([], ", ".join(columns))
         rows.createOrReplaceTempView(kind)
     latencies = [row[0] for row in spark.sql("SELECT DISTINCT latency_ms FROM entries").collect()]
     settings = report_json.settings_of(args, latencies)
-    first, last, days = spark.sql("SELECT min(detected_at), max(detected_at), count(DISTINCT detected_at DIV 86400000000000)"
-                                  " FROM signals").first()
+    first, last, days = spark.sql(
+        "SELECT min(detected_at), max(detected_at), count(DISTINCT detected_at DIV 86400000000000) FROM signals").first()
     years = [1970 + int(at / 1e9 / 86_400 / 365.2425) for at in (first, last)]
     words = settings | {
         "fee_bps": "NULL" if args.fee_bps is None else args.fee_bps,
@@ -241,7 +254,8 @@ def main():
     for name, query in VIEWS.items():
         view = spark.sql(query.format(**words))
         (view.cache() if name in ("filled", "curve") else view).createOrReplaceTempView(name)
-    tables = {name: [row.asDict() for row in spark.sql(query.format(**words)).collect()] for name, query in TABLES.items()}
+    tables = {name: [row.asDict() for row in spark.sql(query.format(**words)).collect()]
+              for name, query in TABLES.items()}
     firsts, trips = ({row["gate"]: row for row in tables.pop(name)} for name in ("gates_first", "gates_trip"))
     tables["gates"] = [{"gate": gate, "first": 0, "alone": 0} | NO_TRIP | firsts.get(gate, {}) | trips.get(gate, {})
                        for gate in GATES]
