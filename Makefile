@@ -30,12 +30,13 @@ OUT      := $(or $(CARGO_TARGET_DIR),target)
 HIP3     := $(CARGO) run --quiet --release --locked --
 CRITERION := --bench feed --bench engine --bench executor --bench runtime --bench pipeline
 VENV     := target/records-venv
+REPORT_VENV := target/report-venv
 SDK_VENV := target/sdk-venv
 BROWSER_VENV := target/browser-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
-	venue capture replay records records-env sdk sdk-env soak mutants browser browser-env why alert \
+	venue capture replay records records-env report-check report-env sdk sdk-env soak mutants browser browser-env why alert \
 	tune-check install observe trade latency-report wire-to-wire disturbed syscalls instructions
 
 help: ## Lists these targets
@@ -130,6 +131,24 @@ records-env: $(VENV)/ready
 $(VENV)/ready:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check pyarrow duckdb pytz
+	@touch $@
+
+report-check: report-env build ## The report's figures against those of DuckDB and of Spark [DIR=data/demo/signals ARGS=--latency-ms 200]
+	@command -v java >/dev/null || { echo 'Spark needs a Java runtime: apt-get install default-jre-headless' >&2; exit 2; }
+	@rm -rf target/report-check && mkdir -p target/report-check
+	$(HIP3) report $(DIR) --config $(CONFIG) --json $(ARGS) > target/report-check/hip3.json
+	$(REPORT_VENV)/bin/python tools/report_duckdb.py $(DIR) --out target/report-check/duckdb.json $(ARGS)
+	$(REPORT_VENV)/bin/python tools/report_spark.py $(DIR) --out target/report-check/spark.json $(ARGS)
+	python3 tools/compare_reports.py target/report-check/hip3.json target/report-check/duckdb.json
+	python3 tools/compare_reports.py target/report-check/hip3.json target/report-check/spark.json
+
+report-env: $(REPORT_VENV)/ready
+
+# Apart from records-venv: Spark alone is half a gigabyte.
+$(REPORT_VENV)/ready:
+	python3 -m venv $(REPORT_VENV)
+	$(REPORT_VENV)/bin/pip install --quiet --disable-pip-version-check \
+		numpy==2.4.6 pyarrow==26.0.1 duckdb==2.0.1 pytz==2026.6 pyspark==4.3.0
 	@touch $@
 
 # Its own default: an hour, unless the command line says something else.
