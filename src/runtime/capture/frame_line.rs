@@ -73,7 +73,7 @@ fn unescape<'a>(text: &'a [u8], out: &mut Unescaped) -> Option<&'a [u8]> {
         }
         while from < 8 {
             let moved = (word >> (8 * from)).to_le_bytes();
-            out.buffer.get_mut(to..to + 8)?.copy_from_slice(&moved);
+            *out.buffer.get_mut(to..)?.first_chunk_mut::<8>()? = moved;
             let found = special.trailing_zeros() as usize / 8;
             to += found - from;
             match bytes.get(found) {
