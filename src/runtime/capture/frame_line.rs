@@ -39,10 +39,12 @@ pub(super) fn read(text: &[u8], frame: &mut Unescaped) -> Option<(Now, usize)> {
 /// Decimal digits in front, as JSON writes a whole number that is not negative. Nineteen always fit.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
-    let plain = (1..=19).contains(&digits) && (digits == 1 || text[0] != b'0');
+    if !(1..=19).contains(&digits) || (digits > 1 && text[0] == b'0') {
+        return None;
+    }
     let (number, rest) = text.split_at(digits);
     let value = number.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-    plain.then_some((value, rest))
+    Some((value, rest))
 }
 
 /// Bytes that are looked at together: a bit each.
