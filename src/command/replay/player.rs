@@ -111,9 +111,11 @@ impl Player {
     ) -> Result<(), Failure> {
         let mut told = None;
         while !self.stopped {
-            let own = self.engine.next_due();
+            // A deadline that holds on is not told again at the same moment.
+            let own =
+                Some(self.engine.next_due().max(self.now.mono)).filter(|own| told != Some(*own));
             let others = self.exchange.as_ref().map_or(Mono::MAX, Exchange::next_due);
-            let due = own.min(others).max(self.now.mono);
+            let due = own.unwrap_or(Mono::MAX).min(others.max(self.now.mono));
             if due >= now.mono {
                 return Ok(());
             }
@@ -123,10 +125,6 @@ impl Player {
                 exchange.advance(before(now, due), &self.engine);
                 self.deliver(before(now, due), actions, rows)?;
                 continue;
-            }
-            // One that holds on is not told again at the same moment.
-            if told == Some(due) {
-                return Ok(());
             }
             told = Some(due);
             self.tell(before(now, due), Event::Tick, actions, rows)?;

@@ -22,7 +22,7 @@ impl Unescaped {
 
 /// Reads the line that `text` begins with, up to its end: the moment, and how long the line is. Its
 /// frame is then in `frame`. `None` when the line has another shape, is not whole, or has an escape
-/// that is rare (`\u`): then `frame` holds nothing that means something.
+/// that is rare (any but those of quote and backslash): then `frame` holds nothing that means something.
 pub(super) fn read(text: &[u8], frame: &mut Unescaped) -> Option<(Now, usize)> {
     let rest = text.strip_prefix(b"{\"t\":")?;
     let (wall, rest) = number(rest)?;
@@ -39,84 +39,101 @@ pub(super) fn read(text: &[u8], frame: &mut Unescaped) -> Option<(Now, usize)> {
 /// Decimal digits in front, as JSON writes a whole number that is not negative. Nineteen always fit.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
-    let plain = (1..=19).contains(&digits) && (digits == 1 || text[0] != b'0');
+    if !(1..=19).contains(&digits) || (digits > 1 && text[0] == b'0') {
+        return None;
+    }
     let (number, rest) = text.split_at(digits);
     let value = number.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-    plain.then_some((value, rest))
+    Some((value, rest))
 }
 
-/// Unescapes a string whose opening quote has been read; returns what follows its closing one.
+/// Bytes that are looked at together: a bit each.
+const BLOCK: usize = 64;
+/// What is copied at once; most of what stands between two escapes is shorter.
+const RUN: usize = 16;
+
+/// Unescapes a string whose opening quote has been read; returns what follows its closing one. Knows
+/// the escapes of quote and backslash alone.
 ///
-/// Words are looked at where they lie, whatever was found in those before: what is special in one does
-/// not wait for the other.
+/// A frame has an escape every few bytes, so none may cost a branch that is hard to foresee: escapes,
+/// quotes and control characters of a whole block are found first, as bits, and what stands between
+/// the escapes is then copied run by run.
 fn unescape<'a>(text: &'a [u8], out: &mut Unescaped) -> Option<&'a [u8]> {
     out.len = 0;
     let mut to = 0;
-    // Whether the word before ended with a backslash.
-    let mut escaped = false;
-    let (words, rest) = text.as_chunks::<8>();
-    // A string that does not end in whole words ends in the padded last one, or not at all.
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    for (n, bytes) in words.iter().chain([&last]).enumerate() {
-        // Whole words are stored, also where less is meant; the buffer grows by doubling.
-        if out.buffer.len() < to + 16 {
-            out.buffer.resize((to + 16) * 2, 0);
+    // Whether the block before ended with a backslash that escapes.
+    let mut carried = false;
+    for (n, part) in text.chunks(BLOCK).enumerate() {
+        // Padded with control characters, which end what does not end by itself.
+        let mut block = [0; BLOCK + RUN];
+        block.get_mut(..part.len())?.copy_from_slice(part);
+        let whole = block.first_chunk::<BLOCK>()?;
+        let backslashes = bits(whole, |byte| byte == b'\\');
+        let quotes = bits(whole, |byte| byte == b'"');
+        let controls = bits(whole, |byte| byte < 0x20);
+        let (mut escapes, escaped, carries) = escapes(backslashes, carried);
+        // Where the string ends, and the bits before it.
+        let ends = quotes & !escaped;
+        let end = ends.trailing_zeros() as usize;
+        let within = ends.wrapping_sub(1) & !ends;
+        let within = if ends == 0 { u64::MAX } else { within };
+        if (controls | (escaped & !(quotes | backslashes))) & within != 0 {
+            return None;
         }
-        let word = u64::from_le_bytes(*bytes);
-        let mut special = special_bytes(word);
+        // Whole runs are stored, also where less is meant; the buffer grows by doubling.
+        if out.buffer.len() < to + BLOCK + RUN {
+            out.buffer.resize((to + BLOCK + RUN) * 2, 0);
+        }
+        escapes &= within;
         let mut from = 0;
-        if escaped {
-            *out.buffer.get_mut(to)? = meant(bytes[0])?;
-            (to, from, escaped) = (to + 1, 1, false);
-            special &= !0xff;
-        }
-        while from < 8 {
-            let moved = (word >> (8 * from)).to_le_bytes();
-            out.buffer.get_mut(to..to + 8)?.copy_from_slice(&moved);
-            let found = special.trailing_zeros() as usize / 8;
-            to += found - from;
-            match bytes.get(found) {
-                None => break,
-                Some(b'"') => {
-                    out.len = to;
-                    return text.get(8 * n + found + 1..);
-                }
-                Some(b'\\') => {}
-                Some(_) => return None, // A bare control character, or the padding.
+        loop {
+            let until = (escapes.trailing_zeros() as usize).min(end);
+            let mut copied = from;
+            while copied < until {
+                let run = block.get(copied..)?.first_chunk::<RUN>()?;
+                *out.buffer.get_mut(to + copied - from..)?.first_chunk_mut::<RUN>()? = *run;
+                copied += RUN;
             }
-            let Some(byte) = bytes.get(found + 1) else {
-                escaped = true;
+            to += until - from;
+            if escapes == 0 {
                 break;
-            };
-            *out.buffer.get_mut(to)? = meant(*byte)?;
-            (to, from) = (to + 1, found + 2);
-            // The byte behind a backslash is not special.
-            special &= (!0xffff_u64).wrapping_shl(8 * found as u32);
+            }
+            // What was escaped begins the next run.
+            from = until + 1;
+            escapes &= escapes - 1;
         }
+        if ends != 0 {
+            out.len = to;
+            return text.get(n * BLOCK + end + 1..);
+        }
+        carried = carries;
     }
     None
 }
 
-/// What a byte behind a backslash means; `None` of `u`, and of what means nothing.
-fn meant(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'"' | b'\\' | b'/' => byte,
-        b'n' => b'\n',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        _ => return None,
-    })
+/// Which backslashes escape, which bytes are escaped, and whether the first byte of the next block is.
+fn escapes(backslashes: u64, carried: bool) -> (u64, u64, bool) {
+    let first = u64::from(carried);
+    let mut escapes = backslashes & !first;
+    // Two in a row are rare: one that is escaped does not escape.
+    let mut doubled = escapes & (escapes << 1);
+    while doubled != 0 {
+        let second = doubled & doubled.wrapping_neg();
+        escapes &= !second;
+        doubled = escapes & (escapes << 1) & !(second | (second - 1));
+    }
+    (escapes, (escapes << 1) | first, escapes >> (BLOCK - 1) != 0)
 }
 
-/// The high bit of each of the eight bytes that is a quote, a backslash or a control character.
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let zero = |word: u64| !(((word & LOW) + LOW) | word | LOW);
-    zero(word ^ (ONES * u64::from(b'"')))
-        | zero(word ^ (ONES * u64::from(b'\\')))
-        | zero(word & (ONES * 0xe0))
+/// A bit for each byte of a block, the first the lowest.
+fn bits(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
+    // Gathers the lowest bits of eight bytes in the highest byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let mut flags = [0_u8; BLOCK];
+    for (flag, byte) in flags.iter_mut().zip(block) {
+        *flag = u8::from(is(*byte));
+    }
+    let (words, _) = flags.as_chunks::<8>();
+    let gathered = |word: &[u8; 8]| u64::from_le_bytes(*word).wrapping_mul(GATHER) >> 56;
+    words.iter().rev().fold(0, |bits, word| (bits << 8) | gathered(word))
 }

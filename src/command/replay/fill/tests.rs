@@ -68,8 +68,8 @@ impl Script {
             fee_scale: Ratio::ONE,
             growth: true,
             delisted: false,
-            oi_cap: None,
-            oi_cap_sz: None,
+            oi_cap: Some(Usd::from_units(1_000_000_000_000)),
+            oi_cap_sz: Some(Sz::from_units(2_000_000_000_000_000)),
             at_oi_cap: false,
         };
         let mut script = Self(Vec::new());
