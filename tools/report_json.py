@@ -14,6 +14,9 @@ import statistics
 PERCENTILES = ("p10", "p25", "p50", "p75", "p90", "p99")
 TRIP = ("latency_ms", "exit_ms", "n", "fills", "wins", "fill_rate", "win_rate", "mean_value_bps", "mean_net_bps",
         "median_net_bps", "usd", "usd_mean")
+NO_TRIP = dict.fromkeys(TRIP) | {"n": 0, "fills": 0, "wins": 0, "usd": 0}
+NO_EDGE = [None] * len(PERCENTILES)
+MOMENTS = ("0", "1000", "3000", "5000")
 COUNTS = ("signals", "blocked", "below_minimum", "in_gap", "unseen", "no_exit", "valued", "episodes")
 TRADING = ("entry_sums", "entry_outcomes", "refusals", "answered_within", "entry_fees", "trade_sums", "trade_exits",
            "expectation")
@@ -107,23 +110,23 @@ def report(tables, settings, days):
 
     def group(key):
         counts = grouped["counts"][key][0]
-        trips = sorted(map(trip_of, grouped["trips"].get(key, [])), key=lambda t: (t["latency_ms"], t["exit_ms"]))
-        chosen = [t for t in trips if (t["latency_ms"], t["exit_ms"]) == (settings["latency_ms"], settings["exit_ms"])]
-        probed = [t for t in trips if t["latency_ms"] in settings["latencies_ms"]]
-        edges, bins = grouped["edge"].get(key), grouped["histogram"].get(key, [])
-        edge = None
-        if edges:
-            edge = {name: dict(zip(PERCENTILES, edges[0][name])) | {"mean": edges[0][f"{name}_mean"]}
-                    for name in ("raw", "net")}
-            edge["histogram"] = [{"bps": b["bps"], "signals": b["signals"]} for b in sorted(bins, key=lambda b: b["bps"])]
-        decay = grouped["decay"].get(key)
+        rows = {(row["latency_ms"], row["exit_ms"]): row for row in grouped["trips"].get(key, [])}
+
+        def trip(latency, exit_):
+            return trip_of(rows.get((latency, exit_), NO_TRIP | {"latency_ms": latency, "exit_ms": exit_}))
+
+        chosen = trip(settings["latency_ms"], settings["exit_ms"])
+        edges = grouped["edge"].get(key, [{"raw": NO_EDGE, "raw_mean": None, "net": NO_EDGE, "net_mean": None}])[0]
+        edge = {name: dict(zip(PERCENTILES, edges[name])) | {"mean": edges[f"{name}_mean"]} for name in ("raw", "net")}
+        bins = sorted(grouped["histogram"].get(key, []), key=lambda row: row["bps"])
+        decay = grouped["decay"].get(key, [{"n": 0} | {f"mean_{ms}": None for ms in MOMENTS}])[0]
         return {name: counts[name] for name in COUNTS} | {
-            "usd_per_day": (chosen[0]["usd"] if chosen else 0) / days,
-            "edge": edge,
-            "decay": decay and {
-                "n": decay[0]["n"], "mean": {ms: decay[0][f"mean_{ms}"] for ms in ("0", "1000", "3000", "5000")},
-                "retained_5s": {"value": decay[0]["mean_5000"] / decay[0]["mean_0"]}},
-            "trips": probed, "chosen": chosen[0] if chosen else None,
+            "usd_per_day": chosen["usd"] / days,
+            "edge": edge | {"histogram": [{name: row[name] for name in ("bps", "signals")} for row in bins]},
+            "decay": {"n": decay["n"], "mean": {ms: decay[f"mean_{ms}"] for ms in MOMENTS},
+                      "retained_5s": {"value": decay["mean_5000"] / decay["mean_0"] if decay["n"] else None}},
+            "trips": [trip(latency, exit_) for latency in settings["latencies_ms"] for exit_ in settings["exits_ms"]],
+            "chosen": chosen,
             "survival": lasting("survival", key), "duration": lasting("duration", key),
             "ends": {row["end_reason"]: row["crosses"] for row in grouped["ends"].get(key, [])},
         }
@@ -139,7 +142,7 @@ def report(tables, settings, days):
                       for row in sorted(slices["hours"], key=lambda row: (row["hour"], row["side"]))],
             "sessions": [{k: known(row[k]) for k in ("session", "signals", "episodes", "mean_value_bps", "usd")}
                          for row in sorted(slices["sessions"], key=lambda row: row["session"])]})
-    markets.sort(key=lambda market: -(market["chosen"] or {"usd": 0})["usd"])
+    markets.sort(key=lambda market: -market["chosen"]["usd"])
     total = group((None, None)) if names else None
     gates = [{name: row[name] for name in ("gate", "first", "alone")} | {
         "trip": trip_of(row | {name: settings[name] for name in ("latency_ms", "exit_ms")})} for row in tables["gates"]]

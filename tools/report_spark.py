@@ -212,8 +212,6 @@ TABLES = {
     "opens": "SELECT (SELECT count(*) FROM crosses) AS crosses, (SELECT count(*) FROM open_cross) AS open_crosses",
 }
 
-NO_TRIP = dict.fromkeys(report_json.TRIP) | {"n": 0, "fills": 0, "wins": 0, "usd": 0}
-
 
 def main():
     parser = report_json.arguments(__doc__)
@@ -257,7 +255,7 @@ def main():
     tables = {name: [row.asDict() for row in spark.sql(query.format(**words)).collect()]
               for name, query in TABLES.items()}
     firsts, trips = ({row["gate"]: row for row in tables.pop(name)} for name in ("gates_first", "gates_trip"))
-    tables["gates"] = [{"gate": gate, "first": 0, "alone": 0} | NO_TRIP | firsts.get(gate, {}) | trips.get(gate, {})
+    tables["gates"] = [{"gate": gate, "first": 0, "alone": 0} | report_json.NO_TRIP | firsts.get(gate, {}) | trips.get(gate, {})
                        for gate in GATES]
     report_json.write(report_json.report(tables, settings, days), args.out)
     spark.stop()
