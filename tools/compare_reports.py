@@ -84,6 +84,14 @@ def held_truths(report, truth):
     return counts, missed
 
 
+def read(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        print(f"{path}: expected a report as JSON: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("reports", nargs="+", type=pathlib.Path, metavar="JSON", help="one with --truth, else two")
@@ -93,9 +101,9 @@ def main():
     args = parser.parse_args()
     if len(args.reports) != (1 if args.truth else 2):
         parser.error("expected two reports, or one and --truth")
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in args.reports]
+    reports = [read(path) for path in args.reports]
     if args.truth:
-        counts, missed = held_truths(reports[0], json.loads(args.truth.read_text(encoding="utf-8")))
+        counts, missed = held_truths(reports[0], read(args.truth))
         for key, (good, all_) in counts.items():
             print(f"latency and exit {key} ms: {good} of {all_} intervals hold the true mean value")
         for market, key, low, true, high in missed[:args.most]:
