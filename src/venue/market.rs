@@ -180,14 +180,14 @@ impl Market {
         self.status == Status::Live
     }
 
-    /// `setOracle` of the dex reaches this market (PROTOCOL.md §5.3).
-    pub(super) fn set_oracle(&mut self, now: Mono, lag: &Lag) {
+    /// `setOracle` of the dex reaches this market (PROTOCOL.md §5.3). It is a jump as often as `jumps` says.
+    pub(super) fn set_oracle(&mut self, now: Mono, lag: &Lag, jumps: Odds) {
         if !self.live() {
             return;
         }
         let before = self.oracle;
         if !self.frozen.oracle && now >= self.asleep_until {
-            self.walk(now);
+            self.walk(now, jumps);
         }
         self.step(before, now, lag);
     }
@@ -239,7 +239,7 @@ impl Market {
     }
 
     /// Moves the underlying one step and publishes it.
-    fn walk(&mut self, now: Mono) {
+    fn walk(&mut self, now: Mono, jumps: Odds) {
         let dice = &mut self.dice;
         let calm_ppm = match self.listing.kind {
             Kind::Currency => 30,
@@ -253,7 +253,7 @@ impl Market {
         self.volatile ^= dice.hit(leave);
         let wild = if self.volatile { 3 } else { 1 };
         let mut move_ppm = calm_ppm * wild * dice.bell() / 1_000_000;
-        if dice.hit(Odds::one_in(200)) {
+        if dice.hit(jumps) {
             move_ppm += dice.range(1_200, 6_000) * if dice.bell() < 0 { -1 } else { 1 };
         }
         if dice.hit(Odds::one_in(1800)) {

@@ -57,6 +57,8 @@ pub struct Settings {
     pub start: VenueMs,
     /// How late makers are.
     pub lag: Lag,
+    /// How often a step of a market's oracle is a jump of 12 to 60 bps.
+    pub jumps: Odds,
     /// Limits per address.
     pub limits: Limits,
     /// What goes wrong.
@@ -86,6 +88,7 @@ impl Default for Settings {
             dex: "xyz".to_owned(),
             start: VenueMs(1_791_480_000_000),
             lag: Lag::default(),
+            jumps: Odds::one_in(200),
             limits: Limits::default(),
             faults: Faults::default(),
             still: false,

@@ -3,7 +3,7 @@
 use crate::types::time::{Mono, Nanos, VenueMs};
 use crate::venue::Settings;
 use crate::venue::book::Top;
-use crate::venue::dice::Dice;
+use crate::venue::dice::{Dice, Odds};
 use crate::venue::listing::{self, SECOND_NAME};
 use crate::venue::maker::Lag;
 use crate::venue::market::Market;
@@ -39,6 +39,7 @@ pub(super) struct World {
     pub(super) block_time: VenueMs,
     pub(super) next_block: Mono,
     pub(super) lag: Lag,
+    jumps: Odds,
     seed: u64,
     still: bool,
     origin: Mono,
@@ -83,6 +84,7 @@ impl World {
             block_time: settings.start,
             next_block: now.plus(Nanos::from_millis(68)),
             lag: settings.lag,
+            jumps: settings.jumps,
             seed: settings.seed,
             still: settings.still,
             origin: now,
@@ -128,7 +130,7 @@ impl World {
             dex.next_oracle = now.plus(Nanos::from_millis(2_950 + self.clock.below(1_050)));
             if dex.oracle_runs {
                 for market in &dex.markets {
-                    self.markets[*market].set_oracle(now, &self.lag);
+                    self.markets[*market].set_oracle(now, &self.lag, self.jumps);
                 }
             }
         }

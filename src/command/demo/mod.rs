@@ -2,6 +2,7 @@
 
 mod certificate;
 mod dense;
+mod lively;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +53,9 @@ pub(crate) struct Demo {
     /// cross is taken, and a venue that spins. Needs --mode trading
     #[arg(long)]
     latency: bool,
+    /// Dislocates every market every few seconds, so that minutes are enough for `hip3 report`
+    #[arg(long, conflicts_with = "latency")]
+    lively: bool,
     /// Speaks TLS with the venue, as with the real one
     #[arg(long)]
     tls: bool,
@@ -77,6 +81,9 @@ impl Demo {
         if self.latency {
             overrides.extend(dense::OVERRIDES.map(str::to_owned));
         }
+        if self.lively {
+            overrides.extend(lively::OVERRIDES.map(str::to_owned));
+        }
         overrides.extend(self.overrides);
         overrides.push(self.mode.key());
         if trading {
@@ -90,6 +97,9 @@ impl Demo {
         }
         if self.latency {
             dense::market(&mut settings);
+        }
+        if self.lively {
+            lively::market(&mut settings);
         }
         let certified = self.tls.then(certificate::localhost).transpose();
         let (tls, authority) = certified.map_err(Failure::runtime)?.unzip();
