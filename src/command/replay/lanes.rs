@@ -12,7 +12,7 @@ use std::thread;
 
 use crate::command::Failure;
 use crate::command::replay::fill::Terms;
-use crate::command::replay::player::{Player, Ticks};
+use crate::command::replay::player::Player;
 use crate::command::replay::progress::Progress;
 use crate::command::replay::record::note_holes;
 use crate::command::replay::score::{Score, Scored};
@@ -133,10 +133,7 @@ fn play(
                 )));
             }
         };
-        lanes.push(Lane {
-            player: player(&config, source.header(), Ticks::Due, began, terms)?,
-            score,
-        });
+        lanes.push(Lane { player: player(&config, source.header(), began, terms)?, score });
     }
     let engines = lanes.len();
     let share = engines.div_ceil(jobs).max(1);

@@ -19,7 +19,7 @@ use clap::Args;
 
 use crate::command::replay::fill::latency::{Fill, Latency};
 use crate::command::replay::fill::{Exchange, Terms};
-use crate::command::replay::player::{Player, Ticks};
+use crate::command::replay::player::Player;
 use crate::command::replay::settings::{Axis, Setting};
 use crate::command::{Failure, ModeArg, log_to_stderr, print};
 use crate::engine::Engine;
@@ -177,13 +177,12 @@ impl Replay {
 fn player(
     config: &Config,
     header: &Header,
-    ticks: Ticks,
     began: Now,
     terms: Option<&Terms>,
 ) -> Result<Player, Failure> {
     let (first_id, seed) = (header.first_id, header.seed);
     if config.mode == Mode::Observation {
-        return Ok(Player::new(Engine::new(config, first_id, seed), ticks, None, began));
+        return Ok(Player::new(Engine::new(config, first_id, seed), None, began));
     }
     let key = throwaway_key().map_err(Failure::runtime)?;
     let signer = key.address().to_string();
@@ -193,7 +192,7 @@ fn player(
     };
     let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
     let engine = Engine::trading(config, first_id, seed, wallet, HardStop::default());
-    Ok(Player::new(engine, ticks, exchange, began))
+    Ok(Player::new(engine, exchange, began))
 }
 
 /// A capture that was opened.

@@ -17,19 +17,9 @@ pub(super) trait Rows {
     fn take(&mut self, now: Now, row: &Row) -> Result<(), Failure>;
 }
 
-/// When an engine is told that its deadlines have passed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Ticks {
-    /// When the captured engine was told: what it did is repeated to the last digit.
-    Captured,
-    /// When they pass: an engine with other settings has others than the captured one had.
-    Due,
-}
-
 /// An engine, and how far it has come.
 pub(super) struct Player {
     pub(super) engine: Engine,
-    ticks: Ticks,
     /// Who fills its orders, if not the captured answers do.
     exchange: Option<Exchange>,
     pub(super) now: Now,
@@ -41,16 +31,13 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// An engine that has not heard anything; `began` is when the capture did. One whose orders are
-    /// filled here keeps its own time.
-    pub(super) fn new(
-        engine: Engine,
-        ticks: Ticks,
-        exchange: Option<Exchange>,
-        began: Now,
-    ) -> Self {
-        let ticks = if exchange.is_some() { Ticks::Due } else { ticks };
-        Self { engine, ticks, exchange, now: began, lines: 0, frames: 0, holes: 0, stopped: false }
+    /// An engine that has not heard anything; `began` is when the capture did.
+    ///
+    /// Without an exchange it is told that time has passed when the captured engine was, so that what
+    /// that one did is repeated to the last digit. With one it keeps its own time: its orders have
+    /// deadlines that the captured engine did not have.
+    pub(super) fn new(engine: Engine, exchange: Option<Exchange>, began: Now) -> Self {
+        Self { engine, exchange, now: began, lines: 0, frames: 0, holes: 0, stopped: false }
     }
 
     /// Plays one line. `actions` is empty before and after; it is large, so several players share it.
@@ -63,7 +50,7 @@ impl Player {
     ) -> Result<(), Failure> {
         self.lines += 1;
         self.frames += u64::from(matches!(said, Said::Frame(_)));
-        if self.ticks == Ticks::Due {
+        if self.exchange.is_some() {
             self.pass_time(now, actions, rows)?;
         }
         if let Some(exchange) = &mut self.exchange {

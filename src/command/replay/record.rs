@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::replay::fill::Terms;
-use crate::command::replay::player::{Rows, Ticks};
+use crate::command::replay::player::Rows;
 use crate::command::replay::progress::{self, Progress};
 use crate::command::replay::settings::Setting;
 use crate::command::replay::{Replay, Source, player};
@@ -68,7 +68,7 @@ pub(super) fn replay(
         false => Some(open_store(&out, &header.run_id, &config, began)?),
     };
     let mut records = Records { store, tally: Tally::default(), unflushed: 0 };
-    let mut player = player(&config, &header, Ticks::Captured, began, terms)?;
+    let mut player = player(&config, &header, began, terms)?;
     let mut actions = Actions::new();
     let mut progress = Progress::new();
     while let Some((now, said)) = line {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::command::Failure;
-use crate::command::replay::player::{Player, Rows, Ticks};
+use crate::command::replay::player::{Player, Rows};
 use crate::command::replay::{Replay, player};
 use crate::runtime::capture::{Header, Heard, Said};
 use crate::types::config::{self, Config};
@@ -118,8 +118,7 @@ fn play(script: &Script, config: &Config, more: &[&str]) -> Vec<Row> {
     let header = Header::new("test", 1_000, 7, String::new());
     let (mut rows, mut actions) = (Vec::new(), Actions::new());
     let terms = args(more).terms().expect("terms");
-    let mut player: Player =
-        player(config, &header, Ticks::Due, now(0), terms.as_ref()).expect("a player");
+    let mut player: Player = player(config, &header, now(0), terms.as_ref()).expect("a player");
     for (at, heard) in &script.0 {
         let said = match heard {
             Heard::Frame(text) => Said::Frame(text.as_bytes()),
@@ -282,7 +281,7 @@ fn a_dump_without_orders_and_a_second_dex_are_refused() {
     let refused = |config: &Config, fill: &str| {
         let played = args(&["--fill", fill])
             .terms()
-            .and_then(|terms| player(config, &header, Ticks::Due, now(0), terms.as_ref()));
+            .and_then(|terms| player(config, &header, now(0), terms.as_ref()));
         played.err().expect("refused").message
     };
     let told = refused(&settings(""), &format!("recorded:{}", none.display()));
