@@ -19,7 +19,7 @@ use hip3::types::time::{self, Wall};
 use hip3::venue::Dice;
 
 const RUNS: u64 = 200;
-const DAYS: i32 = 6;
+const DAYS: i32 = 4;
 const EPISODES: u64 = 40;
 /// 2026-11-23, a Monday.
 const FIRST_DAY: i32 = 20_780;

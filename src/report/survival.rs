@@ -96,7 +96,8 @@ impl Survival {
             let range = step.and_then(|step| step.range(z));
             Point { ms: *ms, s, low: range.map(|r| r.0), high: range.map(|r| r.1) }
         };
-        let median = self.steps.iter().find(|step| step.s <= 0.5);
+        // One half may come out a trifle above itself: it is a product of fractions.
+        let median = self.steps.iter().find(|step| step.s <= 0.5 + 1e-10);
         Figures {
             crosses: self.watched,
             events: self.events,
