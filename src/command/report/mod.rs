@@ -173,6 +173,11 @@ impl ReportArgs {
         let mut tally = Tally::new(&plan);
         days::tally(&mut survey, &plan, &settings, jobs, &mut tally)?;
         let (read, open) = survey.end(&mut tally, &settings);
+        if let (true, [_, ..]) = (tally.days.is_empty(), read.warnings.as_slice())
+            && self.markets.is_empty()
+        {
+            return Err(Failure::runtime(read.warnings.join("\nhip3: ")));
+        }
         let maker = Maker::new(&tally, &read, open, &settings, &plan);
         Ok(maker.report(markets(&maker, jobs)))
     }
