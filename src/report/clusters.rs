@@ -3,7 +3,7 @@
 /// Most clusters of a group.
 pub const CLUSTERS: usize = 4096;
 /// The same for an hour or a session of a market: there are many of those, and each is small.
-pub const CLUSTERS_OF_SLICE: usize = 512;
+pub const CLUSTERS_OF_SLICE: usize = 256;
 
 /// Pairs of sums, a row a cluster, in the order of time.
 ///
