@@ -166,7 +166,7 @@ impl Beside {
         match parquet::read_key_values(&path) {
             Ok(metadata) => Ok(writers(&metadata)),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(unreadable(path, error)),
+            Err(error) => Err(unreadable(path, &error)),
         }
     }
 
@@ -186,16 +186,16 @@ impl Beside {
         let path = self.path(kind, day);
         let asked = match batch::asked(kind, columns) {
             Ok(asked) => asked,
-            Err(error) => return Err(unreadable(path, ReadError::Io(error))),
+            Err(error) => return Err(unreadable(path, &ReadError::Io(error))),
         };
         let mut last_seq = None;
         match parquet::read_batches(&path, &asked, dictionary, &mut take) {
             Ok(metadata) => {
-                check_version(&metadata).map_err(|error| unreadable(path, error))?;
+                check_version(&metadata).map_err(|error| unreadable(path, &error))?;
                 last_seq = value(&metadata, KEY_LAST_SEQ).and_then(|text| text.parse::<u64>().ok());
             }
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(path, error)),
+            Err(error) => return Err(unreadable(path, &error)),
         }
         let new = self.journaled.iter().filter(|Numbered { seq, row }| {
             row.kind() == kind && row.day() == day && last_seq.is_none_or(|last| *seq > last)
@@ -227,7 +227,7 @@ impl Beside {
     }
 }
 
-fn unreadable(path: PathBuf, error: ReadError) -> BatchError {
+fn unreadable(path: PathBuf, error: &ReadError) -> BatchError {
     let damaged = matches!(error, ReadError::Damaged(_));
     BatchError { path, why: error.to_string(), damaged }
 }
@@ -239,8 +239,9 @@ fn value<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a str> {
 
 /// The runs that a file names.
 fn writers(metadata: &Metadata) -> Vec<RunInfo> {
-    let marks = value(metadata, KEY_RUNS).and_then(|text| serde_json::from_str(text).ok());
-    marks.unwrap_or_else(Vec::<RunMark>::new).into_iter().map(|mark| mark.run).collect()
+    let marks: Option<Vec<RunMark>> =
+        value(metadata, KEY_RUNS).and_then(|text| serde_json::from_str(text).ok());
+    marks.unwrap_or_default().into_iter().map(|mark| mark.run).collect()
 }
 
 /// A file that does not tell its version may have been made of ours by other tools; one that tells another

@@ -10,8 +10,13 @@ use crate::report::clusters::Clusters;
 /// How often clusters are drawn.
 pub const RESAMPLES: usize = 1000;
 
-/// Draws that are worked on at once: a row of sums is read from memory once for all of them.
-const AT_ONCE: usize = 4;
+/// Draws that are worked on at once: side by side they fill the machine's vectors, and a row of sums is read
+/// from memory once for all of them.
+const AT_ONCE: usize = 16;
+
+/// A number for each of these draws. Sums of a few thousand terms of one sign: single precision is far finer
+/// than what a thousand draws can tell.
+type Lanes = [f32; AT_ONCE];
 
 /// Sums of a pair: x, e, x², xe, e², where e is what y has more than the observed ratio of x.
 const SUMS: usize = 5;
@@ -35,16 +40,16 @@ impl Draws {
         z ^ (z >> 31)
     }
 
-    /// How often each of `weights` is drawn, in as many draws as there are.
-    fn fill(&mut self, weights: &mut [f64]) {
-        weights.fill(0.0);
+    /// How often each cluster is drawn, in as many draws as there are clusters; in lane number `lane`.
+    fn fill(&mut self, weights: &mut [Lanes], lane: usize) {
         let n = weights.len() as u64;
         let mut left = weights.len();
         while left > 0 {
             let bits = self.next();
             // Two draws of 32 bits; no group has nearly that many clusters.
             for half in [bits >> 32, bits & 0xffff_ffff].into_iter().take(left) {
-                if let Some(weight) = weights.get_mut(((half * n) >> 32) as usize) {
+                let lanes = weights.get_mut(((half * n) >> 32) as usize);
+                if let Some(weight) = lanes.and_then(|lanes| lanes.get_mut(lane)) {
                     *weight += 1.0;
                 }
             }
@@ -76,52 +81,44 @@ pub fn intervals(clusters: &Clusters, upper: f64, seed: u64) -> Vec<Option<Inter
     let sums = sums_by_cluster(clusters, &pairs, width);
     let mut distances = vec![Vec::with_capacity(RESAMPLES); pairs.len()];
     let mut draws = Draws(seed);
-    let mut weights = [(); AT_ONCE].map(|()| vec![0.0; clusters.len()]);
-    let mut totals = [(); AT_ONCE].map(|()| vec![0.0; width]);
-    for _ in 0..RESAMPLES / AT_ONCE {
-        weights.iter_mut().for_each(|weights| draws.fill(weights));
-        totals.iter_mut().for_each(|totals| totals.fill(0.0));
+    let mut weights: Vec<Lanes> = vec![[0.0; AT_ONCE]; clusters.len()];
+    let mut totals: Vec<Lanes> = vec![[0.0; AT_ONCE]; width];
+    for first in (0..RESAMPLES).step_by(AT_ONCE) {
+        weights.fill([0.0; AT_ONCE]);
+        totals.fill([0.0; AT_ONCE]);
+        let lanes = AT_ONCE.min(RESAMPLES - first);
+        (0..lanes).for_each(|lane| draws.fill(&mut weights, lane));
         add_up(&sums, width, &weights, &mut totals);
-        for total in &totals {
-            let of_pairs = total.chunks_exact(SUMS).zip(&pairs).zip(&mut distances);
-            for ((total, pair), distances) in of_pairs {
-                distances.extend(pair.distance(total));
-            }
+        let of_pairs = totals.chunks_exact(SUMS).zip(&pairs).zip(&mut distances);
+        for ((total, pair), distances) in of_pairs {
+            distances.extend((0..lanes).filter_map(|lane| pair.distance(total, lane)));
         }
     }
     pairs.iter().zip(&mut distances).map(|(pair, all)| pair.interval(all, upper)).collect()
 }
 
-/// The sums of every cluster, row by row.
-fn sums_by_cluster(clusters: &Clusters, pairs: &[Pair], width: usize) -> Vec<f64> {
+/// The sums of every cluster, row by row, those of each pair on a scale of their own: near one, so that
+/// single precision holds their squares as well.
+fn sums_by_cluster(clusters: &Clusters, pairs: &[Pair], width: usize) -> Vec<f32> {
     let mut sums = Vec::with_capacity(width * clusters.len());
     for row in clusters.rows() {
         for (values, pair) in row.chunks_exact(2).zip(pairs) {
             let [x, y] = values else { continue };
-            let e = y - pair.ratio * x;
-            sums.extend([*x, e, x * x, x * e, e * e]);
+            let e = (y - pair.ratio * x) * pair.scale_e;
+            let x = x * pair.scale_x;
+            sums.extend([x, e, x * x, x * e, e * e].map(|sum| sum as f32));
         }
     }
     sums
 }
 
-/// Adds each row of `sums` to each of `totals`, as often as its weight there says.
-fn add_up(
-    sums: &[f64],
-    width: usize,
-    weights: &[Vec<f64>; AT_ONCE],
-    totals: &mut [Vec<f64>; AT_ONCE],
-) {
-    let [wa, wb, wc, wd] = weights;
-    let [ta, tb, tc, td] = totals;
-    let weights = wa.iter().zip(wb).zip(wc).zip(wd);
-    for (row, (((wa, wb), wc), wd)) in sums.chunks_exact(width).zip(weights) {
-        let totals = ta.iter_mut().zip(tb.iter_mut()).zip(tc.iter_mut()).zip(td.iter_mut());
-        for (value, (((ta, tb), tc), td)) in row.iter().zip(totals) {
-            *ta += wa * value;
-            *tb += wb * value;
-            *tc += wc * value;
-            *td += wd * value;
+/// Adds each row of `sums` to `totals`, in each lane as often as its weight there says.
+fn add_up(sums: &[f32], width: usize, weights: &[Lanes], totals: &mut [Lanes]) {
+    for (row, weights) in sums.chunks_exact(width).zip(weights) {
+        for (value, total) in row.iter().zip(totals.iter_mut()) {
+            for (sum, weight) in total.iter_mut().zip(weights) {
+                *sum += value * weight;
+            }
         }
     }
 }
@@ -134,8 +131,10 @@ struct Pair {
     se: f64,
     /// What a variance is multiplied with for the clusters being few.
     few: f64,
-    /// A variance below that is rounding.
-    least: f64,
+    /// What brings x near one.
+    scale_x: f64,
+    /// What brings e near one.
+    scale_e: f64,
 }
 
 impl Pair {
@@ -147,34 +146,39 @@ impl Pair {
         let pairs = || clusters.rows().filter_map(pair);
         let n = pairs().count() as f64;
         let (x, y) = pairs().fold((0.0, 0.0), |(x, y), (dx, dy)| (x + dx, y + dy));
-        let unknown = Self { ratio: 0.0, se: 0.0, few: 0.0, least: 0.0 };
+        let unknown = Self { ratio: 0.0, se: 0.0, few: 0.0, scale_x: 0.0, scale_e: 0.0 };
         if n < 2.0 || x <= 0.0 {
             return unknown;
         }
         let ratio = y / x;
         let squares = pairs().map(|(x, y)| (y - ratio * x).powi(2)).sum::<f64>();
         let scale = pairs().map(|(x, y)| y * y + ratio * ratio * x * x).sum::<f64>();
-        let least = scale * 1e-18;
-        if squares <= least {
+        // Below that it is rounding.
+        if squares <= scale * 1e-18 {
             return unknown;
         }
         let few = n / (n - 1.0);
-        Self { ratio, se: (few * squares).sqrt() / x, few, least }
+        let scale_e = (n / squares).sqrt();
+        Self { ratio, se: (few * squares).sqrt() / x, few, scale_x: n / x, scale_e }
     }
 
     /// How far the ratio of a draw lies from the observed one, in its own standard errors; without end when
     /// it has none of its own, as when a single cluster was drawn all over.
-    fn distance(&self, total: &[f64]) -> Option<f64> {
+    fn distance(&self, total: &[Lanes], lane: usize) -> Option<f64> {
         let [x, e, xx, xe, ee] = total else { return None };
-        if self.se <= 0.0 || *x <= 0.0 {
+        let at = |lanes: &Lanes| lanes.get(lane).map_or(0.0, |sum| f64::from(*sum));
+        let (x, e, xx, xe, ee) = (at(x), at(e), at(xx), at(xe), at(ee));
+        if self.se <= 0.0 || x <= 0.0 {
             return None;
         }
         let away = e / x;
         let squares = ee - 2.0 * away * xe + away * away * xx;
-        if squares <= self.least {
+        // Below that it is rounding.
+        if squares <= 1e-5 * ee {
             return Some(if away == 0.0 { 0.0 } else { away.signum() * f64::INFINITY });
         }
-        Some(away / ((self.few * squares).sqrt() / x))
+        // The scales of e and of x cancel out.
+        Some(e / (self.few * squares).sqrt())
     }
 
     fn interval(&self, distances: &mut [f64], upper: f64) -> Option<Interval> {
@@ -267,9 +271,13 @@ mod tests {
     #[test]
     fn draws_are_as_many_as_there_are_clusters() {
         for n in [1, 2, 3, 7, 100] {
-            let mut weights = vec![9.0; n];
-            Draws(7).fill(&mut weights);
-            assert_eq!(weights.iter().sum::<f64>(), n as f64);
+            let mut weights = vec![[0.0; AT_ONCE]; n];
+            Draws(7).fill(&mut weights, 3);
+            // Whole numbers, so small that they are exact.
+            let drawn =
+                |lane: usize| weights.iter().map(|lanes| lanes[lane] as usize).sum::<usize>();
+            assert_eq!(drawn(3), n);
+            assert_eq!((0..AT_ONCE).map(drawn).sum::<usize>(), n, "in no other lane");
         }
     }
 }

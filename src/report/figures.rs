@@ -178,7 +178,7 @@ impl Making<'_> {
             TripFigures::of(asked, &TripSums::default(), [None; 3], None)
         });
         let trips = (0..probed).filter_map(trip).collect();
-        let all = |of: fn(&Kept) -> &[f64]| kept().flat_map(|one| of(one)).copied().collect();
+        let all = |of: fn(&Kept) -> &[f64]| kept().flat_map(of).copied().collect();
         let histogram = sums.histogram.iter().enumerate().filter(|(_, signals)| **signals > 0);
         let edge = Edge {
             raw: Quantiles::of(all(|one| &one.raw_bps)),

@@ -120,7 +120,7 @@ impl Pairs {
     }
 
     /// How many.
-    pub fn len(self) -> usize {
+    pub fn count(self) -> usize {
         self.combinations + 3
     }
 
@@ -454,7 +454,7 @@ impl DayTally {
     pub fn of(day: time::Day, joined: &Day, names: &[String], context: &Context<'_>) -> Self {
         let plan = context.plan;
         let pairs = Pairs::of(plan);
-        let row = || vec![0.0; 2 * pairs.len()];
+        let row = || vec![0.0; 2 * pairs.count()];
         let mut tally = Self {
             day,
             markets: BTreeMap::new(),
@@ -564,7 +564,7 @@ impl DayTally {
         pairs: Pairs,
         plan: &Plan,
     ) {
-        let mut both = vec![0.0; 2 * pairs.len()];
+        let mut both = vec![0.0; 2 * pairs.count()];
         let valued = |row: &[f64]| row.get(2 * plan.chosen).is_some_and(|n| *n > 0.0);
         for (side, (of_side, row)) in market.sides.iter_mut().zip(&episode.rows).enumerate() {
             if row.iter().all(|value| *value == 0.0) {
@@ -626,7 +626,7 @@ impl SideDay {
         pairs: Pairs,
         row: &mut [f64],
     ) {
-        debug_assert_eq!(row.len(), 2 * pairs.len(), "a row of the plan");
+        debug_assert_eq!(row.len(), 2 * pairs.count(), "a row of the plan");
         self.kept.raw_bps.push(signal.raw_bps);
         self.kept.net_bps.push(signal.net_bps);
         if let Some(count) = self.sums.histogram.get_mut(edge::bin(signal.raw_bps)) {
@@ -706,7 +706,7 @@ pub struct MarketTally {
 
 impl MarketTally {
     fn new(plan: &Plan) -> Self {
-        let clusters = || Clusters::new(Pairs::of(plan).len(), CLUSTERS);
+        let clusters = || Clusters::new(Pairs::of(plan).count(), CLUSTERS);
         let side = || SideTally {
             sums: Sums::new(plan),
             kept: Vec::new(),
@@ -768,7 +768,7 @@ impl Tally {
         };
         Self {
             markets: BTreeMap::new(),
-            clusters: Clusters::new(Pairs::of(plan).len(), CLUSTERS),
+            clusters: Clusters::new(Pairs::of(plan).count(), CLUSTERS),
             sides: [slice(), slice()],
             gates: Gate::ALL.iter().map(gate).collect(),
             taken: BTreeMap::new(),

@@ -47,6 +47,8 @@ fn seen(id: u64, at: Wall, coin: &str, left: &str, bid: &str) -> Vec<Row> {
         gate_mask: 0,
         decision: hip3::types::record::Decision::Observed,
         cross_age: Nanos::ZERO,
+        // A print of its own: else they would be one episode.
+        oracle_px: px(&format!("80.{}", 600_000 + id)),
         net_edge: Bps::parse(b"38.5").expect("bps"),
         ..one
     })];
@@ -324,6 +326,10 @@ fn a_damaged_day_is_left_out_and_named() {
     fs::copy(dir.path().join("gaps_20261122.parquet"), &path).expect("to replace it");
     let (code, _, errors) = report(dir.path(), &[]);
     assert!(code == 0 && errors.contains("it has no column signal_id"), "{errors}");
+    // When no day is left there is no report.
+    fs::copy(&path, dir.path().join("followup_20261123.parquet")).expect("to replace it");
+    let (code, _, errors) = report(dir.path(), &[]);
+    assert!(code == 1 && errors.contains("2026-11-23 is left out"), "{errors}");
 }
 
 #[test]
