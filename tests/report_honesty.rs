@@ -238,9 +238,8 @@ fn a_maker_too_quick_for_us_is_no_edge() {
 
 #[test]
 fn a_gap_that_stays_is_structural() {
-    let right = times(Law::Spread, |market| {
-        market.verdict.kind == Kind::Structural && !proposes(market)
-    });
+    let right =
+        times(Law::Spread, |market| market.verdict.kind == Kind::Structural && !proposes(market));
     assert!(right >= ALMOST_ALL, "{right} of {RUNS}");
 }
 
@@ -250,7 +249,8 @@ fn an_oracle_that_flickers_is_no_edge() {
     let (mut held, mut wrong) = (0, 0);
     times(Law::Noise, |market| {
         let value = market.group.chosen.mean_value_bps;
-        let within = value.low.zip(value.high).is_some_and(|(low, high)| low < truth && truth < high);
+        let within =
+            value.low.zip(value.high).is_some_and(|(low, high)| low < truth && truth < high);
         held += u64::from(within);
         wrong += u64::from(market.verdict.kind == Kind::Genuine || proposes(market));
         true
