@@ -7,6 +7,9 @@ use crate::report::ratio;
 /// Where the estimate is told, in milliseconds.
 pub const POINTS_MS: [u32; 9] = [50, 100, 200, 400, 900, 1000, 2000, 3000, 5000];
 
+/// What a product of a million shares may be off by.
+const ROUNDING: f64 = 1e-9;
+
 /// Most points of a curve.
 const CURVE: usize = 200;
 
@@ -96,8 +99,7 @@ impl Survival {
             let range = step.and_then(|step| step.range(z));
             Point { ms: *ms, s, low: range.map(|r| r.0), high: range.map(|r| r.1) }
         };
-        // One half may come out a trifle above itself: it is a product of fractions.
-        let median = self.steps.iter().find(|step| step.s <= 0.5 + 1e-10);
+        let median = self.steps.iter().find(|step| step.s <= 0.5 + ROUNDING);
         Figures {
             crosses: self.watched,
             events: self.events,
@@ -228,6 +230,15 @@ mod tests {
         let endless = Survival::of(vec![Lasted::watched(7); 3]).figures(2.0);
         assert_eq!((endless.events, endless.median_ms), (0, None));
         assert!(endless.points.iter().all(|point| point.s >= 1.0 && point.low.is_none()));
+    }
+
+    #[test]
+    fn a_median_is_exact_where_half_of_an_even_number_ended() {
+        for n in (2..400).step_by(2) {
+            let all = (1..=n).map(|ms| Lasted::ended(ms * 1000)).collect();
+            let median = Survival::of(all).figures(2.0).median_ms;
+            assert_eq!(median.map(|ms| ms as u64), Some(n / 2), "of {n}");
+        }
     }
 
     #[test]
