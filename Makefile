@@ -36,7 +36,7 @@ BROWSER_VENV := target/browser-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
-	venue capture replay records records-env report-check report-env sdk sdk-env soak mutants browser browser-env why alert \
+	venue capture replay records records-env report report-check report-env sdk sdk-env soak mutants browser browser-env why alert \
 	tune-check install observe trade latency-report wire-to-wire disturbed syscalls instructions
 
 help: ## Lists these targets
@@ -132,6 +132,11 @@ $(VENV)/ready:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check pyarrow duckdb pytz
 	@touch $@
+
+report: build ## What the signals were worth, as a table and a page [DIR=data/demo/signals ARGS=]
+	@mkdir -p $(OUT)
+	$(HIP3) report $(DIR) --html $(OUT)/report.html $(ARGS)
+	@echo 'the page: $(OUT)/report.html'
 
 report-check: report-env build ## The report's figures against those of DuckDB and of Spark [DIR=data/demo/signals ARGS=--latency-ms 200]
 	@command -v java >/dev/null || { echo 'Spark needs a Java runtime: apt-get install default-jre-headless' >&2; exit 2; }
