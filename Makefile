@@ -36,7 +36,7 @@ BROWSER_VENV := target/browser-venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-trading test check lint fuzz fuzz-smoke simulate bench bench-smoke build run preflight release \
-	venue capture replay records records-env report report-check report-env sdk sdk-env soak mutants browser browser-env why alert \
+	venue capture replay records records-env report report-page report-check report-duckdb report-spark report-env sdk sdk-env soak mutants browser browser-env why alert \
 	tune-check install observe trade latency-report wire-to-wire disturbed syscalls instructions
 
 help: ## Lists these targets
@@ -138,14 +138,25 @@ report: build ## What the signals were worth, as a table and a page [DIR=data/de
 	$(HIP3) report $(DIR) --html $(OUT)/report.html $(ARGS)
 	@echo 'the page: $(OUT)/report.html'
 
-report-check: report-env build ## The report's figures against those of DuckDB and of Spark [DIR=data/demo/signals ARGS=--latency-ms 200]
+report-page: browser-env report ## The page of make report, in a real browser [DIR= ARGS=]
+	$(BROWSER_VENV)/bin/python tools/report_check.py $(OUT)/report.html --out target/screenshots/report
+
+report-check: report-duckdb report-spark ## The report's figures against those of DuckDB and of Spark [DIR= ARGS=--latency-ms 200]
+
+CHECK := $(OUT)/report-check
+
+report-duckdb: records-env build ## The same against DuckDB alone
+	@mkdir -p $(CHECK)
+	$(HIP3) report $(DIR) --config $(CONFIG) --json $(ARGS) > $(CHECK)/hip3.json
+	$(VENV)/bin/python tools/report_duckdb.py $(DIR) --out $(CHECK)/duckdb.json $(ARGS)
+	python3 tools/compare_reports.py $(CHECK)/hip3.json $(CHECK)/duckdb.json
+
+report-spark: report-env build
 	@command -v java >/dev/null || { echo 'Spark needs a Java runtime: apt-get install default-jre-headless' >&2; exit 2; }
-	@rm -rf target/report-check && mkdir -p target/report-check
-	$(HIP3) report $(DIR) --config $(CONFIG) --json $(ARGS) > target/report-check/hip3.json
-	$(REPORT_VENV)/bin/python tools/report_duckdb.py $(DIR) --out target/report-check/duckdb.json $(ARGS)
-	$(REPORT_VENV)/bin/python tools/report_spark.py $(DIR) --out target/report-check/spark.json $(ARGS)
-	python3 tools/compare_reports.py target/report-check/hip3.json target/report-check/duckdb.json
-	python3 tools/compare_reports.py target/report-check/hip3.json target/report-check/spark.json
+	@mkdir -p $(CHECK)
+	$(HIP3) report $(DIR) --config $(CONFIG) --json $(ARGS) > $(CHECK)/hip3.json
+	$(REPORT_VENV)/bin/python tools/report_spark.py $(DIR) --out $(CHECK)/spark.json $(ARGS)
+	python3 tools/compare_reports.py $(CHECK)/hip3.json $(CHECK)/spark.json
 
 report-env: $(REPORT_VENV)/ready
 
