@@ -8,9 +8,9 @@ use crate::venue::{Lag, Odds, Settings};
 /// before.
 pub(super) const OVERRIDES: [&str; 1] = ["risk.max_bbo_age_ms=off"];
 
-/// Oracles that jump at every other print, and makers who need up to some seconds to follow.
+/// Oracles that jump at every print, and makers who need up to some seconds to follow.
 pub(super) fn market(settings: &mut Settings) {
-    settings.jumps = Odds::one_in(2);
+    settings.jumps = Odds::ALWAYS;
     settings.lag = Lag {
         slow: Odds::one_in(30),
         surprised: Odds::ALWAYS,
