@@ -19,7 +19,7 @@ use hip3::types::time::{self, Wall};
 use hip3::venue::Dice;
 
 const RUNS: u64 = 200;
-const DAYS: i32 = 4;
+const DAYS: i32 = 3;
 const EPISODES: u64 = 40;
 /// 2026-11-23, a Monday.
 const FIRST_DAY: i32 = 20_780;
@@ -106,7 +106,7 @@ fn day(law: Law, day: i32, price: &mut f64, dice: &mut Dice) -> Vec<Seen> {
             let edge = if gap_stays { jump } else { -SPREAD_BPS / 2.0 };
             (units(*price * (1.0 + way * gross / 1e4)), edge)
         });
-        let began = i64::from(day) * time::DAY_NS + (episode as i64 * 1800 + 60) * 1_000_000_000;
+        let began = i64::from(day) * time::DAY_NS + (episode as i64 * 60 + 60) * 1_000_000_000;
         for n in 0..=dice.below(6) {
             let id = (day as u64) << 32 | episode << 8 | n;
             let limit = units(*price);

@@ -20,6 +20,7 @@ MOMENTS = ("0", "1000", "3000", "5000")
 COUNTS = ("signals", "blocked", "below_minimum", "in_gap", "unseen", "no_exit", "valued", "episodes")
 TRADING = ("entry_sums", "entry_outcomes", "refusals", "answered_within", "entry_fees", "trade_sums", "trade_exits",
            "expectation")
+NO_SIDE = {"signals": 0, "episodes": 0, "mean_value_bps": None, "usd": 0.0}
 UNGROUPED = {"sides", "gates", "gap_s", "opens", *TRADING}
 KINDS = ("signals", "followup", "entries", "crosses", "gaps", "orders", "trades")
 
@@ -117,7 +118,7 @@ def report(tables, settings, days):
 
         chosen = trip(settings["latency_ms"], settings["exit_ms"])
         edges = grouped["edge"].get(key, [{"raw": NO_EDGE, "raw_mean": None, "net": NO_EDGE, "net_mean": None}])[0]
-        edge = {name: dict(zip(PERCENTILES, edges[name])) | {"mean": edges[f"{name}_mean"]} for name in ("raw", "net")}
+        edge = {name: dict(zip(PERCENTILES, edges[name] or [None] * len(PERCENTILES))) | {"mean": edges[f"{name}_mean"]} for name in ("raw", "net")}
         bins = sorted(grouped["histogram"].get(key, []), key=lambda row: row["bps"])
         decay = grouped["decay"].get(key, [{"n": 0} | {f"mean_{ms}": None for ms in MOMENTS}])[0]
         return {name: counts[name] for name in COUNTS} | {
@@ -144,6 +145,7 @@ def report(tables, settings, days):
                          for row in sorted(slices["sessions"], key=lambda row: row["session"])]})
     markets.sort(key=lambda market: -market["chosen"]["usd"])
     total = group((None, None)) if names else None
+    by_side = {row["side"]: row for row in tables["sides"]}
     gates = [{name: row[name] for name in ("gate", "first", "alone")} | {
         "trip": trip_of(row | {name: settings[name] for name in ("latency_ms", "exit_ms")})} for row in tables["gates"]]
     return {
@@ -152,8 +154,8 @@ def report(tables, settings, days):
         "counts": total and {name: total[name] for name in COUNTS}
         | {name: tables["opens"][0][name] for name in ("crosses", "open_crosses")},
         "total": total, "markets": markets, "gates": gates,
-        "sides": [{k: known(row[k]) for k in ("side", "signals", "episodes", "mean_value_bps", "usd")}
-                  for row in sorted(tables["sides"], key=lambda row: row["side"])],
+        "sides": [{k: known(by_side.get(side, NO_SIDE)[k]) for k in NO_SIDE} | {"side": side}
+                  for side in ("buy", "sell")],
         "trading": trading(tables),
     }
 
