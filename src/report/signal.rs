@@ -41,10 +41,15 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// Taker fee in bps, one way: the one given, else what lies between its two edges beside slippage.
+    /// Taker fee in bps, one way.
     pub fn fee_bps(&self, given: Option<f64>, slippage_bps: f64) -> f64 {
-        given.unwrap_or_else(|| (self.raw_bps - self.net_bps - slippage_bps).max(0.0))
+        fee_bps(given, self.raw_bps - self.net_bps, slippage_bps)
     }
+}
+
+/// Taker fee in bps, one way: the one given, else what lies between a signal's two edges beside slippage.
+pub fn fee_bps(given: Option<f64>, between_edges_bps: f64, slippage_bps: f64) -> f64 {
+    given.unwrap_or_else(|| (between_edges_bps - slippage_bps).max(0.0))
 }
 
 /// The market some seconds after a signal, from the side on which a position is left.

@@ -8,7 +8,7 @@ use crate::types::num::Side;
 use crate::types::record::FOLLOW_UP_MS;
 
 /// Least value of an order, in units of 1e-8 USD.
-const LEAST_NOTIONAL: i64 = 1_000_000_000;
+pub const LEAST_NOTIONAL: i64 = 1_000_000_000;
 
 /// Most latencies that can be told apart.
 pub const LATENCIES_MAX: usize = 20;
@@ -157,17 +157,31 @@ impl Plan {
     /// Share of the earlier probe's fill in one between two probes: how much of the quotes that were lost
     /// between them was still there. `survival` is the market's, at a time in milliseconds.
     pub fn weight(&self, survival: impl Fn(u32) -> f64) -> f64 {
-        let (Some((before, after)), Some(asked)) = (self.between(), self.asked()) else {
-            return 0.0;
-        };
-        let latency = asked.latency_ms;
-        let (first, then, last) = (survival(before), survival(latency), survival(after));
-        if first > last {
-            (then - last) / (first - last)
-        } else {
-            f64::from(after - latency) / f64::from(after - before)
+        match (self.between(), self.asked()) {
+            (Some(probes), Some(asked)) => weight(probes, asked.latency_ms, survival),
+            _ => 0.0,
         }
     }
+}
+
+/// Share of the earlier probe's fill at a latency between two probes, which differ; all in milliseconds. By
+/// time alone where no quote is known to have gone between them.
+pub fn weight((before, after): (u32, u32), latency: u32, survival: impl Fn(u32) -> f64) -> f64 {
+    let (first, then, last) = (survival(before), survival(latency), survival(after));
+    if first > last {
+        (then - last) / (first - last)
+    } else {
+        f64::from(after - latency) / f64::from(after - before)
+    }
+}
+
+/// What a round trip earns after fees both ways, in bps of the entry. Prices in any unit, above zero.
+pub fn net_bps(side: Side, entry: f64, exit: f64, fee_bps: f64, priority_bps: f64) -> f64 {
+    let gained = match side {
+        Side::Buy => exit - entry,
+        Side::Sell => entry - exit,
+    };
+    1e4 * gained / entry - fee_bps * (1.0 + exit / entry) - priority_bps
 }
 
 /// Why a signal has no value. In the order of the tests; a blocked one is told apart before.
@@ -227,12 +241,7 @@ impl<'a> Valued<'a> {
             if exit.px <= 0 || entry <= 0.0 {
                 return f64::NAN;
             }
-            let exit = exit.px as f64;
-            let gross = match signal.side {
-                Side::Buy => 1e4 * (exit - entry) / entry,
-                Side::Sell => 1e4 * (entry - exit) / entry,
-            };
-            gross - fee * (1.0 + exit / entry) - settings.priority_bps
+            net_bps(signal.side, entry, exit.px as f64, fee, settings.priority_bps)
         });
         Self {
             after,

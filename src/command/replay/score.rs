@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::command::Failure;
 use crate::command::replay::player::Rows;
 use crate::command::replay::value::{Looks, Rule, Verdict};
+use crate::report::survival::{Lasted, Survival};
+use crate::report::trip;
 use crate::runtime::tally::{Tally, TradingTally};
 use crate::types::ids::{Coin, SignalId};
 use crate::types::num::Side;
@@ -22,13 +24,6 @@ struct Seen {
     looks: Looks,
 }
 
-/// How long the quotes of one cross survived: until then, and whether they had gone by then.
-#[derive(Clone, Copy, Debug)]
-struct Survival {
-    after: Nanos,
-    gone: bool,
-}
-
 /// Takes the rows of one engine, over one capture or several.
 #[derive(Debug)]
 pub(super) struct Score {
@@ -37,7 +32,8 @@ pub(super) struct Score {
     /// Where the signals lie whose rows are still to come.
     open: HashMap<SignalId, usize>,
     gaps: Vec<(Wall, Wall)>,
-    crosses: BTreeMap<Coin, Vec<Survival>>,
+    /// How long the quotes of each cross survived.
+    crosses: BTreeMap<Coin, Vec<Lasted>>,
     trading: Tally,
 }
 
@@ -242,11 +238,11 @@ impl Rows for Score {
                 }
             }
             Row::Cross(row) => {
-                let survival = Survival {
-                    after: row.quote_survival.unwrap_or(row.duration),
-                    gone: row.quote_survival.is_some(),
-                };
-                self.crosses.entry(row.coin).or_default().push(survival);
+                let lasted = row.quote_survival.map_or_else(
+                    || Lasted::watched(row.duration.as_micros()),
+                    |survival| Lasted::ended(survival.as_micros()),
+                );
+                self.crosses.entry(row.coin).or_default().push(lasted);
             }
             Row::Gap(row) => {
                 if row.cause != GapCause::Start {
@@ -260,32 +256,14 @@ impl Rows for Score {
 }
 
 /// How near to the early probe the latency lies, 0 to 1: by how many of the quotes went between the
-/// probes before it, by the Kaplan–Meier estimate, or by time alone where none is known to have.
-fn weight(rule: &Rule, crosses: &[Survival]) -> f64 {
+/// probes before it.
+fn weight(rule: &Rule, crosses: &[Lasted]) -> f64 {
     let (early, late) = rule.probes;
     if early == late {
         return 0.0;
     }
-    let [s_early, s, s_late] = [early, rule.latency_ms, late].map(|ms| surviving(crosses, ms));
-    if s_early > s_late {
-        (s - s_late) / (s_early - s_late)
-    } else {
-        f64::from(late - rule.latency_ms) / f64::from(late - early)
-    }
-}
-
-/// Share of the quotes that survive so many milliseconds (Kaplan–Meier).
-fn surviving(crosses: &[Survival], ms: u32) -> f64 {
-    let until = Nanos::from_millis(ms.into());
-    let mut deaths: Vec<Nanos> =
-        crosses.iter().filter(|one| one.gone && one.after <= until).map(|one| one.after).collect();
-    deaths.sort_unstable();
-    let share = |deaths: &[Nanos]| {
-        let at = deaths[0];
-        let there = crosses.iter().filter(|one| one.after >= at).count();
-        1.0 - deaths.len() as f64 / there as f64
-    };
-    deaths.chunk_by(|one, other| one == other).map(share).product()
+    let survival = Survival::of(crosses.to_vec());
+    trip::weight(rule.probes, rule.latency_ms, |ms| survival.at_ms(ms))
 }
 
 #[cfg(test)]
@@ -305,7 +283,11 @@ mod tests {
 
     #[test]
     fn quotes_that_go_weigh_the_probes_and_those_that_stay_are_censored() {
-        let of = |ms, gone| Survival { after: Nanos::from_millis(ms), gone };
+        let of = |ms: u64, gone| match gone {
+            true => Lasted::ended(ms * 1000),
+            false => Lasted::watched(ms * 1000),
+        };
+        let surviving = |crosses: &[Lasted], ms| Survival::of(crosses.to_vec()).at_ms(ms);
         // Of five: one goes at 100, one is lost sight of at 150, two go at 250, one at 350.
         let crosses = [of(100, true), of(150, false), of(250, true), of(250, true), of(350, true)];
         let near = |one: f64, other: f64| assert!((one - other).abs() < 1e-12, "{one} {other}");

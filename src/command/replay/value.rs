@@ -1,11 +1,11 @@
 //! What a signal was worth: a round trip at executable prices, entered late, left some seconds later,
-//! after fees. A pure function of the signal's own rows.
+//! after fees. A pure function of the signal's own rows, by the rules of [`crate::report::trip`]: what is kept
+//! here of a signal is the little that a grid of settings has room for.
 
+use crate::report::signal::fee_bps;
+use crate::report::trip::{LEAST_NOTIONAL, net_bps};
 use crate::types::num::{Px, Side, Sz};
 use crate::types::record::{Capture, EntryRow, FollowUpRow, SignalRow};
-
-/// An order below this many USD is not taken by the venue.
-const LEAST_NOTIONAL_USD: f64 = 10.0;
 
 /// How a signal is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,8 @@ type Look = Option<Sz>;
 pub(super) struct Looks {
     side: Side,
     wanted: Sz,
-    notional_usd: f64,
+    /// Units of 1e-8 USD.
+    notional: i64,
     /// The touched price; nothing touched is no signal.
     entry: Option<Px>,
     blocked: bool,
@@ -94,7 +95,7 @@ impl Looks {
         Self {
             side: signal.side,
             wanted: signal.suggested_sz,
-            notional_usd: signal.suggested_notional.units() as f64 / 1e6,
+            notional: signal.suggested_notional.units().saturating_mul(100),
             entry: touched.map(|level| level.px),
             blocked: signal.blocked_by.is_some(),
             cost_bps: signal.raw_edge.to_f64() - signal.net_edge.to_f64(),
@@ -131,7 +132,7 @@ impl Looks {
         if self.blocked {
             return Verdict::Blocked;
         }
-        if self.notional_usd < LEAST_NOTIONAL_USD {
+        if self.notional < LEAST_NOTIONAL {
             return Verdict::BelowMinimum;
         }
         if in_gap {
@@ -150,12 +151,8 @@ impl Looks {
             return if fill > 0.0 { Verdict::NoExit } else { Verdict::Valued(missed) };
         };
         let (entry, exit) = (entry.units() as f64 / 1e8, exit.units() as f64 / 1e8);
-        let gained = match self.side {
-            Side::Buy => exit - entry,
-            Side::Sell => entry - exit,
-        };
-        let fee = rule.fee_bps.unwrap_or((self.cost_bps - rule.slippage_bps).max(0.0));
-        let net_bps = 1e4 * gained / entry - fee * (1.0 + exit / entry) - rule.priority_bps;
+        let fee = fee_bps(rule.fee_bps, self.cost_bps, rule.slippage_bps);
+        let net_bps = net_bps(self.side, entry, exit, fee, rule.priority_bps);
         let usd = fill * (wanted / 1e8) * entry * net_bps / 1e4;
         Verdict::Valued(Trip { fill, net_bps, usd })
     }
