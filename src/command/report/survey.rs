@@ -12,7 +12,7 @@ use crate::report::answer::Read;
 use crate::report::coverage::{Blindness, Gap};
 use crate::report::signal::Cross;
 use crate::report::survival::{Lasted, Survival};
-use crate::report::tally::{CrossesOfDay, Tally, of_side};
+use crate::report::tally::{CrossesOfDay, Tally};
 use crate::report::trading::{EntryOrder, TradeMade, Trading};
 use crate::report::trip::Plan;
 use crate::types::num::Side;
@@ -315,7 +315,7 @@ impl Survey {
                         of_day.insert(market.to_owned(), Default::default());
                     }
                     if let Some(sides) = of_day.get_mut(market)
-                        && let Some(crosses) = sides.get_mut(of_side(cross.side))
+                        && let Some(crosses) = sides.get_mut(cross.side.index())
                     {
                         crosses.note(&cross, &reason);
                     }

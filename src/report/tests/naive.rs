@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::report::tally::of_side;
 use crate::types::record::Gate;
 
 /// A signal and its looks, of small numbers, so that everything meets everything.
@@ -118,7 +117,7 @@ proptest! {
             }
             let mut with_value = std::collections::BTreeSet::new();
             for side in [Side::Buy, Side::Sell] {
-                let sums = &of_market.sides[of_side(side)].sums;
+                let sums = &of_market.sides[side.index()].sums;
                 for (probe, exit) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)] {
                     let chosen = (probe, exit) == (1, 1);
                     let (mut n, mut fills, mut wins, mut fill, mut value_bps) = (0, 0, 0, 0.0, 0.0);
