@@ -129,7 +129,8 @@ fn sum(rows: &[ReadRow], column: &str) -> i128 {
 /// The rows of round trips and the venue's books agree to the cent: the files hold units of 1e-8, the books of 1e-6.
 pub(crate) fn agree(dir: &Path, books: &Books) {
     let trades = rows(dir, "trades_");
-    assert!(trades.len() >= 2, "it traded: {trades:#?}");
+    // A stop at the first loss leaves one trade.
+    assert!(!trades.is_empty(), "it traded: {books:?}");
     let told = |column| sum(&trades, column);
     let ours = (told("pnl_before_fees"), told("fees"));
     let theirs = (i128::from(books.closed_pnl.units()) * 100, i128::from(books.fees.units()) * 100);
