@@ -10,6 +10,7 @@ use crate::types::config;
 use crate::types::event::{Action, Actions, LinkDown};
 use crate::types::ids::{Coin, MarketId};
 use crate::types::note::{LinkState, Note};
+use crate::types::split_mix::SplitMix64;
 use crate::types::time::{Mono, Nanos};
 
 /// Most subscriptions of one IP address (PROTOCOL.md §1).
@@ -381,26 +382,6 @@ fn write_subscribe(text: &mut Vec<u8>, channel: &Channel, user: Option<&str>) {
     ];
     for part in parts {
         text.extend_from_slice(part.as_bytes());
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64: enough for jitter, and the same on every machine.
-#[derive(Debug)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in `0..bound`, by multiplication; the bias is below 2^-20 for a minute of
-    /// nanoseconds.
-    fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 }
 

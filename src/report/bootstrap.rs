@@ -6,6 +6,7 @@
 //! The draws depend on the seed alone.
 
 use crate::report::clusters::Clusters;
+use crate::types::split_mix::SplitMix64;
 
 /// How often clusters are drawn.
 pub const RESAMPLES: usize = 1000;
@@ -27,25 +28,17 @@ pub fn seed(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
-/// SplitMix64: small, fast, and good enough to draw clusters.
+/// Clusters, drawn with replacement.
 #[derive(Clone, Copy, Debug)]
-struct Draws(u64);
+struct Draws(SplitMix64);
 
 impl Draws {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     /// How often each cluster is drawn, in as many draws as there are clusters; in lane number `lane`.
     fn fill(&mut self, weights: &mut [Lanes], lane: usize) {
         let n = weights.len() as u64;
         let mut left = weights.len();
         while left > 0 {
-            let bits = self.next();
+            let bits = self.0.bits();
             // Two draws of 32 bits; no group has nearly that many clusters.
             for half in [bits >> 32, bits & 0xffff_ffff].into_iter().take(left) {
                 let lanes = weights.get_mut(((half * n) >> 32) as usize);
@@ -80,7 +73,7 @@ pub fn intervals(clusters: &Clusters, upper: f64, seed: u64) -> Vec<Option<Inter
     let width = SUMS * pairs.len();
     let sums = sums_by_cluster(clusters, &pairs, width);
     let mut distances = vec![Vec::with_capacity(RESAMPLES); pairs.len()];
-    let mut draws = Draws(seed);
+    let mut draws = Draws(SplitMix64(seed));
     let mut weights: Vec<Lanes> = vec![[0.0; AT_ONCE]; clusters.len()];
     let mut totals: Vec<Lanes> = vec![[0.0; AT_ONCE]; width];
     for first in (0..RESAMPLES).step_by(AT_ONCE) {
@@ -250,8 +243,8 @@ mod tests {
     #[test]
     fn nine_of_ten_intervals_of_ninety_percent_hold_the_truth() {
         // Skewed values in clusters of several: exponential by inversion, mean 1.
-        let mut draws = Draws(42);
-        let mut exponential = || -(1.0 - (draws.next() >> 11) as f64 / (1_u64 << 53) as f64).ln();
+        let mut draws = Draws(SplitMix64(42));
+        let mut exponential = || -(1.0 - (draws.0.bits() >> 11) as f64 / (1_u64 << 53) as f64).ln();
         let held = (0..300)
             .filter(|trial| {
                 let rows: Vec<(f64, f64)> = (0..40)
@@ -272,7 +265,7 @@ mod tests {
     fn draws_are_as_many_as_there_are_clusters() {
         for n in [1, 2, 3, 7, 100] {
             let mut weights = vec![[0.0; AT_ONCE]; n];
-            Draws(7).fill(&mut weights, 3);
+            Draws(SplitMix64(7)).fill(&mut weights, 3);
             // Whole numbers, so small that they are exact.
             let drawn =
                 |lane: usize| weights.iter().map(|lanes| lanes[lane] as usize).sum::<usize>();

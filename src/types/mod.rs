@@ -14,4 +14,5 @@ pub mod order;
 pub mod record;
 pub mod snapshot;
 pub mod source;
+pub mod split_mix;
 pub mod time;

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::types::split_mix::SplitMix64;
+
 /// A seeded generator (xoshiro256**, seeded through SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Dice {
@@ -14,15 +16,8 @@ impl Dice {
     /// The generator of one `stream` of `seed`. Streams are independent: what one draws changes
     /// nothing in another, so a market's path does not depend on who watches it.
     pub fn new(seed: u64, stream: u64) -> Self {
-        let mut mix = seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95);
-        let mut word = || {
-            mix = mix.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = mix;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        };
-        Self { state: [word(), word(), word(), word()] }
+        let mut words = SplitMix64(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
+        Self { state: [0; 4].map(|_| words.bits()) }
     }
 
     /// 64 random bits.

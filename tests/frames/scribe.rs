@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use hip3::types::market::{Bbo, Ctx, Level};
 use hip3::types::num::{MAX_UNITS, Px, Sz};
+use hip3::types::split_mix::SplitMix64;
 use hip3::types::time::VenueMs;
 
 use super::fixtures::COINS;
@@ -11,13 +12,13 @@ use super::reference::Answer;
 
 /// Writes one frame a seed.
 pub(crate) struct Scribe {
-    state: u64,
+    draws: SplitMix64,
     usual: bool,
 }
 
 impl Scribe {
     pub(crate) fn new(seed: u64, usual: bool) -> Self {
-        Self { state: seed, usual }
+        Self { draws: SplitMix64(seed), usual }
     }
 
     /// A frame and what it says.
@@ -189,12 +190,8 @@ impl Scribe {
         self.below(2) == 0
     }
 
-    /// A number below `bound`, by splitmix64.
+    /// A number below `bound`.
     fn below(&mut self, bound: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound.max(1)
+        self.draws.below(bound.max(1))
     }
 }

@@ -1,0 +1,183 @@
+//! A frame: what it says, and what follows from it.
+
+use crate::detector::cross::News;
+use crate::engine::Engine;
+use crate::engine::listing::tell_halt;
+use crate::feed::Subscription;
+use crate::feed::message::Message;
+use crate::risk::{self, View};
+use crate::types::event::Actions;
+use crate::types::ids::{MarketId, Sample};
+use crate::types::latency::Mark;
+use crate::types::note::{Note, Status};
+use crate::types::time::{Nanos, Now};
+
+/// A complaint of one kind is told at most this often; all are counted.
+const COMPLAINT_INTERVAL: Nanos = Nanos::from_secs(60);
+
+/// What the log is told of at most once a minute.
+#[derive(Clone, Copy)]
+enum Complaint {
+    Malformed,
+    UnknownChannel,
+    VenueError,
+}
+
+impl Engine {
+    pub(super) fn received(&mut self, now: Now, bytes: usize) {
+        self.status.frames += 1;
+        self.status.bytes += bytes as u64;
+        self.session.on_received(now.mono);
+    }
+
+    pub(super) fn on_frame(&mut self, now: Now, frame: &[u8], out: &mut Actions) {
+        if !self.session.is_open() {
+            return; // Late news of a link that is gone.
+        }
+        self.received(now, frame.len());
+        match self.decoder.decode(frame) {
+            Ok(Message::Bbo { market, bbo }) => {
+                out.watch.mark(Mark::Parsed);
+                self.status.bbo += 1;
+                if let Some(trader) = &mut self.trader {
+                    trader.on_venue_time(now, bbo.time, out);
+                }
+                self.note_data(now, Subscription::Bbo(market), market, out);
+                if let Some(held) = self.markets.get_mut(market.index()) {
+                    held.take_bbo(now.mono, bbo);
+                    self.on_market(now, market, News::Quote, out);
+                }
+            }
+            Ok(Message::Ctx { market, ctx }) => {
+                out.watch.mark(Mark::Parsed);
+                self.status.ctx += 1;
+                self.note_data(now, Subscription::Ctx(market), market, out);
+                if let Some(held) = self.markets.get_mut(market.index()) {
+                    held.take_ctx(now.mono, ctx);
+                    self.on_market(now, market, News::Other, out);
+                }
+            }
+            Ok(Message::Ack { subscribed: true, subscription: Some(subscription) }) => {
+                self.status.acks += 1;
+                self.session.on_ack(now.mono, subscription, out);
+                if let Some(trader) = &mut self.trader {
+                    trader.on_ack(subscription);
+                }
+            }
+            Ok(
+                message @ (Message::OrderUpdates { .. }
+                | Message::Fills { .. }
+                | Message::UserEvent(_)
+                | Message::Post { .. }),
+            ) => match &mut self.trader {
+                Some(trader) => {
+                    *account_channel(&mut self.status, &message) += 1;
+                    trader.on_message(now, &message, &self.markets, out);
+                }
+                None => self.status.ignored += 1,
+            },
+            Ok(Message::Ack { .. }) => self.status.acks += 1,
+            Ok(Message::Pong) => self.status.pongs += 1,
+            Ok(Message::VenueError(text)) => {
+                let text = Sample::of(text);
+                self.status.venue_errors += 1;
+                self.complain(now, Complaint::VenueError, Note::VenueError { text }, out);
+            }
+            Ok(Message::Ignored(_) | Message::Unwatched(_)) => self.status.ignored += 1,
+            Ok(Message::Unknown) => {
+                self.status.unknown += 1;
+                let note = Note::UnknownChannel { frame: Sample::of(frame) };
+                self.complain(now, Complaint::UnknownChannel, note, out);
+            }
+            Err(malformed) => {
+                self.status.malformed += 1;
+                let note = Note::Malformed { why: malformed.why, frame: Sample::of(frame) };
+                self.complain(now, Complaint::Malformed, note, out);
+            }
+        }
+    }
+
+    fn complain(&mut self, now: Now, complaint: Complaint, note: Note, out: &mut Actions) {
+        let told = &mut self.complained[complaint as usize];
+        if told.is_none_or(|at| now.mono.since(at) >= COMPLAINT_INTERVAL) {
+            *told = Some(now.mono);
+            out.note(note);
+        }
+    }
+
+    /// Notes that a channel of a market has data, and what follows from it the first time on this
+    /// link.
+    fn note_data(
+        &mut self,
+        now: Now,
+        subscription: Subscription,
+        market: MarketId,
+        out: &mut Actions,
+    ) {
+        self.last_data = Some(now);
+        self.session.on_data(now.mono);
+        let Some(watch) = self.watches.get_mut(market.index()) else { return };
+        let seen = match subscription {
+            Subscription::Bbo(_) => &mut watch.has_bbo,
+            _ => &mut watch.has_ctx,
+        };
+        if *seen {
+            return;
+        }
+        *seen = true;
+        self.session.on_ack(now.mono, subscription, out);
+        if !watch.has_data() {
+            return;
+        }
+        if watch.set_aside {
+            watch.set_aside = false;
+            out.note(Note::Joined { coin: self.markets[market.index()].spec.coin });
+        } else {
+            self.missing = self.missing.saturating_sub(1);
+            if self.missing == 0 {
+                self.ready(now, out);
+            }
+        }
+    }
+
+    /// Judges the gates of a market and looks for dislocations, after news of it.
+    fn on_market(&mut self, now: Now, id: MarketId, news: News, out: &mut Actions) {
+        let (Some(market), Some(watch)) =
+            (self.markets.get_mut(id.index()), self.watches.get_mut(id.index()))
+        else {
+            return;
+        };
+        let assessment = risk::assess(&self.limits, &View { now: now.mono, market });
+        if news == News::Quote && assessment.reached_spread() {
+            market.average_in(self.limits.alpha);
+        }
+        let coin = market.spec.coin;
+        let gate = assessment.blocked.map(|(gate, _)| gate);
+        if watch.gate != gate {
+            watch.count_blocked(now.mono, &mut self.status.gate_blocked);
+            (watch.gate, watch.gate_since) = (gate, now.mono);
+            if let Some(gate) = gate {
+                self.status.gate_blocks[gate as usize] += 1;
+            }
+            out.note(Note::Gate { coin, gate });
+        }
+        if assessment.near_cap && !watch.near_cap {
+            out.note(Note::OiNearCap { coin });
+        }
+        watch.near_cap = assessment.near_cap;
+        tell_halt(market, watch, out);
+        self.with_world(now, out, |detector, world| detector.on_market(world, id, news));
+        out.watch.mark(Mark::Decided);
+    }
+}
+
+/// The counter of an account's channel.
+fn account_channel<'a>(status: &'a mut Status, message: &Message<'_>) -> &'a mut u64 {
+    match message {
+        Message::OrderUpdates { .. } => &mut status.order_updates,
+        Message::Fills { .. } => &mut status.user_fills,
+        Message::UserEvent(_) => &mut status.user_events,
+        Message::Post { .. } => &mut status.posts,
+        _ => &mut status.ignored,
+    }
+}
