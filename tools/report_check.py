@@ -86,7 +86,7 @@ OVERLAPS = """() => [...document.querySelectorAll(".plot:not([hidden])")].flatMa
 class Visit:
     """A page in a window of its own, with all that it complained of or asked for."""
 
-    def __init__(self, browser, file, size, scheme):
+    def __init__(self, browser, file, size, scheme, without=None):
         width, height = SIZES[size]
         self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         self.page = self.context.new_page()
@@ -96,8 +96,10 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("request", lambda request: request.url.startswith(INSIDE) or self.requests.append(request.url))
+        if without:
+            self.page.add_init_script(f"delete globalThis.{without}")
         self.page.goto(file.resolve().as_uri(), timeout=SOON_MS)
-        self.page.wait_for_function("document.getElementById('headline').textContent !== ''")
+        self.page.wait_for_function("document.getElementById('headline').textContent !== '' || !document.getElementById('trouble').hidden")
 
     def settled(self):
         """Waits until what was asked for is drawn."""
@@ -272,6 +274,16 @@ def look(browser, file, size, scheme, out):
     return well
 
 
+def an_old_browser_is_told(browser, file):
+    """Whether a browser that cannot unpack the page says so."""
+    visit = Visit(browser, file, "phone", "light", without="DecompressionStream")
+    told = visit.page.locator("#trouble").text_content()
+    visit.context.close()
+    well = "browsers before 2023" in told
+    print(f"{'ok      ' if well else 'DIFFERS '} {file.name}: an old browser is told why it shows nothing", flush=True)
+    return well
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("pages", nargs="+", type=pathlib.Path, metavar="PAGE", help="a file that `hip3 report --html` wrote")
@@ -295,6 +307,7 @@ def main():
                 for size in SIZES:
                     for scheme in SCHEMES:
                         well = look(browser, page, size, scheme, args.out) and well
+            well = an_old_browser_is_told(browser, args.pages[0]) and well
         finally:
             browser.close()
     print(f"\nreport: {'all as it should be' if well else 'something differs'}; pictures in {args.out}")

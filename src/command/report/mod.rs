@@ -3,6 +3,7 @@
 mod csv;
 mod days;
 mod moment;
+mod packed;
 mod page;
 mod survey;
 mod table;

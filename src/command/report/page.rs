@@ -1,14 +1,19 @@
 //! The page of `hip3 report --html`: one file that needs nothing else. Its parts are joined here; what they
 //! show is the report's JSON, which the page's own scripts read.
 
+use std::io;
+
 use plotly::Plot;
+
+use super::packed::packed;
 
 const TEMPLATE: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/style.css");
 
 /// The scripts, in the order in which they are read: each may use what stands above it.
-const SCRIPTS: [&str; 14] = [
+const SCRIPTS: [&str; 15] = [
     include_str!("page/dom.js"),
+    include_str!("page/unpack.js"),
     include_str!("page/format.js"),
     include_str!("page/words.js"),
     include_str!("page/theme.js"),
@@ -25,7 +30,7 @@ const SCRIPTS: [&str; 14] = [
 ];
 
 /// Why there is no page.
-#[derive(Debug, thiserror::Error, Eq, PartialEq)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
     /// The crate that brings the plot library has another form than it had.
     #[error("the plot library is not where it was: expected it in the first <script>")]
@@ -33,6 +38,9 @@ pub(super) enum PageError {
     /// A part that the template asks for is not known.
     #[error("the page's template asks for {0:?}: expected style, report, plotly or scripts")]
     Part(String),
+    /// The packer gave up.
+    #[error("a part of the page cannot be packed: {0}")]
+    Packed(#[from] io::Error),
 }
 
 /// The page that shows `json`, the report as `--json` prints it.
@@ -41,13 +49,13 @@ pub(super) enum PageError {
 pub(super) fn page(json: &str) -> Result<String, PageError> {
     let sources = Plot::offline_js_sources();
     let plotly = first_script(&sources).ok_or(PageError::PlotLibrary)?;
+    let plotly = packed(plotly)?;
     let scripts = SCRIPTS.join("\n");
-    // In a script element only `<` could end it, or begin a comment. JSON has it in strings alone.
-    let report = json.replace('<', "\\u003c");
+    let report = packed(json)?;
     fill(TEMPLATE, |part| match part {
         "style" => Some(STYLE),
         "report" => Some(&report),
-        "plotly" => Some(plotly),
+        "plotly" => Some(&plotly),
         "scripts" => Some(&scripts),
         _ => None,
     })
@@ -81,8 +89,16 @@ fn fill<'a>(template: &str, part: impl Fn(&str) -> Option<&'a str>) -> Result<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::report::packed::unpacked;
 
     const HOSTILE: &str = r#"{"market":"</script><!--<script>{{style}}{{plotly}}"}"#;
+
+    /// What the element of that name holds, unpacked.
+    fn held(page: &str, id: &str) -> String {
+        let (_, rest) = page.split_once(&format!("id=\"{id}\">")).expect("where it begins");
+        let (text, _) = rest.split_once("</script>").expect("where it ends");
+        unpacked(text)
+    }
 
     #[test]
     fn the_page_is_one_document_whatever_the_report_says() {
@@ -91,16 +107,7 @@ mod tests {
         assert_eq!(page.matches("</script>").count(), 3, "the report, the library, the scripts");
         assert_eq!(page.matches("</html>").count(), 1);
         assert_eq!(page.matches("</body>").count(), 1);
-        assert!(page.contains(r#""\u003c/script>\u003c!--\u003cscript>{{style}}{{plotly}}""#));
-    }
-
-    #[test]
-    fn the_report_reads_the_same_from_the_page() {
-        let page = page(HOSTILE).expect("a page");
-        let (_, rest) = page.split_once(r#"id="report">"#).expect("where the report begins");
-        let (report, _) = rest.split_once("</script>").expect("where it ends");
-        let told: serde_json::Value = serde_json::from_str(report).expect("JSON");
-        assert_eq!(told, serde_json::from_str::<serde_json::Value>(HOSTILE).expect("JSON"));
+        assert_eq!(held(&page, "report"), HOSTILE);
     }
 
     #[test]
@@ -110,19 +117,21 @@ mod tests {
         assert!(!page.contains("{{plotly}}") && !page.contains("{{report}}"));
         assert!(page.contains("new Page("), "our scripts");
         let sources = Plot::offline_js_sources();
-        let (first, rest) = sources.split_once("</script>").expect("a script");
-        let (_, plots) = first.split_once('>').expect("what it holds");
-        assert!(plots.len() > 1_000_000 && page.contains(plots), "the library of plots");
-        let mathematics = first_script(rest).expect("a second script");
-        assert!(!page.contains(mathematics), "the library of mathematics stays out");
+        let plots = first_script(&sources).expect("a script");
+        assert!(plots.len() > 1_000_000, "the library of plots");
+        assert_eq!(held(&page, "plotly"), plots);
+        let mathematics = sources.len() - plots.len();
+        assert!(mathematics > 2_000_000 && page.len() < mathematics, "mathematics stay out");
     }
 
     #[test]
     fn a_part_that_is_not_known_is_named() {
-        let told = |template: &str| fill(template, |_| None);
-        assert_eq!(told("a{{b}}c"), Err(PageError::Part("b".to_owned())));
-        assert_eq!(told("a{{b"), Err(PageError::Part("b".to_owned())));
-        assert_eq!(told("ab"), Ok("ab".to_owned()));
+        let told = |template: &str| fill(template, |_| None).map_err(|error| error.to_string());
+        for template in ["a{{b}}c", "a{{b"] {
+            let error = told(template).expect_err("no such part");
+            assert!(error.contains("asks for \"b\""), "{error}");
+        }
+        assert_eq!(told("ab").as_deref(), Ok("ab"));
     }
 
     #[test]

@@ -210,4 +210,18 @@ class Page {
   }
 }
 
-new Page(JSON.parse($("report").textContent));
+/** Unpacks the library and the report, and shows it. */
+async function start() {
+  let report, plotly;
+  try {
+    [report, plotly] = await Promise.all([unpacked("report"), unpacked("plotly")]);
+  } catch (error) {
+    $("trouble").textContent = `This page cannot be shown: ${error.message}`;
+    $("trouble").hidden = false;
+    return;
+  }
+  document.head.append(el("script", {}, plotly));
+  new Page(JSON.parse(report));
+}
+
+start();
