@@ -1,15 +1,23 @@
-//! The rings between threads, against the standard library's channel.
+//! The rings between threads, against the standard library's channel; captures as they are read for a
+//! replay, against serde_json.
 
 #![allow(missing_docs, reason = "the macros of criterion make undocumented items")]
 
 mod common;
 
 use std::hint::{black_box, spin_loop};
+use std::io::{BufRead, Cursor};
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use hip3::runtime::capture::{Header, Reader, Said};
 use hip3::runtime::ring::ring;
+use serde::Deserialize;
+use serde_json::json;
+
+use common::world;
 
 const PLACES: usize = 1024;
 /// What a row is like.
@@ -90,5 +98,59 @@ fn across_threads(c: &mut Criterion) {
     echo.join().expect("it ends");
 }
 
-criterion_group!(benches, same_thread, across_threads);
+/// A capture of two thousand frames, half of them quotes, read from memory to its end.
+fn capture_read(c: &mut Criterion) {
+    #[derive(Deserialize)]
+    struct Line {
+        t: i64,
+        m: u64,
+        frame: String,
+    }
+    const FRAMES: usize = 2_000;
+    let header = Header::new("bench", 0, 0, String::new());
+    let mut text = serde_json::to_string(&header).expect("a line") + "\n";
+    for n in 0..FRAMES {
+        let frame = match n % 2 {
+            0 => world::bbo_frame(n, world::START, world::CALM),
+            _ => world::ctx_frame(n),
+        };
+        let (t, m) = (world::START.wall.0 + n as i64, world::START.mono.0 + n as u64);
+        text += &format!("{{\"t\":{t},\"m\":{m},\"frame\":{}}}\n", json!(frame));
+    }
+    let text = text.into_bytes();
+    let ours = || {
+        let input = Cursor::new(text.clone());
+        let mut reader = Reader::new(input, Path::new("bench")).expect("a capture");
+        let (mut bytes, mut moments) = (0, 0);
+        while let Some((now, said)) = reader.read().expect("a line") {
+            let Said::Frame(frame) = said else { unreachable!("frames alone") };
+            bytes += black_box(frame).len();
+            moments += i128::from(now.wall.0) + i128::from(now.mono.0);
+        }
+        (bytes, moments)
+    };
+    let theirs = || {
+        let mut input = Cursor::new(text.clone());
+        let (mut line, mut bytes, mut moments) = (Vec::new(), 0, 0);
+        input.read_until(b'\n', &mut line).expect("the first line");
+        loop {
+            line.clear();
+            if input.read_until(b'\n', &mut line).expect("a line") == 0 {
+                return (bytes, moments);
+            }
+            let Line { t, m, frame } = serde_json::from_slice(&line).expect("a frame");
+            bytes += black_box(frame).len();
+            moments += i128::from(t) + i128::from(m);
+        }
+    };
+    assert_eq!(ours(), theirs());
+    let mut group = c.benchmark_group("runtime/capture_read");
+    group.throughput(Throughput::Elements(FRAMES as u64));
+    group.bench_function("reader", |b| b.iter(ours));
+    group.bench_function("serde_json", |b| b.iter(theirs));
+    group.finish();
+    common::report_ratio("runtime/capture_read", ("reader", ours), ("serde_json", theirs));
+}
+
+criterion_group!(benches, same_thread, across_threads, capture_read);
 criterion_main!(benches);

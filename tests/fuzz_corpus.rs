@@ -40,6 +40,7 @@ macro_rules! replays {
 }
 
 replays! {
+    the_corpus_of_captures_holds: "captures",
     the_corpus_of_config_holds: "config",
     the_corpus_of_dashboard_holds: "dashboard",
     the_corpus_of_decimals_holds: "decimals",

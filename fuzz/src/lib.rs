@@ -8,6 +8,7 @@
 
 #![allow(unreachable_pub, reason = "this file is a crate, and a module of a test")]
 
+mod captures;
 mod config;
 mod dashboard;
 mod decimals;
@@ -43,7 +44,8 @@ mod support;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
+    ("captures", captures::run),
     ("config", config::run),
     ("dashboard", dashboard::run),
     ("decimals", decimals::run),
