@@ -121,6 +121,7 @@ fn day(law: Law, day: i32, price: &mut f64, dice: &mut Dice) -> Vec<Seen> {
                 notional: limit / 2,
                 raw_bps: jump,
                 net_bps: jump - FEE_BPS - 2.0,
+                slippage_bps: 2.0,
                 cross: id >> 8,
                 cross_age_ms: n as i64,
                 blocked_by: None,
@@ -158,7 +159,6 @@ fn report(days: &[Vec<Seen>]) -> Market {
         confidence: 0.99,
         min_episodes: 30,
         fee_bps: None,
-        slippage_bps: 2.0,
         priority_bps: 0.0,
         calendar: Calendar::named("America/New_York").expect("a zone"),
         from: None,
@@ -180,7 +180,7 @@ fn report(days: &[Vec<Seen>]) -> Market {
         day.seal();
         for Seen { signal, exits, fills } in seen {
             for (offset, (px, raw_bps)) in FOLLOW_UP_MS.iter().zip(exits) {
-                let (offset_ms, px) = (i64::from(*offset), Some(*px));
+                let (offset_ms, px) = (i64::from(*offset), Some((*px, signal.sz)));
                 let (bid, ask) = (px, px); // Only that of the exit's side is looked at.
                 let (signal, raw_bps) = (signal.id, *raw_bps);
                 day.follow_up(&FollowUp { signal, offset_ms, bid, ask, raw_bps, captured: true });

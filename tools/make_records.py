@@ -413,7 +413,7 @@ def main():
     store = Store(args.out, {
         "run_id": f"made-{args.seed}", "git_commit": "none", "config_hash": "none",
         "started_at": world.start, "mode": "trading" if args.trading else "observation",
-        "entry_latencies_ms": list(record_truth.LATENCIES_MS)}, args.group_rows)
+        "entry_latencies_ms": list(record_truth.LATENCIES_MS), "slippage_bps": SLIPPAGE_BPS}, args.group_rows)
     signals = rows = 0
     for index in range(args.days):
         made = world.day(store, index)

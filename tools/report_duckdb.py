@@ -48,9 +48,11 @@ def main():
     open_records(connection, args.dir)
     latencies = [row[0] for row in connection.execute("SELECT DISTINCT latency_ms FROM entries").fetchall()]
     settings = report_json.settings_of(args, latencies)
-    for name in ("latency_ms", "exit_ms", "fee_bps", "slippage_bps", "priority_bps", "time_zone"):
+    for name in ("latency_ms", "exit_ms", "fee_bps", "priority_bps", "time_zone"):
         connection.execute(f"SET VARIABLE {name} = ?", [settings[name]])
     connection.execute("SET VARIABLE z = ?", [report_json.quantile_of_normal(args.confidence)])
+    connection.execute("CREATE TABLE slippage (began BIGINT, bps DOUBLE)")
+    connection.executemany("INSERT INTO slippage VALUES (?, ?)", report_json.slippages(args.dir, args.slippage_bps))
     days = connection.execute("SELECT DISTINCT detected_at::DATE FROM signals").fetchall()
     if not days:
         print(f"{args.dir}: no signals", file=sys.stderr)
@@ -61,7 +63,7 @@ def main():
     connection.executemany("INSERT INTO holidays VALUES (?)", [[day] for day in kept])
     connection.execute(pathlib.Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
     tables = {name: rows(connection, f"FROM {name}") for name in TABLES}
-    report_json.write(report_json.report(tables, settings, len(days)), args.out)
+    report_json.write(report_json.report(tables, settings, report_json.days_of(args.dir)), args.out)
     return 0
 
 

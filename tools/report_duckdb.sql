@@ -22,11 +22,11 @@ WITH told AS (
            suggested_sz::DOUBLE AS sz, suggested_notional < 10 AS below_minimum,
            blocked_by, gate_mask, raw_edge_bps AS raw, net_edge_bps AS net,
            coalesce(getvariable('fee_bps')::DOUBLE,
-                    greatest(0, raw_edge_bps - net_edge_bps - getvariable('slippage_bps'))) AS fee,
+                    greatest(0, raw_edge_bps - net_edge_bps - slippage.bps)) AS fee,
            (detected_at AT TIME ZONE 'UTC')::DATE AS day,
            hour(detected_at AT TIME ZONE 'UTC') AS hour,
            detected_at AT TIME ZONE getvariable('time_zone') AS local
-    FROM signals
+    FROM signals ASOF JOIN slippage ON epoch_ns(detected_at) >= began
 ),
 -- A signal goes on with the episode of the one before it: the same cross, or the same print.
 begun AS (
@@ -77,10 +77,12 @@ open_cross AS (
 SELECT 'survival' AS what, market, side, coalesce(quote_survival_us, duration_us) AS us,
        quote_survival_us IS NOT NULL AS ended
 FROM crosses
+-- Nobody knows what became of the quote of a process that died, or of a cross that has no row.
+WHERE quote_survival_us IS NOT NULL OR end_reason <> 'killed'
 UNION ALL
 SELECT 'duration', market, side, duration_us, end_reason IN ('quote', 'oracle', 'no_quote') FROM crosses
 UNION ALL
-SELECT what, market, side, us, false FROM open_cross, (VALUES ('survival'), ('duration')) AS lasting(what);
+SELECT 'duration', market, side, us, false FROM open_cross;
 
 -- Kaplan–Meier: at each moment at which something ended, the share that it left of those at risk.
 CREATE TABLE curve AS
@@ -147,14 +149,15 @@ SELECT signal_id, 0, 1 FROM signal WHERE getvariable('latency_ms') = 0;
 
 CREATE VIEW leave AS
 SELECT signal_id, offset_ms AS exit_ms,
-       CASE side WHEN 'buy' THEN bid_px ELSE ask_px END::DOUBLE AS exit
+       CASE side WHEN 'buy' THEN bid_px ELSE ask_px END::DOUBLE AS exit,
+       CASE side WHEN 'buy' THEN bid_sz ELSE ask_sz END::DOUBLE AS exit_sz
 FROM followup
 WHERE status = 'captured';
 
 -- Every signal at every latency and exit: which door it leaves by, and what it was worth.
 CREATE VIEW trip AS
 WITH net AS (
-    SELECT signal.*, latency_ms, exit_ms, f, exit, leave.signal_id IS NOT NULL AS exit_seen,
+    SELECT signal.*, latency_ms, exit_ms, f, exit, exit_sz, leave.signal_id IS NOT NULL AS exit_seen,
            CASE side WHEN 'buy' THEN 1e4 * (exit - entry) / entry ELSE 1e4 * (entry - exit) / entry END
                - fee * (1 + exit / entry) - getvariable('priority_bps') AS net_bps
     FROM signal
@@ -162,6 +165,8 @@ WITH net AS (
     CROSS JOIN (VALUES (1000), (3000), (5000)) AS all_exits(exit_ms)
     LEFT JOIN fill USING (signal_id, latency_ms)
     LEFT JOIN leave USING (signal_id, exit_ms)
+    -- Nobody leaves before he has entered.
+    WHERE latency_ms < exit_ms
 )
 SELECT *,
        CASE WHEN below_minimum THEN 'below_minimum'
@@ -170,7 +175,8 @@ SELECT *,
             WHEN f > 0 AND exit IS NULL THEN 'no_exit'
             ELSE 'valued' END AS door,
        CASE WHEN f > 0 THEN f * net_bps ELSE 0 END AS value_bps,
-       CASE WHEN f > 0 THEN f * sz * entry * net_bps / 1e4 ELSE 0 END AS usd
+       CASE WHEN f > 0 THEN f * sz * entry * net_bps / 1e4 ELSE 0 END AS usd,
+       f > 0 AND exit_sz < f * sz AS thin
 FROM net;
 
 
@@ -180,7 +186,7 @@ SELECT market, side, latency_ms, exit_ms, count(*) AS n,
        sum(f) / count(*) AS fill_rate, wins / nullif(fills, 0) AS win_rate,
        sum(value_bps) / count(*) AS mean_value_bps, sum(value_bps) / nullif(sum(f), 0) AS mean_net_bps,
        quantile_disc(net_bps, 0.5) FILTER (f > 0) AS median_net_bps,
-       sum(usd) AS usd, sum(usd) / count(*) AS usd_mean
+       sum(usd) AS usd, sum(usd) / count(*) AS usd_mean, count(*) FILTER (thin) AS thin_exits
 FROM trip
 WHERE blocked_by IS NULL AND door = 'valued'
 GROUP BY ROLLUP (market, side), latency_ms, exit_ms;
@@ -238,7 +244,8 @@ SELECT gate, count(signal_id) AS first, count(*) FILTER (gate_mask = 1 << bit) A
        sum(value_bps) FILTER (door = 'valued') / nullif(sum(f) FILTER (door = 'valued'), 0) AS mean_net_bps,
        quantile_disc(net_bps, 0.5) FILTER (door = 'valued' AND f > 0) AS median_net_bps,
        coalesce(sum(usd) FILTER (door = 'valued'), 0) AS usd,
-       sum(usd) FILTER (door = 'valued') / nullif(n, 0) AS usd_mean
+       sum(usd) FILTER (door = 'valued') / nullif(n, 0) AS usd_mean,
+       count(*) FILTER (door = 'valued' AND thin) AS thin_exits
 FROM gate LEFT JOIN chosen ON blocked_by = gate
 GROUP BY gate, bit
 ORDER BY bit;
@@ -259,21 +266,35 @@ FROM signal
 WHERE blocked_by IS NULL
 GROUP BY ROLLUP (market, side), bps;
 
--- Only signals whose edge is known all along, so that the means are of the same ones.
+-- Only signals whose edge is known all along, so that the means are of the same ones. The share that is left
+-- takes each episode once.
 CREATE TABLE decay AS
-WITH known AS (
+WITH later AS (
     SELECT signal_id, max(raw_edge_bps) FILTER (offset_ms = 1000) AS raw_1000,
            max(raw_edge_bps) FILTER (offset_ms = 3000) AS raw_3000,
            max(raw_edge_bps) FILTER (offset_ms = 5000) AS raw_5000
     FROM followup
     WHERE status = 'captured' AND raw_edge_bps IS NOT NULL
     GROUP BY signal_id HAVING count(*) = 3
+),
+known AS (SELECT * FROM signal JOIN later USING (signal_id) WHERE blocked_by IS NULL),
+-- A null side is both.
+of_episode AS (
+    SELECT market, side, avg(raw) AS first, avg(raw_5000) AS last
+    FROM known GROUP BY GROUPING SETS ((market, side, episode), (market, episode))
+),
+left_over AS (
+    SELECT market, side, sum(last) / sum(first) AS retained FROM of_episode GROUP BY market, side
+    UNION ALL SELECT NULL, NULL, sum(last) / sum(first) FROM of_episode WHERE side IS NULL
+),
+means AS (
+    SELECT market, side, count(*) AS n, avg(raw) AS mean_0, avg(raw_1000) AS mean_1000, avg(raw_3000) AS mean_3000,
+           avg(raw_5000) AS mean_5000
+    FROM known GROUP BY ROLLUP (market, side)
 )
-SELECT market, side, count(*) AS n, avg(raw) AS mean_0, avg(raw_1000) AS mean_1000, avg(raw_3000) AS mean_3000,
-       avg(raw_5000) AS mean_5000
-FROM signal JOIN known USING (signal_id)
-WHERE blocked_by IS NULL
-GROUP BY ROLLUP (market, side);
+SELECT means.*, retained
+FROM means JOIN left_over
+  ON means.market IS NOT DISTINCT FROM left_over.market AND means.side IS NOT DISTINCT FROM left_over.side;
 
 -- ---------------------------------------------------------------------------------------------- survival
 
@@ -316,9 +337,9 @@ GROUP BY cause;
 CREATE TABLE entry_sums AS
 SELECT count(*) AS entries, count(sent_at) AS sent, count(*) FILTER (outcome = 'filled') AS filled,
        count(*) FILTER (outcome = 'partially_filled') AS partially_filled,
-       -- Against the limit; worse is positive.
-       avg(CASE side WHEN 'buy' THEN 1e4 ELSE -1e4 END * (avg_px::DOUBLE - px::DOUBLE) / px::DOUBLE) AS slippage_bps
-FROM orders
+       -- Against the price that the signal touched; worse is positive.
+       avg(CASE orders.side WHEN 'buy' THEN 1e4 ELSE -1e4 END * (avg_px::DOUBLE - entry) / entry) AS slippage_bps
+FROM orders LEFT JOIN signal USING (signal_id)
 WHERE reason = 'entry';
 
 CREATE TABLE entry_outcomes AS
@@ -355,10 +376,10 @@ FROM trades;
 CREATE TABLE trade_exits AS
 SELECT exit_reason, count(*) AS trades FROM trades GROUP BY exit_reason;
 
--- What their signals were worth, scaled to what was held.
+-- What these fills would have earned, left at the exit that was asked for.
 CREATE TABLE expectation AS
-SELECT count(*) AS n, coalesce(sum(chosen.usd * trades.sz::DOUBLE / chosen.sz), 0) AS expected_usd,
+SELECT count(*) AS n, coalesce(sum(net_bps * trades.sz::DOUBLE * entry / 1e4), 0) AS expected_usd,
        coalesce(sum(pnl), 0)::DOUBLE AS realised_usd,
        (realised_usd - expected_usd) / nullif(n, 0) AS mean_difference_usd
 FROM trades JOIN chosen USING (signal_id)
-WHERE door = 'valued';
+WHERE door = 'valued' AND net_bps IS NOT NULL;

@@ -9,12 +9,13 @@ import datetime
 import json
 import math
 import pathlib
+import re
 import statistics
 
 PERCENTILES = ("p10", "p25", "p50", "p75", "p90", "p99")
 TRIP = ("latency_ms", "exit_ms", "n", "fills", "wins", "fill_rate", "win_rate", "mean_value_bps", "mean_net_bps",
-        "median_net_bps", "usd", "usd_mean")
-NO_TRIP = dict.fromkeys(TRIP) | {"n": 0, "fills": 0, "wins": 0, "usd": 0}
+        "median_net_bps", "usd", "usd_mean", "thin_exits")
+NO_TRIP = dict.fromkeys(TRIP) | {"n": 0, "fills": 0, "wins": 0, "usd": 0, "thin_exits": 0}
 NO_EDGE = [None] * len(PERCENTILES)
 MOMENTS = ("0", "1000", "3000", "5000")
 COUNTS = ("signals", "blocked", "below_minimum", "in_gap", "unseen", "no_exit", "valued", "episodes")
@@ -33,11 +34,31 @@ def arguments(doc):
     parser.add_argument("--exit-ms", type=int, default=3000, choices=(1000, 3000, 5000))
     parser.add_argument("--confidence", type=float, default=0.99, help="of the survival's intervals")
     parser.add_argument("--fee-bps", type=float, help="one way; each signal's own by default")
-    parser.add_argument("--slippage-bps", type=float, default=2.0, help="as detector.slippage_bps of the run")
+    parser.add_argument("--slippage-bps", type=float, default=2.0, help="of runs that do not say what they left for it")
     parser.add_argument("--priority-bps", type=float, default=0.0)
     parser.add_argument("--time-zone", default="America/New_York")
     parser.add_argument("--out", type=pathlib.Path, help="file for the JSON (standard output by default)")
     return parser
+
+
+def days_of(folder):
+    """Days with records of what was watched."""
+    names = (re.fullmatch(r"(signals|crosses|gaps)_(\d{8})\.parquet", path.name) for path in folder.iterdir())
+    return len({name[2] for name in names if name})
+
+
+def slippages(folder, usual):
+    """What net edges leave for slippage, as (moment, bps): from that moment on, in nanoseconds since 1970. The
+    first holds for whatever was before it, too."""
+    import pyarrow.parquet as pq  # The rest of this file is used without it.
+
+    runs = {}
+    for kind in ("signals", "crosses", "gaps"):
+        for path in folder.glob(f"{kind}_*.parquet"):
+            told = json.loads((pq.read_metadata(path).metadata or {}).get(b"hip3.runs", b"[]"))
+            runs |= {(run["started_at"], run["run_id"]): run.get("slippage_bps") for run in told}
+    told = [(began, usual if bps is None else bps) for (began, _), bps in sorted(runs.items())]
+    return [(0, told[0][1]), *told[1:]] if told else [(0, usual)]
 
 
 def quantile_of_normal(confidence):
@@ -120,13 +141,13 @@ def report(tables, settings, days):
         edges = grouped["edge"].get(key, [{"raw": NO_EDGE, "raw_mean": None, "net": NO_EDGE, "net_mean": None}])[0]
         edge = {name: dict(zip(PERCENTILES, edges[name] or [None] * len(PERCENTILES))) | {"mean": edges[f"{name}_mean"]} for name in ("raw", "net")}
         bins = sorted(grouped["histogram"].get(key, []), key=lambda row: row["bps"])
-        decay = grouped["decay"].get(key, [{"n": 0} | {f"mean_{ms}": None for ms in MOMENTS}])[0]
+        decay = grouped["decay"].get(key, [{"n": 0, "retained": None} | {f"mean_{ms}": None for ms in MOMENTS}])[0]
         return {name: counts[name] for name in COUNTS} | {
             "usd_per_day": chosen["usd"] / days,
             "edge": edge | {"histogram": [{name: row[name] for name in ("bps", "signals")} for row in bins]},
             "decay": {"n": decay["n"], "mean": {ms: decay[f"mean_{ms}"] for ms in MOMENTS},
-                      "retained_5s": {"value": decay["mean_5000"] / decay["mean_0"] if decay["n"] else None}},
-            "trips": [trip(latency, exit_) for latency in settings["latencies_ms"] for exit_ in settings["exits_ms"]],
+                      "retained_5s": {"value": decay["retained"]}},
+            "trips": [trip(latency, exit_) for latency in settings["latencies_ms"] for exit_ in settings["exits_ms"] if latency < exit_],
             "chosen": chosen,
             "survival": lasting("survival", key), "duration": lasting("duration", key),
             "ends": {row["end_reason"]: row["crosses"] for row in grouped["ends"].get(key, [])},
@@ -193,8 +214,10 @@ def settings_of(args, latencies_ms):
     """As the report tells them. Errors: a latency past all probes, of which nothing is known."""
     if args.latency_ms > max(latencies_ms, default=0):
         raise SystemExit(f"--latency-ms {args.latency_ms}: the records probe {sorted(latencies_ms)}")
+    if args.latency_ms >= args.exit_ms:
+        raise SystemExit(f"--latency-ms {args.latency_ms}: expected below --exit-ms, which is {args.exit_ms}")
     return {"latency_ms": args.latency_ms, "exit_ms": args.exit_ms, "confidence": args.confidence,
-            "fee_bps": args.fee_bps, "slippage_bps": args.slippage_bps, "priority_bps": args.priority_bps,
+            "fee_bps": args.fee_bps, "priority_bps": args.priority_bps,
             "latencies_ms": sorted(latencies_ms), "exits_ms": [1000, 3000, 5000], "time_zone": args.time_zone}
 
 

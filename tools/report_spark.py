@@ -36,7 +36,7 @@ TRIP = """
     count_if(f > 0 AND net_bps > 0) / nullif(count_if(f > 0), 0) AS win_rate, avg(value_bps) AS mean_value_bps,
     sum(value_bps) / nullif(sum(f), 0) AS mean_net_bps,
     percentile_disc(0.5) WITHIN GROUP (ORDER BY CASE WHEN f > 0 THEN net_bps END) AS median_net_bps,
-    coalesce(sum(usd), 0) AS usd, avg(usd) AS usd_mean"""
+    coalesce(sum(usd), 0) AS usd, avg(usd) AS usd_mean, count_if(thin) AS thin_exits"""
 
 # In order; each may name those before it. Braces are filled from the settings.
 VIEWS = {
@@ -44,7 +44,8 @@ VIEWS = {
     # latency what stood at the limit. What was not captured is not in the maps.
     "after": """
         SELECT signal_id, map_from_entries(collect_list(struct(offset_ms, struct(
-            CAST(IF(side = 'buy', bid_px, ask_px) AS DOUBLE) AS px, raw_edge_bps AS raw)))) AS exits
+            CAST(IF(side = 'buy', bid_px, ask_px) AS DOUBLE) AS px,
+            CAST(IF(side = 'buy', bid_sz, ask_sz) AS DOUBLE) AS sz, raw_edge_bps AS raw)))) AS exits
         FROM followup WHERE status = 'captured' GROUP BY signal_id""",
     "met": """
         SELECT signal_id, map_from_entries(collect_list(struct(latency_ms, CAST(fillable_sz AS DOUBLE)))) AS stood
@@ -81,13 +82,17 @@ VIEWS = {
             (max(at) - min(detected_at)) DIV 1000 + min_by(cross_age_ms, detected_at) * 1000 AS us
         FROM signals LEFT ANTI JOIN crosses USING (cross_id) CROSS JOIN last_seen
         GROUP BY cross_id, market, side""",
+    # Nobody knows what became of the quote of a process that died, or of a cross that has no row.
     "wait": """
-        SELECT market, side, stack(2,
-            'survival', coalesce(quote_survival_us, duration_us), quote_survival_us IS NOT NULL,
-            'duration', duration_us, end_reason IN ('quote', 'oracle', 'no_quote')) AS (what, us, ended)
-        FROM crosses
-        UNION ALL
-        SELECT market, side, stack(2, 'survival', us, false, 'duration', us, false) AS (what, us, ended) FROM open_cross""",
+        SELECT * FROM (
+            SELECT market, side, stack(2,
+                'survival', IF(end_reason = 'killed', quote_survival_us, coalesce(quote_survival_us, duration_us)),
+                quote_survival_us IS NOT NULL,
+                'duration', duration_us, end_reason IN ('quote', 'oracle', 'no_quote')) AS (what, us, ended)
+            FROM crosses
+            UNION ALL
+            SELECT market, side, 'duration', us, false FROM open_cross)
+        WHERE us IS NOT NULL""",
     "moment": """
         SELECT market, side, what, us, count(*) AS leaving, count_if(ended) AS events
         FROM wait GROUP BY ROLLUP (market, side), what, us""",
@@ -113,7 +118,7 @@ VIEWS = {
         SELECT *, explode(array({latencies})) AS latency_ms FROM filled""",
     "combined": """
         SELECT * EXCEPT (fill, exits), fill[latency_ms] AS f, exits[exit_ms] AS look, exits[exit_ms].px AS exit
-        FROM (SELECT *, explode(array(1000, 3000, 5000)) AS exit_ms FROM at)""",
+        FROM (SELECT *, explode(array(1000, 3000, 5000)) AS exit_ms FROM at) WHERE latency_ms < exit_ms""",
     "netted": """
         SELECT *,
             IF(side = 'buy', 1, -1) * 1e4D * (exit - entry) / entry - fee * (1 + exit / entry) - {priority_bps}
@@ -123,11 +128,18 @@ VIEWS = {
                  ELSE 'valued' END AS door
         FROM combined""",
     "trip": """
-        SELECT *, IF(f > 0, f * net_bps, 0D) AS value_bps, IF(f > 0, f * sz * entry * net_bps / 1e4D, 0D) AS usd
+        SELECT *, IF(f > 0, f * net_bps, 0D) AS value_bps, IF(f > 0, f * sz * entry * net_bps / 1e4D, 0D) AS usd,
+            f > 0 AND look.sz < f * sz AS thin
         FROM netted""",
     "chosen": "SELECT * FROM trip WHERE latency_ms = {latency_ms} AND exit_ms = {exit_ms}",
-    "entry_order": "SELECT * FROM orders WHERE reason = 'entry'",
+    "entry_order": """
+        SELECT o.*, s.entry AS touched, s.fee AS fee_bps FROM orders o LEFT JOIN signal s USING (signal_id)
+        WHERE reason = 'entry'""",
     "open_signal": "SELECT * FROM signal WHERE blocked_by IS NULL",
+    "lasting_edge": """
+        SELECT *, exits[1000].raw AS raw_1000, exits[3000].raw AS raw_3000, exits[5000].raw AS raw_5000
+        FROM open_signal JOIN episode USING (signal_id)
+        WHERE exits[1000].raw + exits[3000].raw + exits[5000].raw IS NOT NULL""",
     "sessioned": """
         SELECT *, CASE WHEN weekday(local) >= 5 THEN 'weekend' WHEN DATE(local) IN ({holidays}) THEN 'holiday'
             WHEN date_format(local, 'HH:mm') BETWEEN '04:00' AND '09:29' THEN 'pre'
@@ -160,9 +172,18 @@ TABLES = {
             " FROM sorted",
     "histogram": "SELECT market, side, CAST(least(greatest(floor(raw_edge_bps), 0), 200) AS INT) AS bps,"
                  " count(*) AS signals FROM open_signal GROUP BY ROLLUP (market, side), 3",
-    "decay": "SELECT market, side, count(*) AS n, avg(raw_edge_bps) AS mean_0, avg(exits[1000].raw) AS mean_1000,"
-             " avg(exits[3000].raw) AS mean_3000, avg(exits[5000].raw) AS mean_5000 FROM open_signal"
-             " WHERE exits[1000].raw + exits[3000].raw + exits[5000].raw IS NOT NULL GROUP BY ROLLUP (market, side)",
+    "decay": """
+        WITH of_episode AS (
+            SELECT market, side, avg(raw_edge_bps) AS before, avg(raw_5000) AS after FROM lasting_edge
+            GROUP BY GROUPING SETS ((market, side, episode), (market, episode))),
+        kept AS (
+            SELECT market, side, sum(after) / sum(before) AS retained FROM of_episode GROUP BY market, side
+            UNION ALL SELECT NULL, NULL, sum(after) / sum(before) FROM of_episode WHERE side IS NULL),
+        means AS (
+            SELECT market, side, count(*) AS n, avg(raw_edge_bps) AS mean_0, avg(raw_1000) AS mean_1000,
+                avg(raw_3000) AS mean_3000, avg(raw_5000) AS mean_5000
+            FROM lasting_edge GROUP BY ROLLUP (market, side))
+        SELECT means.*, retained FROM means JOIN kept ON means.market <=> kept.market AND means.side <=> kept.side""",
     "survival": "SELECT what, market, side, sum(leaving) AS crosses, sum(events) AS events,"
                 " min(us) FILTER (WHERE s <= 0.5 + 1e-10D) / 1e3D AS median_ms FROM curve GROUP BY what, market, side",
     "points": """
@@ -182,7 +203,7 @@ TABLES = {
     "entry_sums": """
         SELECT count(*) AS entries, count(sent_at) AS sent, count_if(outcome = 'filled') AS filled,
             count_if(outcome = 'partially_filled') AS partially_filled,
-            avg(IF(side = 'buy', 1, -1) * 1e4D * (CAST(avg_px AS DOUBLE) / px - 1)) AS slippage_bps FROM entry_order""",
+            avg(IF(side = 'buy', 1, -1) * 1e4D * (CAST(avg_px AS DOUBLE) / touched - 1)) AS slippage_bps FROM entry_order""",
     "entry_outcomes": f"""
         SELECT outcome, orders, size(ns) AS n, IF(size(ns) = 0, NULL, array({RANK.format(list='ns', percent=50)},
             {RANK.format(list='ns', percent=90)}, {RANK.format(list='ns', percent=99)})) AS answer_ns
@@ -195,9 +216,9 @@ TABLES = {
             count(*) AS n, avg(CAST(filled AS DOUBLE) / CAST(sz AS DOUBLE)) AS fill_rate
         FROM entry_order WHERE answer_latency_ns IS NOT NULL GROUP BY 1""",
     "entry_fees": """
-        SELECT coalesce(sum(CAST(o.fee AS DOUBLE)), 0) AS paid,
-            coalesce(sum(CAST(filled AS DOUBLE) * CAST(avg_px AS DOUBLE) * s.fee / 1e4D), 0) AS expected
-        FROM entry_order o JOIN signal s USING (signal_id) WHERE avg_px IS NOT NULL""",
+        SELECT coalesce(sum(CAST(fee AS DOUBLE)), 0) AS paid,
+            coalesce(sum(CAST(filled AS DOUBLE) * CAST(avg_px AS DOUBLE) * fee_bps / 1e4D), 0) AS expected
+        FROM entry_order WHERE avg_px IS NOT NULL AND touched IS NOT NULL""",
     "trade_sums": """
         SELECT count(*) AS n, count_if(pnl > 0) AS wins,
             CAST(coalesce(sum(pnl_before_fees), 0) AS DOUBLE) AS usd_before_fees,
@@ -206,11 +227,18 @@ TABLES = {
     "trade_exits": "SELECT exit_reason, count(*) AS trades FROM trades GROUP BY exit_reason",
     "expectation": """
         SELECT *, (realised_usd - expected_usd) / nullif(n, 0) AS mean_difference_usd
-        FROM (SELECT count(*) AS n, coalesce(sum(usd * CAST(t.sz AS DOUBLE) / c.sz), 0) AS expected_usd,
+        FROM (SELECT count(*) AS n, coalesce(sum(net_bps * CAST(t.sz AS DOUBLE) * entry / 1e4D), 0) AS expected_usd,
                   CAST(coalesce(sum(pnl), 0) AS DOUBLE) AS realised_usd
-              FROM trades t JOIN chosen c USING (signal_id) WHERE door = 'valued')""",
+              FROM trades t JOIN chosen c USING (signal_id) WHERE door = 'valued' AND net_bps IS NOT NULL)""",
     "opens": "SELECT (SELECT count(*) FROM crosses) AS crosses, (SELECT count(*) FROM open_cross) AS open_crosses",
 }
+
+
+def slippage(told):
+    """What a signal's net edge leaves for slippage, in SQL: that of the last run that had begun."""
+    (_, first), *later = told
+    cases = "".join(f" WHEN detected_at >= {began} THEN {bps}D" for began, bps in reversed(later))
+    return f"CASE{cases} ELSE {first}D END" if later else f"{first}D"
 
 
 def main():
@@ -234,11 +262,11 @@ def main():
         rows.createOrReplaceTempView(kind)
     latencies = [row[0] for row in spark.sql("SELECT DISTINCT latency_ms FROM entries").collect()]
     settings = report_json.settings_of(args, latencies)
-    first, last, days = spark.sql(
-        "SELECT min(detected_at), max(detected_at), count(DISTINCT detected_at DIV 86400000000000) FROM signals").first()
+    first, last = spark.sql("SELECT min(detected_at), max(detected_at) FROM signals").first()
     years = [1970 + int(at / 1e9 / 86_400 / 365.2425) for at in (first, last)]
     words = settings | {
         "fee_bps": "NULL" if args.fee_bps is None else args.fee_bps,
+        "slippage_bps": slippage(report_json.slippages(args.dir, args.slippage_bps)),
         "z": report_json.quantile_of_normal(args.confidence),
         "probed": "true" if args.latency_ms in latencies else "false",
         "before": max((l for l in latencies if l <= args.latency_ms), default=0),
@@ -257,7 +285,7 @@ def main():
     firsts, trips = ({row["gate"]: row for row in tables.pop(name)} for name in ("gates_first", "gates_trip"))
     tables["gates"] = [{"gate": gate, "first": 0, "alone": 0} | report_json.NO_TRIP | firsts.get(gate, {}) | trips.get(gate, {})
                        for gate in GATES]
-    report_json.write(report_json.report(tables, settings, days), args.out)
+    report_json.write(report_json.report(tables, settings, report_json.days_of(args.dir)), args.out)
     spark.stop()
     return 0
 

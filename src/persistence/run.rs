@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::num::Bps;
 use crate::types::record::Mode;
 use crate::types::time::Wall;
 
@@ -20,4 +21,50 @@ pub struct RunInfo {
     pub mode: Mode,
     /// The entry probes that every signal of the run will have.
     pub entry_latencies_ms: Vec<u32>,
+    /// What the net edge of its signals leaves for slippage; files of old do not say.
+    #[serde(default, with = "as_number")]
+    pub slippage_bps: Option<Bps>,
+}
+
+/// Basis points as other tools read them.
+mod as_number {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::types::num::Bps;
+
+    const UNITS: f64 = (1_i64 << 32) as f64;
+
+    pub(super) fn serialize<S: Serializer>(bps: &Option<Bps>, to: S) -> Result<S::Ok, S::Error> {
+        bps.map(Bps::to_f64).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bps>, D::Error> {
+        let bps = Option::<f64>::deserialize(from)?;
+        // Back to the same bits: a config's bps have less of them than the number has.
+        Ok(bps.map(|bps| Bps::from_bits((bps * UNITS).round() as i64)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_reads_back_and_one_of_old_says_nothing_of_slippage() {
+        let run = RunInfo {
+            run_id: "r".to_owned(),
+            git_commit: "c".to_owned(),
+            config_hash: "h".to_owned(),
+            started_at: Wall(1),
+            mode: Mode::Observation,
+            entry_latencies_ms: vec![50, 400],
+            slippage_bps: Some(Bps::from_bits((2 << 32) + 12_345)),
+        };
+        let text = serde_json::to_string(&run).expect("JSON");
+        assert!(text.contains(r#""slippage_bps":2.0000028"#), "{text}");
+        assert_eq!(serde_json::from_str::<RunInfo>(&text).expect("a run"), run);
+        let (old, _) = text.split_once(r#","slippage_bps""#).expect("the last field");
+        let old: RunInfo = serde_json::from_str(&format!("{old}}}")).expect("a run");
+        assert_eq!(old, RunInfo { slippage_bps: None, ..run });
+    }
 }

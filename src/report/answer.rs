@@ -85,7 +85,7 @@ pub struct Asked {
     pub confidence: f64,
     pub min_episodes: u64,
     pub fee_bps: Option<f64>,
-    pub slippage_bps: f64,
+    pub slippage_bps: Option<f64>,
     pub priority_bps: f64,
     pub latencies_ms: Vec<u32>,
     pub exits_ms: Vec<u32>,
@@ -234,6 +234,10 @@ pub struct Read {
     pub config_hashes: Vec<String>,
     /// Their modes, each once.
     pub modes: Vec<String>,
+    /// Whether only some markets were asked for.
+    pub some_markets: bool,
+    /// What all of them left for slippage; `None` when they differ.
+    pub slippage_bps: Option<f64>,
     /// The first moment; `None` when nothing was read.
     pub first: Option<Wall>,
     /// The last moment.
@@ -308,7 +312,11 @@ impl<'a> Maker<'a> {
         };
         let sides = Sides { buy: of_side(buy, SIDES[0]), sell: of_side(sell, SIDES[1]) };
         let verdict = Verdict::of(&group, making.settings);
-        let threshold = thresholds::threshold(name, tally, &self.dexes, &verdict, making.settings);
+        // A threshold leans on the mean of all markets of its dex.
+        let threshold = match self.read.some_markets {
+            true => None,
+            false => thresholds::threshold(name, tally, &self.dexes, &verdict, making.settings),
+        };
         Some(Market {
             market: name.clone(),
             verdict,
@@ -366,7 +374,7 @@ impl<'a> Maker<'a> {
                 confidence: settings.confidence,
                 min_episodes: settings.min_episodes,
                 fee_bps: settings.fee_bps,
-                slippage_bps: settings.slippage_bps,
+                slippage_bps: self.read.slippage_bps,
                 priority_bps: settings.priority_bps,
                 latencies_ms: plan.latencies_ms.clone(),
                 exits_ms: FOLLOW_UP_MS.to_vec(),
@@ -382,7 +390,7 @@ impl<'a> Maker<'a> {
                 no_exit: counts.no_exit,
                 valued: counts.valued,
                 episodes,
-                crosses: total.survival.crosses - self.open_crosses,
+                crosses: total.duration.crosses - self.open_crosses,
                 open_crosses: self.open_crosses,
             },
             thresholds: self.thresholds(&markets),
@@ -449,7 +457,9 @@ impl<'a> Maker<'a> {
         let days = self.tally.days.len();
         let proposed = markets.iter().filter_map(|market| market.threshold.as_ref());
         let proposed = proposed.filter(|threshold| threshold.proposed_bps.is_some()).count();
-        let note = if days < 2 {
+        let note = if self.read.some_markets {
+            Some("thresholds need all markets: each leans on the mean of its dex".to_owned())
+        } else if days < 2 {
             Some("thresholds need two days: one to fit them on, one to judge them".to_owned())
         } else if proposed == 0 {
             Some("no market has a threshold that held on days it was not fitted on".to_owned())

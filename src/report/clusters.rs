@@ -47,6 +47,12 @@ impl Clusters {
         self.rows.chunks_exact(self.width.max(1))
     }
 
+    /// Sum of a pair over all clusters.
+    pub fn sum(&self, pair: usize) -> [f64; 2] {
+        let of = |at: usize| self.rows().filter_map(|row| row.get(at)).sum();
+        [of(2 * pair), of(2 * pair + 1)]
+    }
+
     /// Adds a cluster that lies behind all others.
     pub fn push(&mut self, row: &[f64]) {
         debug_assert_eq!(row.len(), self.width, "a row of this group");

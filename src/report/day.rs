@@ -14,10 +14,10 @@ pub struct FollowUp {
     pub signal: u64,
     /// Which follow-up.
     pub offset_ms: i64,
-    /// Best bid; `None` where nothing stood.
-    pub bid: Option<i64>,
+    /// Best bid and its size, in units of 1e-8; `None` where nothing stood.
+    pub bid: Option<(i64, i64)>,
     /// Best ask.
-    pub ask: Option<i64>,
+    pub ask: Option<(i64, i64)>,
     /// Edge on the signal's side; not a number when it is not known.
     pub raw_bps: f64,
     /// Whether the market's live state was seen.
@@ -80,12 +80,13 @@ impl Day {
         let Some(at) = self.find(look.signal, offset) else { return };
         let side = self.signals.get(at).map(|signal| signal.side);
         // What was bought is sold at the bid.
-        let px = match side {
+        let stood = match side {
             Some(Side::Buy) => look.bid,
             Some(Side::Sell) | None => look.ask,
         };
         if let Some(exit) = self.exits.get_mut(at).and_then(|exits| exits.get_mut(offset)) {
-            *exit = Exit { px: px.unwrap_or(0), raw_bps: look.raw_bps, seen: true };
+            let (px, sz) = stood.unwrap_or((0, 0));
+            *exit = Exit { px, sz, raw_bps: look.raw_bps, seen: true };
         }
     }
 

@@ -91,7 +91,8 @@ pub struct Decay {
     pub n: u64,
     /// In bps.
     pub mean: DecayMeans,
-    /// What is left after five seconds: a share of what there was. An edge that stays was never one.
+    /// What is left after five seconds: a share of what there was, by episode, so that a gap of minutes
+    /// counts no more than one of a second. An edge that stays was never one.
     pub retained_5s: Ranged,
 }
 
@@ -113,11 +114,15 @@ pub struct DecayMeans {
 }
 
 impl Decay {
-    /// Of these sums; the interval comes from their clusters.
-    pub fn of(sums: &DecaySums, interval: Option<super::bootstrap::Interval>) -> Self {
+    /// Of these sums, and of what the episodes retained: the sum of their edges, and of those five seconds
+    /// later, with the interval of that ratio.
+    pub fn of(
+        sums: &DecaySums,
+        [first, last]: [f64; 2],
+        interval: Option<super::bootstrap::Interval>,
+    ) -> Self {
         let n = sums.n as f64;
         let [at_0, at_1000, at_3000, at_5000] = sums.raw_bps.map(|sum| ratio(sum, n));
-        let [first, .., last] = sums.raw_bps;
         Self {
             n: sums.n,
             mean: DecayMeans { at_0, at_1000, at_3000, at_5000 },

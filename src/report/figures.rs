@@ -50,6 +50,8 @@ pub struct TripFigures {
     pub fills: u64,
     /// Fills that earn.
     pub wins: u64,
+    /// Fills that find less at the exit's price than they hold; they are valued as if it were enough.
+    pub thin_exits: u64,
     /// What part of the suggested size is got.
     pub fill_rate: Option<f64>,
     /// Wins among fills.
@@ -82,6 +84,7 @@ impl TripFigures {
             n: sums.n,
             fills: sums.fills,
             wins: sums.wins,
+            thin_exits: sums.thin,
             fill_rate: ratio(sums.fill, n),
             win_rate: Ranged::new(win_rate, win).share(),
             mean_value_bps: Ranged::new(ratio(sums.value_bps, n), value),
@@ -185,7 +188,8 @@ impl Making<'_> {
             net: Quantiles::of(all(|one| &one.net_bps)),
             histogram: histogram.map(|(bps, signals)| Bin { bps, signals: *signals }).collect(),
         };
-        let decay = Decay::of(&sums.decay, interval(pairs.decay()));
+        let retained = clusters.sum(pairs.decay());
+        let decay = Decay::of(&sums.decay, retained, interval(pairs.decay()));
         let mut ends = BTreeMap::new();
         for (reason, count) in sides.iter().flat_map(|side| &side.crosses.ends) {
             *ends.entry(reason.clone()).or_insert(0) += count;

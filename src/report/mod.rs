@@ -46,8 +46,6 @@ pub struct Settings {
     pub min_episodes: u64,
     /// Taker fee in bps, one way; `None`: each signal's own.
     pub fee_bps: Option<f64>,
-    /// What the signals' net edge leaves for slippage, in bps.
-    pub slippage_bps: f64,
     /// Paid on the entry, in bps.
     pub priority_bps: f64,
     /// The exchange's clock and holidays.

@@ -30,6 +30,8 @@ pub struct Signal {
     pub raw_bps: f64,
     /// The same less fee and slippage.
     pub net_bps: f64,
+    /// What of that was left for slippage.
+    pub slippage_bps: f64,
     /// The cross it belongs to.
     pub cross: u64,
     /// How long that had lasted, in milliseconds.
@@ -42,8 +44,8 @@ pub struct Signal {
 
 impl Signal {
     /// Taker fee in bps, one way.
-    pub fn fee_bps(&self, given: Option<f64>, slippage_bps: f64) -> f64 {
-        fee_bps(given, self.raw_bps - self.net_bps, slippage_bps)
+    pub fn fee_bps(&self, given: Option<f64>) -> f64 {
+        fee_bps(given, self.raw_bps - self.net_bps, self.slippage_bps)
     }
 }
 
@@ -57,6 +59,8 @@ pub fn fee_bps(given: Option<f64>, between_edges_bps: f64, slippage_bps: f64) ->
 pub struct Exit {
     /// Price in units of 1e-8 USD; zero when nothing stands there.
     pub px: i64,
+    /// What stands there, in units of 1e-8.
+    pub sz: i64,
     /// Edge on the signal's side then; not a number when it is not known.
     pub raw_bps: f64,
     /// Whether anything was seen.
@@ -65,7 +69,7 @@ pub struct Exit {
 
 impl Exit {
     /// A look that was not taken, or saw nothing.
-    pub const UNSEEN: Self = Self { px: 0, raw_bps: f64::NAN, seen: false };
+    pub const UNSEEN: Self = Self { px: 0, sz: 0, raw_bps: f64::NAN, seen: false };
 }
 
 /// Everything that was seen after a signal.

@@ -138,9 +138,9 @@ pub struct AtThreshold {
     pub bps: usize,
     /// Valued signals on all days.
     pub n: u64,
-    /// Their mean value.
+    /// Mean value on the earlier half of the days.
     pub mean_value_bps: Option<f64>,
-    /// That of the later half of the days alone.
+    /// On the later half: where the two part, a threshold that looks good looks so by chance.
     pub out_mean_value_bps: Option<f64>,
 }
 
@@ -220,7 +220,7 @@ pub fn threshold(
         })
         .collect();
     let mut before = vec![Cell::default(); grid.len()];
-    let mut late = before.clone();
+    let (mut early, mut late) = (before.clone(), before.clone());
     let mut folds = Vec::new();
     let mut judged = Cell::default();
     let mut clusters = Clusters::new(1, CLUSTERS);
@@ -241,9 +241,8 @@ pub fn threshold(
             });
         }
         before.iter_mut().zip(of_day).for_each(|(sum, cell)| sum.add(*cell));
-        if day >= days.div_ceil(2) {
-            late.iter_mut().zip(of_day).for_each(|(sum, cell)| sum.add(*cell));
-        }
+        let half = if day < days.div_ceil(2) { &mut early } else { &mut late };
+        half.iter_mut().zip(of_day).for_each(|(sum, cell)| sum.add(*cell));
     }
     let seed = bootstrap::seed(name) ^ bootstrap::seed("out of sample");
     let interval = bootstrap::intervals(&clusters, settings.upper(), seed);
@@ -261,10 +260,10 @@ pub fn threshold(
     };
     let best = best.and_then(|at| grid.get(at)).copied();
     let why_not = why_not(best, verdict, &out_of_sample, settings);
-    let at = |((bps, cell), late): ((&usize, &Cell), &Cell)| AtThreshold {
+    let at = |((bps, early), late): ((&usize, &Cell), &Cell)| AtThreshold {
         bps: *bps,
-        n: cell.sum.n as u64,
-        mean_value_bps: cell.sum.mean(),
+        n: (early.sum.n + late.sum.n) as u64,
+        mean_value_bps: early.sum.mean(),
         out_mean_value_bps: late.sum.mean(),
     };
     Some(Threshold {
@@ -272,7 +271,7 @@ pub fn threshold(
         reason: why_not.unwrap_or_else(|| proposal(best, &in_sample, &out_of_sample, settings)),
         in_sample,
         out_of_sample,
-        grid: grid.iter().zip(&before).zip(&late).map(at).collect(),
+        grid: grid.iter().zip(&early).zip(&late).map(at).collect(),
         folds,
     })
 }
@@ -284,13 +283,13 @@ fn proposal(
     settings: &Settings,
 ) -> String {
     format!(
-        "At {} bps or more a signal was worth {:.2} bps on days that the threshold was not fitted on, at least {:.2} bps \
-         with {} % confidence, over {}; on its own days {:.2} bps.",
-        best.unwrap_or_default(),
+        "Thresholds that were fitted on the days before earned {:.2} bps a signal, at least {:.2} bps with {} % \
+         confidence, over {}. Fitted on all days it is {} bps, where a signal was worth {:.2} bps on these same days.",
         judged.mean_value_bps.value.unwrap_or_default(),
         judged.mean_value_bps.low.unwrap_or_default(),
         100.0 * settings.confidence,
         counted(judged.episodes, "episode"),
+        best.unwrap_or_default(),
         fitted.mean_value_bps.unwrap_or_default(),
     )
 }

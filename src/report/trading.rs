@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::report::edge::nearest_rank;
 use crate::report::signal::Signal;
 use crate::report::trip::{Left, Trip};
-use crate::report::{Settings, ratio};
+use crate::report::{Settings, known, ratio};
 use crate::types::num::Side;
 use crate::types::record::Outcome;
 
@@ -19,19 +19,19 @@ const BUCKETS_MS: [u32; 4] = [100, 200, 400, 900];
 pub struct Taken {
     /// Taker fee in bps, one way.
     pub fee_bps: f64,
-    /// Its value at the latency and exit asked for, in USD; `None` when it has none.
-    pub usd: Option<f64>,
-    /// The suggested size, in units of 1e-8.
-    pub sz: i64,
+    /// What a fill earns at the exit asked for, in bps of the entry; `None` when the signal has no value.
+    pub net_bps: Option<f64>,
+    /// The touched price, in units of 1e-8 USD.
+    pub touched: i64,
 }
 
 impl Taken {
     /// What is known of a signal.
     pub fn of(signal: &Signal, trip: Result<Trip, Left>, settings: &Settings) -> Self {
         Self {
-            fee_bps: signal.fee_bps(settings.fee_bps, settings.slippage_bps),
-            usd: trip.ok().map(|trip| trip.usd),
-            sz: signal.sz,
+            fee_bps: signal.fee_bps(settings.fee_bps),
+            net_bps: trip.ok().and_then(|trip| known(trip.net_bps)),
+            touched: signal.limit.unwrap_or_default(),
         }
     }
 }
@@ -43,8 +43,6 @@ pub struct EntryOrder {
     pub signal: u64,
     /// Which way.
     pub side: Side,
-    /// Its limit, in USD.
-    pub px: f64,
     /// Its size.
     pub sz: f64,
     /// How it ended.
@@ -121,7 +119,7 @@ pub struct Entries {
     pub outcomes: BTreeMap<String, u64>,
     /// Why they were refused.
     pub refusals: BTreeMap<String, u64>,
-    /// Mean price paid beyond the limit, in bps; worse is positive.
+    /// Mean price paid beyond the one that the signal touched, in bps; worse is positive.
     pub slippage_bps: Option<f64>,
     /// By how they ended.
     pub answer_ms: Vec<Answers>,
@@ -164,7 +162,7 @@ pub struct Trades {
 pub struct Expected {
     /// How many.
     pub n: u64,
-    /// What their signals were worth, scaled to what was held, in USD.
+    /// What the records say that these fills earn, left at the exit asked for, in USD.
     pub expected_usd: f64,
     /// What they earned.
     pub realised_usd: f64,
@@ -193,7 +191,7 @@ impl Trading {
         taken: &BTreeMap<u64, Taken>,
     ) -> Option<Self> {
         (!entries.is_empty() || !trades.is_empty()).then(|| Self {
-            entries: Entries::of(entries),
+            entries: Entries::of(entries, taken),
             fees: Fees::of(entries, taken),
             trades: Trades::of(trades),
             expected: Expected::of(trades, taken),
@@ -202,7 +200,7 @@ impl Trading {
 }
 
 impl Entries {
-    fn of(all: &[EntryOrder]) -> Self {
+    fn of(all: &[EntryOrder], taken: &BTreeMap<u64, Taken>) -> Self {
         let mut entries = Self::default();
         let mut slips = Vec::new();
         let mut answers: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -215,12 +213,13 @@ impl Entries {
             if let Some(refusal) = &one.refusal {
                 *entries.refusals.entry(refusal.clone()).or_insert(0) += 1;
             }
-            if let Some(paid) = one.avg_px.filter(|_| one.px > 0.0) {
+            let touched = taken.get(&one.signal).map(|signal| signal.touched as f64 / 1e8);
+            if let (Some(paid), Some(px)) = (one.avg_px, touched.filter(|px| *px > 0.0)) {
                 let worse = match one.side {
-                    Side::Buy => paid - one.px,
-                    Side::Sell => one.px - paid,
+                    Side::Buy => paid - px,
+                    Side::Sell => px - paid,
                 };
-                slips.push(1e4 * worse / one.px);
+                slips.push(1e4 * worse / px);
             }
             let Some(ms) = one.answer_ms else { continue };
             answers.entry(&one.outcome).or_default().push(ms);
@@ -284,11 +283,11 @@ impl Expected {
     fn of(all: &[TradeMade], taken: &BTreeMap<u64, Taken>) -> Self {
         let mut expected = Self::default();
         for one in all {
-            let signal = one.signal.and_then(|signal| taken.get(&signal));
-            let Some(signal) = signal.filter(|signal| signal.sz > 0) else { continue };
-            let Some(usd) = signal.usd else { continue };
+            let Some(signal) = one.signal.and_then(|signal| taken.get(&signal)) else { continue };
+            let Some(net_bps) = signal.net_bps else { continue };
+            let held_usd = one.sz as f64 / 1e8 * (signal.touched as f64 / 1e8);
             expected.n += 1;
-            expected.expected_usd += usd * one.sz as f64 / signal.sz as f64;
+            expected.expected_usd += net_bps * held_usd / 1e4;
             expected.realised_usd += one.net;
         }
         let beyond = expected.realised_usd - expected.expected_usd;

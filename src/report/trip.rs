@@ -42,13 +42,14 @@ impl Combination {
     }
 }
 
-/// The combinations that are valued: every probe with every exit, and the one asked for.
+/// The combinations that are valued: every probe with every exit behind it, and the one asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Plan {
     /// The probed latencies, in milliseconds, ascending.
     pub latencies_ms: Vec<u32>,
     /// All of them; those of the probes first.
     pub combinations: Vec<Combination>,
+    probed: usize,
     /// Which of them was asked for.
     pub chosen: usize,
 }
@@ -65,6 +66,14 @@ pub enum PlanError {
         most: u32,
         /// All of them.
         probes: Vec<u32>,
+    },
+    /// Nobody leaves before he has entered.
+    #[error("--latency-ms {latency_ms}: expected below --exit-ms, which is {exit_ms}")]
+    AfterExit {
+        /// The entry's latency that was asked for.
+        latency_ms: u32,
+        /// The exit.
+        exit_ms: u32,
     },
     /// Nothing is known.
     #[error("--latency-ms {0}: expected 0; the records probe no entry latency")]
@@ -88,7 +97,7 @@ fn list(all: &[u32]) -> String {
 impl Plan {
     /// Of these probes, in any order.
     ///
-    /// Errors: a latency above all probes, an exit that no follow-up has.
+    /// Errors: a latency above all probes or behind the exit, an exit that no follow-up has.
     pub fn new(
         mut latencies_ms: Vec<u32>,
         latency_ms: u32,
@@ -101,6 +110,9 @@ impl Plan {
         }
         let exit = FOLLOW_UP_MS.iter().position(|ms| *ms == exit_ms);
         let exit = exit.ok_or(PlanError::Exit { asked: exit_ms })?;
+        if latency_ms >= exit_ms {
+            return Err(PlanError::AfterExit { latency_ms, exit_ms });
+        }
         let next = latencies_ms.iter().position(|ms| *ms >= latency_ms);
         let arrival = match next {
             _ if latency_ms == 0 => Arrival::AtOnce,
@@ -116,16 +128,20 @@ impl Plan {
         };
         let mut combinations = Vec::new();
         for (at, latency_ms) in latencies_ms.iter().copied().enumerate() {
-            for exit in 0..EXITS {
-                combinations.push(Combination { latency_ms, arrival: Arrival::Probe(at), exit });
+            for (exit, exit_ms) in FOLLOW_UP_MS.iter().enumerate() {
+                if latency_ms < *exit_ms {
+                    let arrival = Arrival::Probe(at);
+                    combinations.push(Combination { latency_ms, arrival, exit });
+                }
             }
         }
+        let probed = combinations.len();
         let asked = Combination { latency_ms, arrival, exit };
         let chosen = combinations.iter().position(|one| *one == asked).unwrap_or_else(|| {
             combinations.push(asked);
             combinations.len() - 1
         });
-        Ok(Self { latencies_ms, combinations, chosen })
+        Ok(Self { latencies_ms, combinations, probed, chosen })
     }
 
     /// The plan of records without a signal, whatever was asked for: there is nothing to value.
@@ -140,7 +156,7 @@ impl Plan {
 
     /// How many of the combinations are those of the probes.
     pub fn probed(&self) -> usize {
-        self.latencies_ms.len() * EXITS
+        self.probed
     }
 
     /// The latencies around the one asked for, in milliseconds, when it lies between two.
@@ -208,6 +224,9 @@ pub struct Trip {
     pub value_bps: f64,
     /// In USD.
     pub usd: f64,
+    /// Whether less stood at the exit's price than would have been held: the rest would have left at worse
+    /// ones, which no row tells.
+    pub thin: bool,
 }
 
 /// A signal's part in all of its combinations.
@@ -236,7 +255,7 @@ impl<'a> Valued<'a> {
         weight: f64,
     ) -> Self {
         let entry = signal.limit.unwrap_or_default() as f64;
-        let fee = signal.fee_bps(settings.fee_bps, settings.slippage_bps);
+        let fee = signal.fee_bps(settings.fee_bps);
         let net_bps = after.exits.map(|exit| {
             if exit.px <= 0 || entry <= 0.0 {
                 return f64::NAN;
@@ -274,16 +293,17 @@ impl<'a> Valued<'a> {
         }
         let exit = self.after.exits.get(combination.exit).filter(|exit| exit.seen);
         let fill = self.fill(combination.arrival);
-        let (Some(_), Some(fill)) = (exit, fill) else { return Err(Left::Unseen) };
+        let (Some(exit), Some(fill)) = (exit, fill) else { return Err(Left::Unseen) };
         let net_bps = self.net_bps.get(combination.exit).copied().unwrap_or(f64::NAN);
         if fill <= 0.0 {
-            return Ok(Trip { fill: 0.0, net_bps, value_bps: 0.0, usd: 0.0 });
+            return Ok(Trip { fill: 0.0, net_bps, value_bps: 0.0, usd: 0.0, thin: false });
         }
         if net_bps.is_nan() {
             return Err(Left::NoExit);
         }
         let value_bps = fill * net_bps;
-        Ok(Trip { fill, net_bps, value_bps, usd: value_bps * self.notional_usd / 1e4 })
+        let usd = value_bps * self.notional_usd / 1e4;
+        Ok(Trip { fill, net_bps, value_bps, usd, thin: (exit.sz as f64) < fill * self.sz })
     }
 
     fn fill(&self, arrival: Arrival) -> Option<f64> {

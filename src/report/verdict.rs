@@ -8,6 +8,9 @@ use crate::report::figures::Group;
 /// A share of the edge above that is left after five seconds in a gap that stays.
 const STRUCTURAL: f64 = 0.5;
 
+/// More episodes than anyone waits for.
+const MANY: f64 = 100_000.0;
+
 /// What to think of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub enum Kind {
@@ -17,7 +20,7 @@ pub enum Kind {
     /// A spread or a basis that stays, not a stale quote.
     #[serde(rename = "structural")]
     Structural,
-    /// It was worth nothing.
+    /// It lost money, or nothing was filled.
     #[serde(rename = "negative")]
     Negative,
     /// It cannot be told.
@@ -89,21 +92,29 @@ fn judge(group: &Group, settings: &Settings) -> (Kind, String) {
             );
             (Kind::Genuine, reason)
         }
-        _ if value <= 0.0 => {
-            let filled = trip.mean_net_bps.value;
-            let filled = filled.map_or_else(
-                || "nothing was filled".to_owned(),
-                |net| format!("what was filled earned {net:.2} bps after fees"),
+        _ if trip.fills == 0 => {
+            (Kind::Negative, format!("Nothing was filled ({at}): every order came too late."))
+        }
+        // Without an interval one loss was like the other, as where nothing ever moves.
+        (_, high) if high.unwrap_or(value) <= 0.0 => {
+            let net = trip.mean_net_bps.value.unwrap_or_default();
+            let most = high.map(|high| format!(", at most {high:.2} bps with {level} confidence"));
+            let reason = format!(
+                "A signal was worth {value:.2} bps on average ({at}){}: what was filled earned {net:.2} bps after fees.",
+                most.unwrap_or_default()
             );
-            let reason = format!("A signal was worth {value:.2} bps on average ({at}): {filled}.");
             (Kind::Negative, reason)
         }
         (Some(low), Some(high)) => {
             let half = (high - low) / 2.0;
-            let settling = episodes as f64 * (half / value).powi(2);
+            let settling = (episodes as f64 * (half / value).powi(2)).max(episodes as f64);
+            let settling = match settling {
+                few if few < MANY => format!("about {few:.0} episodes would settle it"),
+                _ => format!("not even {MANY:.0} episodes would settle it"),
+            };
             let reason = format!(
                 "A signal was worth {value:.2} bps on average ({at}), but the {level} interval from {low:.2} to \
-                 {high:.2} bps holds zero; about {settling:.0} episodes would settle it, there are {episodes}."
+                 {high:.2} bps holds zero; {settling}, there are {episodes}."
             );
             (Kind::TooFew, reason)
         }

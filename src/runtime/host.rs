@@ -196,6 +196,7 @@ fn run_alerting(
         started_at: began,
         mode: config.mode,
         entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
+        slippage_bps: Some(config.detector.slippage),
     };
     // The capture first: once the store is open, a failed start would leave a run cut short.
     let (tap, capture) = match &options.capture {

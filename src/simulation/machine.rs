@@ -113,6 +113,7 @@ impl Recorder {
             started_at: wall,
             mode: Mode::Trading,
             entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
+            slippage_bps: Some(config.detector.slippage),
         };
         let disk = Box::new(disk.clone());
         let (store, recovery) = Store::open_on(disk, dir, run, wall, Limits::default())?;

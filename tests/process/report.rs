@@ -234,7 +234,9 @@ fn what_only_the_journal_of_a_running_store_holds_counts_once() {
     let counts = &before["counts"];
     assert_eq!((&counts["signals"], &counts["valued"]), (&2.into(), &2.into()), "{counts}");
     assert_eq!((&counts["crosses"], &counts["open_crosses"]), (&1.into(), &1.into()));
-    assert_eq!(before["markets"][0]["survival"]["crosses"], 2);
+    // How long it has lasted is known, whether its first quote still stands is not.
+    assert_eq!(before["markets"][0]["duration"]["crosses"], 2);
+    assert_eq!(before["markets"][0]["survival"]["crosses"], 1);
     // A gap that has no end yet is known as well.
     assert_eq!(before["coverage"]["gaps"][0]["cause"], "link_down", "{}", before["coverage"]);
     store.flush(secs(NOON, 51));
@@ -261,6 +263,8 @@ fn wrong_usage_is_told_with_what_was_expected() {
         (&["--confidence", "99"], "expected a share"),
         (&["--time-zone", "Mars/Olympus"], "expected a time zone"),
         (&["--jobs", "0"], "expected 1 to 256"),
+        (&["--latency-ms", "400", "--exit-ms", "0"], "--exit-ms 0: expected one of"),
+        (&["--market", "xyz:SILVER", "--toml", "/nowhere"], "expected without --market"),
         (&["--fee-bps=-1"], "expected bps"),
         (&["--config", "/nowhere/config.toml"], "/nowhere/config.toml"),
     ] {
@@ -276,6 +280,60 @@ fn wrong_usage_is_told_with_what_was_expected() {
     assert!(code == 1 && errors.contains("nowhere"), "{errors}");
     let (code, _, errors) = report(dir.path(), &[]);
     assert!(code == 1 && errors.contains("there are no records"), "{errors}");
+}
+
+/// Fees are told by what lies between a signal's two edges, less what its own run left for slippage.
+#[test]
+fn a_fee_is_told_by_the_slippage_of_the_run_that_found_the_signal() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // 11 bps lie between the edges: fees of 9, 11, and, where the run says nothing, of 11 less the config's.
+    for (id, slippage_bps) in [(1, Some(2)), (2, Some(0)), (3, None)] {
+        let at = secs(NOON, 600 * id);
+        let slippage_bps = slippage_bps.map(Bps::from_int);
+        let run = RunInfo { started_at: at, slippage_bps, ..run(&format!("r{id}")) };
+        let (mut store, _) = Store::open(dir.path(), run, at).expect("a store");
+        for row in seen(id, secs(at, 10), &format!("xyz:M{id}"), "0.35", "80.2") {
+            store.append(&row);
+        }
+        store.close(secs(at, 60)).expect("an end in order");
+    }
+    let values = |flags: &[&str]| {
+        let json = json(dir.path(), flags);
+        assert_eq!(json["settings"]["slippage_bps"], Value::Null, "they differ");
+        let of = |name: &str| {
+            let mut all = json["markets"].as_array().expect("markets").iter();
+            let market = all.find(|market| market["market"] == name).expect("the market");
+            number(&market["chosen"]["mean_value_bps"]["value"])
+        };
+        ["xyz:M1", "xyz:M2", "xyz:M3"].map(of)
+    };
+    let near = |found: [f64; 3], by_hand: [f64; 3]| {
+        let same = found.iter().zip(by_hand).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(same, "{found:?}, by hand {by_hand:?}");
+    };
+    near(values(&["--set", "detector.slippage_bps=5"]), [-18.0, -22.0, -12.0]);
+    near(values(&["--fee-bps", "1"]), [-2.0; 3]);
+    let (_, _, errors) = report(dir.path(), &["--set", "detector.slippage_bps=5"]);
+    assert!(errors.contains("1 run does not say") && errors.contains("5 bps is taken"), "{errors}");
+}
+
+#[test]
+fn tables_are_as_fine_as_asked_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = store(dir.path(), NOON);
+    for row in seen(1, secs(NOON, 10), "xyz:SILVER", "0.35", "81") {
+        store.append(&row);
+    }
+    store.close(secs(NOON, 60)).expect("an end in order");
+    let rows = |by: &str| {
+        let (code, out, errors) = report(dir.path(), &["--by", by]);
+        assert_eq!(code, 0, "{errors}");
+        let begins = |word: &str| out.lines().filter(|l| l.trim_start().starts_with(word)).count();
+        (begins("xyz:SILVER  "), begins("buy  "), out.contains("  xyz:SILVER    12 buy "))
+    };
+    assert_eq!(rows("market"), (1, 1, false), "the side over all markets stands by itself");
+    assert_eq!(rows("side"), (1, 2, false));
+    assert_eq!(rows("hour"), (2, 2, true));
 }
 
 #[test]

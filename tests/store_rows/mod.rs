@@ -34,6 +34,7 @@ pub(crate) fn run(id: &str) -> RunInfo {
         started_at: NOON,
         mode: Mode::Observation,
         entry_latencies_ms: LATENCIES.to_vec(),
+        slippage_bps: Some(Bps::from_int(2)),
     }
 }
 

@@ -100,6 +100,7 @@ fn open_store(out: &Path, run_id: &str, config: &Config, began: Now) -> Result<S
         started_at: began.wall,
         mode: config.mode,
         entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
+        slippage_bps: Some(config.detector.slippage),
     };
     let (store, recovery) = Store::open(out, run, began.wall).map_err(Failure::runtime)?;
     for warning in &recovery.warnings {

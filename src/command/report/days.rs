@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 use super::survey::Survey;
 use crate::command::Failure;
-use crate::persistence::{Batch, BatchError, Beside, Dictionary, NO_TEXT};
+use crate::persistence::{Batch, BatchError, Dictionary, NO_TEXT};
 use crate::report::Settings;
 use crate::report::day::{self, Entry, FollowUp};
 use crate::report::signal::Signal;
@@ -36,12 +36,9 @@ const SIGNALS: &[&str] = &[
 ];
 
 const FOLLOW_UPS: &[&str] =
-    &["signal_id", "offset_ms", "bid_px", "ask_px", "raw_edge_bps", "status"];
+    &["signal_id", "offset_ms", "bid_px", "ask_px", "raw_edge_bps", "status", "bid_sz", "ask_sz"];
 
 const ENTRIES: &[&str] = &["signal_id", "latency_ms", "fillable_sz", "status"];
-
-/// What tells open crosses: number, market, moment, age.
-const CROSS_AGES: &[&str] = &["cross_id", "market", "detected_at", "cross_age_ms"];
 
 /// Tells something on standard error.
 pub(super) fn note(text: &str) {
@@ -74,7 +71,8 @@ pub(super) fn tally(
         crosses: &survey.cross_ids,
         traded: &survey.traded,
     };
-    let read = |day: Day| read_day(&survey.records, day, &survey.asked, &context);
+    let read_only = &*survey;
+    let read = |day: Day| read_day(read_only, day, &context);
     let mut progress = Progress::new(days.len());
     in_order(&days, jobs, &read, |day, done| match done {
         Ok(done) => {
@@ -123,19 +121,15 @@ fn in_order<T: Send>(
 }
 
 /// Reads and adds up one day.
-fn read_day(
-    records: &Beside,
-    day: Day,
-    asked: &[String],
-    context: &Context<'_>,
-) -> Result<DayTally, BatchError> {
+fn read_day(survey: &Survey, day: Day, context: &Context<'_>) -> Result<DayTally, BatchError> {
+    let records = &survey.records;
     let mut joined = day::Day::new(&context.plan.latencies_ms);
     let mut names = Dictionary::default();
     let sell = names.code(Side::Sell.name());
     let captured = names.code(Capture::Captured.name());
-    let asked: Vec<u32> = asked.iter().map(|market| names.code(market)).collect();
+    let asked: Vec<u32> = survey.asked.iter().map(|market| names.code(market)).collect();
     records.batches(RowKind::Signals, day, SIGNALS, &mut names, |batch, names| {
-        push_signals(&mut joined, batch, names, sell, &asked, context.settings);
+        push_signals(&mut joined, batch, names, sell, &asked, survey, context.settings);
     })?;
     joined.seal();
     records.batches(RowKind::FollowUps, day, FOLLOW_UPS, &mut names, |batch, _| {
@@ -148,8 +142,8 @@ fn read_day(
             joined.follow_up(&FollowUp {
                 signal: *id,
                 offset_ms: *offset_ms,
-                bid: batch.is_there(2, row).then_some(*bid),
-                ask: batch.is_there(3, row).then_some(*ask),
+                bid: batch.is_there(2, row).then(|| (*bid, int(batch, 6, row))),
+                ask: batch.is_there(3, row).then(|| (*ask, int(batch, 7, row))),
                 raw_bps: if batch.is_there(4, row) { *raw } else { f64::NAN },
                 captured: *status == captured,
             });
@@ -166,17 +160,22 @@ fn read_day(
     Ok(DayTally::of(day, &joined, names.texts(), context))
 }
 
+fn int(batch: &Batch, at: usize, row: usize) -> i64 {
+    batch.ints(at).get(row).copied().unwrap_or_default()
+}
+
 fn push_signals(
     joined: &mut day::Day,
     batch: &Batch,
     names: &Dictionary,
     sell: u32,
     asked: &[u32],
+    survey: &Survey,
     settings: &Settings,
 ) {
     // Of the gate with each code that was met.
     let gate = |code: u32| Gate::ALL.into_iter().find(|gate| gate.name() == names.text(code));
-    let int = |at: usize, row: usize| batch.ints(at).get(row).copied().unwrap_or_default();
+    let int = |at: usize, row: usize| int(batch, at, row);
     let there = |at: usize, row: usize| batch.is_there(at, row).then(|| int(at, row));
     let uint = |at: usize, row: usize| batch.uints(at).get(row).copied().unwrap_or_default();
     let float = |at: usize, row: usize| batch.floats(at).get(row).copied().unwrap_or_default();
@@ -200,6 +199,7 @@ fn push_signals(
             },
             raw_bps: float(7, row),
             net_bps: float(8, row),
+            slippage_bps: survey.slippage.at(at),
             sz: int(9, row),
             notional: int(10, row),
             cross: uint(11, row),
@@ -208,57 +208,6 @@ fn push_signals(
             gate_mask: u8::try_from(uint(14, row)).unwrap_or(u8::MAX),
         });
     }
-}
-
-/// Crosses without a row by number: market and beginning.
-type OpenCrosses = BTreeMap<u64, (String, i64)>;
-
-/// The crosses that signals name and that have no row, by number: market and beginning; and when the last
-/// signal was found. Times are in nanoseconds since 1970.
-pub(super) fn open_crosses(
-    survey: &Survey,
-    settings: &Settings,
-    jobs: usize,
-) -> Result<(OpenCrosses, i64), Failure> {
-    let work = |day: Day| {
-        let mut open = OpenCrosses::new();
-        let mut last_ns = i64::MIN;
-        let mut names = Dictionary::default();
-        let kind = RowKind::Signals;
-        let read = survey.records.batches(kind, day, CROSS_AGES, &mut names, |batch, names| {
-            let rows = batch.uints(0).iter().zip(batch.codes(1));
-            let rows = rows.zip(batch.ints(2).iter().zip(batch.ints(3)));
-            for ((cross, market), (at, age_ms)) in rows {
-                let market = names.text(*market);
-                let asked = survey.asked.is_empty() || survey.asked.iter().any(|one| one == market);
-                if !asked || !settings.covers(Wall(*at)) {
-                    continue;
-                }
-                last_ns = last_ns.max(*at);
-                let began_ns = at.saturating_sub(age_ms.saturating_mul(1_000_000));
-                if survey.cross_ids.binary_search(cross).is_err() && settings.covers(Wall(began_ns))
-                {
-                    open.entry(*cross).or_insert_with(|| (market.to_owned(), began_ns));
-                }
-            }
-        });
-        read.map(|()| (open, last_ns))
-    };
-    let mut all = OpenCrosses::new();
-    let mut last_ns = i64::MIN;
-    let mut failed = None;
-    in_order(&survey.days, jobs, &work, |_, done| match done {
-        Ok((open, last)) => {
-            last_ns = last_ns.max(last);
-            for (cross, of_cross) in open {
-                all.entry(cross).or_insert(of_cross);
-            }
-        }
-        // The second pass meets a damaged file again, and says so.
-        Err(error) if error.damaged => {}
-        Err(error) => failed = Some(error),
-    });
-    failed.map_or(Ok((all, last_ns)), |error| Err(Failure::runtime(error)))
 }
 
 /// A line on a terminal that says how far it is.

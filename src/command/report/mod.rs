@@ -73,7 +73,7 @@ pub(crate) struct ReportArgs {
     /// Paid on the entry for priority
     #[arg(long, value_name = "BPS", default_value_t = 0.0, value_parser = cost)]
     priority_bps: f64,
-    /// Of the exchange whose sessions are told apart
+    /// The clock by which the sessions and holidays of the New York Stock Exchange are told
     #[arg(long, value_name = "ZONE", default_value = "America/New_York", value_parser = Calendar::named)]
     time_zone: Calendar,
     /// How many threads read; else as many as there are cores
@@ -88,6 +88,9 @@ pub(crate) struct ReportArgs {
     /// Writes the thresholds that held, as a piece of config
     #[arg(long, value_name = "FILE")]
     toml: Option<PathBuf>,
+    /// How fine the printed tables are
+    #[arg(long, value_enum, default_value_t = table::By::Market)]
+    by: table::By,
     /// Prints everything as JSON
     #[arg(long)]
     json: bool,
@@ -99,9 +102,12 @@ pub(crate) struct ReportArgs {
     overrides: Vec<String>,
 }
 
+/// A thousand draws say nothing of what lies beyond.
+const MOST_SURE: f64 = 0.998;
+
 fn confidence(text: &str) -> Result<f64, String> {
-    let share = text.parse::<f64>().ok().filter(|share| (0.5..1.0).contains(share));
-    share.ok_or_else(|| "expected a share from 0.5 to below 1, e.g. 0.99".to_owned())
+    let share = text.parse::<f64>().ok().filter(|share| (0.5..=MOST_SURE).contains(share));
+    share.ok_or_else(|| "expected a share from 0.5 to 0.998, e.g. 0.99".to_owned())
 }
 
 fn cost(text: &str) -> Result<f64, String> {
@@ -136,7 +142,7 @@ impl ReportArgs {
             let json = serde_json::to_string_pretty(&report).map_err(Failure::runtime)?;
             return print(&format!("{json}\n"));
         }
-        print(&table::text(&report))
+        print(&table::text(&report, self.by))
     }
 
     fn config(&self) -> Result<Config, Failure> {
@@ -145,14 +151,13 @@ impl ReportArgs {
         config::load(file, &self.overrides).map_err(Failure::usage)
     }
 
-    fn settings(&self, config: &Config) -> Settings {
+    fn settings(&self) -> Settings {
         Settings {
             latency_ms: self.latency_ms,
             exit_ms: self.exit_ms,
             confidence: self.confidence,
             min_episodes: self.min_episodes,
             fee_bps: self.fee_bps,
-            slippage_bps: config.detector.slippage.to_f64(),
             priority_bps: self.priority_bps,
             calendar: self.time_zone.clone(),
             from: self.from,
@@ -166,10 +171,16 @@ impl ReportArgs {
         {
             return Err(Failure::usage("--from: expected a moment before --to"));
         }
+        if self.toml.is_some() && !self.markets.is_empty() {
+            return Err(Failure::usage(
+                "--toml: expected without --market: a threshold leans on the mean of all markets of its dex",
+            ));
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = self.jobs.unwrap_or(cores);
-        let settings = self.settings(config);
-        let mut survey = Survey::read(dir, &settings, &self.markets)?;
+        let settings = self.settings();
+        let mut survey =
+            Survey::read(dir, &settings, &self.markets, config.detector.slippage.to_f64())?;
         let plan = match Plan::new(survey.latencies_ms.clone(), self.latency_ms, self.exit_ms) {
             // Without a signal there is nothing that a probe could tell.
             Err(PlanError::NoProbes(_)) if !survey.has_signals() => {
@@ -178,7 +189,7 @@ impl ReportArgs {
             plan => plan,
         };
         let plan = plan.map_err(Failure::usage)?;
-        survey.weigh(&plan, &settings, jobs)?;
+        survey.weigh(&plan);
         let mut tally = Tally::new(&plan);
         days::tally(&mut survey, &plan, &settings, jobs, &mut tally)?;
         let (read, open) = survey.end(&mut tally, &settings);

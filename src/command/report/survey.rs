@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::days;
 use crate::command::Failure;
 use crate::persistence::{Batch, BatchError, Beside, Dictionary, RunInfo};
 use crate::report::Settings;
@@ -15,7 +14,7 @@ use crate::report::survival::{Lasted, Survival};
 use crate::report::tally::{CrossesOfDay, Tally};
 use crate::report::trading::{EntryOrder, TradeMade, Trading};
 use crate::report::trip::Plan;
-use crate::types::num::Side;
+use crate::types::num::{Bps, Side};
 use crate::types::record::{CrossEnd, RowKind};
 use crate::types::time::{Day, Wall};
 
@@ -36,7 +35,6 @@ const ORDERS: &[&str] = &[
     "signal_id",
     "market",
     "side",
-    "px",
     "sz",
     "outcome",
     "refusal",
@@ -71,6 +69,8 @@ pub(super) struct Survey {
     pub(super) latencies_ms: Vec<u32>,
     /// Markets that were asked for; empty: all.
     pub(super) asked: Vec<String>,
+    /// What net edges leave for slippage.
+    pub(super) slippage: Slippage,
     pub(super) blindness: Blindness,
     /// Share of the earlier probe's fill, by market.
     pub(super) weights: BTreeMap<String, f64>,
@@ -83,6 +83,28 @@ pub(super) struct Survey {
     trades: Vec<TradeMade>,
     with_signals: BTreeSet<Day>,
     read: Read,
+}
+
+/// What signals' net edges leave for slippage, in bps: it is the run's that found them.
+pub(super) struct Slippage {
+    /// Where no run says.
+    usual: f64,
+    /// From its start on; ascending.
+    runs: Vec<(Wall, f64)>,
+}
+
+impl Slippage {
+    /// Of a signal that was found then.
+    pub(super) fn at(&self, at: Wall) -> f64 {
+        let after = self.runs.partition_point(|(began, _)| *began <= at);
+        self.runs.get(after.saturating_sub(1)).map_or(self.usual, |(_, bps)| *bps)
+    }
+
+    /// Of all signals, when it is the same.
+    fn of_all(&self) -> Option<f64> {
+        let (first, rest) = self.runs.split_first()?;
+        rest.iter().all(|(_, bps)| bps.total_cmp(&first.1).is_eq()).then_some(first.1)
+    }
 }
 
 /// The text of a code, when the row has one.
@@ -108,10 +130,16 @@ fn side(name: &str) -> Side {
 }
 
 impl Survey {
-    /// Reads what lies below `dir`.
+    /// Reads what lies below `dir`. Of runs that do not say what they left for slippage, in bps, `usual` is
+    /// taken.
     ///
     /// Errors: a directory without records, or one that cannot be read.
-    pub(super) fn read(dir: &Path, settings: &Settings, asked: &[String]) -> Result<Self, Failure> {
+    pub(super) fn read(
+        dir: &Path,
+        settings: &Settings,
+        asked: &[String],
+        usual: f64,
+    ) -> Result<Self, Failure> {
         let failed = |error| Failure::runtime(format!("{}: {error}", dir.display()));
         let records = Beside::open(dir).map_err(failed)?;
         let mut by_kind = BTreeMap::new();
@@ -136,6 +164,7 @@ impl Survey {
             left_out: BTreeSet::new(),
             latencies_ms: Vec::new(),
             asked: asked.to_vec(),
+            slippage: Slippage { usual, runs: Vec::new() },
             blindness: Blindness::default(),
             weights: BTreeMap::new(),
             cross_ids: Vec::new(),
@@ -144,9 +173,13 @@ impl Survey {
             entries: Vec::new(),
             trades: Vec::new(),
             with_signals: with_signals.filter(within).collect(),
-            read: Read { dir: dir.display().to_string(), ..Read::default() },
+            read: Read {
+                dir: dir.display().to_string(),
+                some_markets: !asked.is_empty(),
+                ..Read::default()
+            },
         };
-        survey.read_runs()?;
+        survey.read_runs(settings)?;
         survey.read_gaps(settings, by_kind.get(&RowKind::Gaps).into_iter().flatten())?;
         survey.read_crosses(settings, by_kind.get(&RowKind::Crosses).into_iter().flatten())?;
         let later = |kind| {
@@ -195,7 +228,7 @@ impl Survey {
         self.read.last = Some(self.read.last.map_or(to, |last| last.max(to)));
     }
 
-    fn read_runs(&mut self) -> Result<(), Failure> {
+    fn read_runs(&mut self, settings: &Settings) -> Result<(), Failure> {
         let mut runs: BTreeMap<(Wall, String), RunInfo> = BTreeMap::new();
         let mut add = |run: &RunInfo| {
             runs.insert((run.started_at, run.run_id.clone()), run.clone());
@@ -215,14 +248,27 @@ impl Survey {
         let of_journal = self.records.runs();
         of_journal.filter(|run| last.is_none_or(|day| run.started_at.day() <= day)).for_each(add);
         let mut latencies = BTreeSet::new();
+        let mut silent = 0;
         for run in runs.into_values() {
             self.saw(run.started_at, run.started_at);
+            silent += u64::from(run.slippage_bps.is_none());
+            let slippage = run.slippage_bps.map_or(self.slippage.usual, Bps::to_f64);
+            self.slippage.runs.push((run.started_at, slippage));
             latencies.extend(&run.entry_latencies_ms);
             push_once(&mut self.read.runs, run.run_id);
             push_once(&mut self.read.config_hashes, run.config_hash);
             push_once(&mut self.read.modes, run.mode.name().to_owned());
         }
         self.latencies_ms = latencies.into_iter().collect();
+        self.read.slippage_bps = self.slippage.of_all();
+        if silent > 0 && settings.fee_bps.is_none() {
+            self.read.warnings.push(format!(
+                "{} not say what net edges leave for slippage, which fees are told by: {} bps is taken, as in the \
+                 config; --fee-bps says the fee itself",
+                if silent == 1 { "1 run does".to_owned() } else { format!("{silent} runs do") },
+                self.slippage.usual
+            ));
+        }
         Ok(())
     }
 
@@ -343,7 +389,7 @@ impl Survey {
             let kind = RowKind::Orders;
             let read = self.records.batches(kind, day, ORDERS, &mut names, |batch, names| {
                 for row in 0..batch.rows() {
-                    let created = int(batch, 10, row).map(Wall);
+                    let created = int(batch, 9, row).map(Wall);
                     let market = text(batch, names, 1, row);
                     let asked = created.is_some_and(|at| settings.covers(at));
                     let signal = uint(batch, 0, row).filter(|_| asked && self.asks_for(&market));
@@ -352,15 +398,14 @@ impl Survey {
                     orders.push(EntryOrder {
                         signal,
                         side: side(&text(batch, names, 2, row)),
-                        px: decimal(batch, 3, row).unwrap_or_default(),
-                        sz: decimal(batch, 4, row).unwrap_or_default(),
-                        outcome: text(batch, names, 5, row),
-                        refusal: batch.is_there(6, row).then(|| text(batch, names, 6, row)),
-                        filled: decimal(batch, 7, row).unwrap_or_default(),
-                        avg_px: decimal(batch, 8, row),
-                        fee: decimal(batch, 9, row).unwrap_or_default(),
-                        sent: batch.is_there(11, row),
-                        answer_ms: int(batch, 12, row).map(|ns| ns as f64 / 1e6),
+                        sz: decimal(batch, 3, row).unwrap_or_default(),
+                        outcome: text(batch, names, 4, row),
+                        refusal: batch.is_there(5, row).then(|| text(batch, names, 5, row)),
+                        filled: decimal(batch, 6, row).unwrap_or_default(),
+                        avg_px: decimal(batch, 7, row),
+                        fee: decimal(batch, 8, row).unwrap_or_default(),
+                        sent: batch.is_there(10, row),
+                        answer_ms: int(batch, 11, row).map(|ns| ns as f64 / 1e6),
                     });
                 }
             });
@@ -403,32 +448,20 @@ impl Survey {
         Ok(())
     }
 
-    /// Finds the weights of a latency between two probes, which need every cross, open ones too.
-    pub(super) fn weigh(
-        &mut self,
-        plan: &Plan,
-        settings: &Settings,
-        jobs: usize,
-    ) -> Result<(), Failure> {
+    /// Finds the weights of a latency between two probes, by what became of quotes.
+    pub(super) fn weigh(&mut self, plan: &Plan) {
         if plan.between().is_none() {
-            return Ok(());
+            return;
         }
-        let (open, last_ns) = days::open_crosses(self, settings, jobs)?;
-        let last_ns = self.last_seen(last_ns, settings);
         let mut by_market: BTreeMap<String, Vec<Lasted>> = BTreeMap::new();
         for (market, sides) in self.crosses.values().flatten() {
             let all = by_market.entry(market.clone()).or_default();
             all.extend(sides.iter().flat_map(|crosses| &crosses.survival));
         }
-        for (market, began_ns) in open.into_values() {
-            let us = last_ns.saturating_sub(began_ns).max(0) / 1000;
-            by_market.entry(market).or_default().push(Lasted::watched(us.unsigned_abs()));
-        }
         for (market, lasted) in by_market {
             let survival = Survival::of(lasted);
             self.weights.insert(market, plan.weight(|ms| survival.at_ms(ms)));
         }
-        Ok(())
     }
 
     /// The last moment seen, signals among it, within the time that was asked for.

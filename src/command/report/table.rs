@@ -6,16 +6,31 @@ use crate::report::answer::{Market, Report};
 use crate::report::figures::Ranged;
 use crate::report::trading::Trading;
 use crate::report::verdict::{Kind, counted};
+use crate::types::num::Side;
 
 /// Gaps that are told one by one.
 const GAPS: usize = 5;
 
+/// How fine the tables are.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, clap::ValueEnum)]
+pub(super) enum By {
+    /// A row a market.
+    Market,
+    /// And one for each of its sides.
+    Side,
+    /// And one for each hour of the day, UTC, of its sides.
+    Hour,
+}
+
 /// All of it.
-pub(super) fn text(report: &Report) -> String {
+pub(super) fn text(report: &Report, by: By) -> String {
     let mut text = String::new();
     head(&mut text, report);
     if report.counts.signals > 0 {
-        markets(&mut text, report);
+        markets(&mut text, report, by);
+        if by == By::Hour {
+            hours(&mut text, report);
+        }
         reasons(&mut text, report);
         gates(&mut text, report);
         sides(&mut text, report);
@@ -74,7 +89,7 @@ fn of_kind(report: &Report, kind: Kind) -> impl Iterator<Item = &Market> {
     report.markets.iter().filter(move |market| market.verdict.kind == kind)
 }
 
-fn markets(text: &mut String, report: &Report) {
+fn markets(text: &mut String, report: &Report, by: By) {
     let names = report.markets.iter().map(|market| market.market.chars().count());
     let width = names.max().unwrap_or(0).max("all markets".len());
     let _ = writeln!(
@@ -92,12 +107,15 @@ fn markets(text: &mut String, report: &Report) {
         "wins",
         "USD",
     );
-    let total = &report.total;
-    let all = report
-        .markets
-        .iter()
-        .map(|market| (market.market.as_str(), market.verdict.kind.name(), &market.group));
-    for (name, verdict, group) in all.chain([("all markets", "", total)]) {
+    let all = report.markets.iter().flat_map(|market| {
+        let rows = [
+            (market.market.as_str(), market.verdict.kind.name(), &market.group),
+            ("", Side::Buy.name(), &market.sides.buy),
+            ("", Side::Sell.name(), &market.sides.sell),
+        ];
+        rows.into_iter().take(if by == By::Market { 1 } else { 3 })
+    });
+    for (name, verdict, group) in all.chain([("all markets", "", &report.total)]) {
         let trip = &group.chosen;
         let _ = writeln!(
             text,
@@ -112,6 +130,33 @@ fn markets(text: &mut String, report: &Report) {
             percent(trip.win_rate.value),
             trip.usd,
         );
+    }
+}
+
+fn hours(text: &mut String, report: &Report) {
+    let names = report.markets.iter().map(|market| market.market.chars().count());
+    let width = names.max().unwrap_or(0).max("market".len());
+    let _ = writeln!(
+        text,
+        "\n  {:<width$}  {:>4} {:<4} {:>9} {:>9} {:>28} {:>11}",
+        "market", "hour", "side", "signals", "episodes", "value of a signal, bps", "USD",
+    );
+    for market in &report.markets {
+        for (n, one) in market.hours.iter().enumerate() {
+            let name = if n == 0 { market.market.as_str() } else { "" };
+            let of = &one.figures;
+            let mean = Ranged { value: of.mean_value_bps, low: of.low, high: of.high };
+            let _ = writeln!(
+                text,
+                "  {name:<width$}  {:>4} {:<4} {:>9} {:>9} {:>28} {:>11.2}",
+                one.hour,
+                one.side,
+                of.signals,
+                of.episodes,
+                range(&mean),
+                of.usd,
+            );
+        }
     }
 }
 
@@ -243,6 +288,20 @@ fn left_out(text: &mut String, report: &Report) {
             text,
             "  {} would have filled with nothing to sell to or buy from later; without them the values flatter",
             counts.no_exit
+        );
+    }
+    let trip = &report.total.chosen;
+    if trip.thin_exits > 0 {
+        let _ = writeln!(
+            text,
+            "  {} of {} fills met less at the exit's price than they held; they are valued as if it were enough",
+            trip.thin_exits, trip.fills
+        );
+    }
+    if counts.valued > counts.episodes {
+        let _ = writeln!(
+            text,
+            "  USD counts each signal of a cross that lasts: more than anyone who holds a position could take"
         );
     }
     if counts.open_crosses > 0 {

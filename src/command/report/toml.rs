@@ -33,7 +33,7 @@ pub(super) fn text(report: &Report) -> String {
         }
     }
     if !out.is_empty() {
-        text.push_str("\n# Left out:\n");
+        text.push_str("\n# Left out: these keep the threshold that follows from their cost, and are traded like it.\n");
     }
     for market in &out {
         let reason = market.threshold.as_ref().map_or(&market.verdict.reason, |one| &one.reason);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use arrow2::array::{Array, BooleanArray, PrimitiveArray, Utf8Array};
-use arrow2::datatypes::DataType;
+use arrow2::datatypes::{DataType, TimeUnit};
 use arrow2::io::parquet::read;
 use arrow2::types::NativeType;
 
@@ -75,10 +75,11 @@ fn column(field: Field, array: &dyn Array, dictionary: &mut Dictionary) -> Optio
     let mut values = Values::empty(field.ty);
     match (&mut values, array.data_type()) {
         (Values::Ints(to), DataType::Int32) => *to = converted::<i32, i64>(array)?,
-        (Values::Ints(to), DataType::Int64 | DataType::Timestamp(..)) => {
+        // Another tool that wrote the file anew may have put times in other units, and decimals on another scale.
+        (Values::Ints(to), DataType::Int64 | DataType::Timestamp(TimeUnit::Nanosecond, _)) => {
             to.extend_from_slice(primitive::<i64>(array)?);
         }
-        (Values::Ints(to), DataType::Decimal(..)) => {
+        (Values::Ints(to), DataType::Decimal(_, 8)) => {
             // The columns have 18 digits: what is written in them fits.
             let narrow = |units: &i128| i64::try_from(*units).ok();
             *to = primitive::<i128>(array)?.iter().map(narrow).collect::<Option<_>>()?;

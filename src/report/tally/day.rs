@@ -87,6 +87,8 @@ pub struct DayTally {
 pub(super) struct Episode {
     bucket: i64,
     rows: [Vec<f64>; 2],
+    /// Signals in the decay of each side.
+    decayed: [f64; 2],
     hours: Vec<((u8, usize), SliceSums)>,
     sessions: Vec<(Session, SliceSums)>,
 }
@@ -95,6 +97,7 @@ impl Episode {
     pub(super) fn begin(&mut self, signal: &Signal) {
         self.bucket = episodes::bucket(signal.at.0);
         self.rows.iter_mut().for_each(|row| row.fill(0.0));
+        self.decayed = [0.0; 2];
         self.hours.clear();
         self.sessions.clear();
     }
@@ -132,8 +135,13 @@ impl DayTally {
             first_ns: i64::MAX,
         };
         let sessions = context.settings.calendar.day(day);
-        let mut episode =
-            Episode { bucket: 0, rows: [row(), row()], hours: Vec::new(), sessions: Vec::new() };
+        let mut episode = Episode {
+            bucket: 0,
+            rows: [row(), row()],
+            decayed: [0.0; 2],
+            hours: Vec::new(),
+            sessions: Vec::new(),
+        };
         let alone = plan.weight(|_| 1.0);
         let mut market: Option<(u32, MarketDay, f64)> = None;
         let mut before: Option<&Signal> = None;
@@ -199,6 +207,7 @@ impl DayTally {
             slice_of(&mut episode.sessions, sessions.at(signal.at), trip.as_ref());
             if let Some(after_5s) = decay_of(&after.exits) {
                 add_pair(&mut episode.rows[side], pairs.decay(), signal.raw_bps, after_5s);
+                episode.decayed[side] += 1.0;
             }
         }
         tally.close_market(market, &mut episode, names, before.is_some(), pairs, plan);
@@ -236,7 +245,9 @@ impl DayTally {
             if row.iter().all(|value| *value == 0.0) {
                 continue;
             }
+            let from = of_side.rows.len();
             of_side.rows.extend_from_slice(row);
+            average(of_side.rows.get_mut(from..), pairs.decay(), episode.decayed[side]);
             add_rows(&mut both, row);
             if valued(row) {
                 of_side.sums.episodes += 1;
@@ -248,6 +259,7 @@ impl DayTally {
             }
         }
         if both.iter().any(|value| *value != 0.0) {
+            average(Some(&mut both), pairs.decay(), episode.decayed.iter().sum());
             market.rows.extend_from_slice(&both);
             let of_bucket =
                 self.rows.entry(episode.bucket).or_insert_with(|| vec![0.0; both.len()]);
@@ -260,6 +272,14 @@ impl DayTally {
         for (key, part) in &episode.sessions {
             market.sessions.entry(*key).or_default().close(part);
         }
+    }
+}
+
+/// Makes means of the sums of a pair.
+fn average(row: Option<&mut [f64]>, pair: usize, n: f64) {
+    let sums = row.and_then(|row| row.get_mut(2 * pair..2 * pair + 2));
+    if n > 0.0 {
+        sums.into_iter().flatten().for_each(|sum| *sum /= n);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::report::edge::{BINS, DecaySums};
 use crate::report::signal::{Cross, EXITS};
 use crate::report::survival::Lasted;
 use crate::report::trip::{Left, Plan, Trip};
+use crate::types::record::CrossEnd;
 
 /// What became of signals.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -59,6 +60,8 @@ pub struct TripSums {
     pub fills: u64,
     /// Fills that earn.
     pub wins: u64,
+    /// Fills that find less at the exit's price than they hold.
+    pub thin: u64,
     /// Σ f.
     pub fill: f64,
     /// Σ f × net, in bps.
@@ -73,6 +76,7 @@ impl TripSums {
         self.n += other.n;
         self.fills += other.fills;
         self.wins += other.wins;
+        self.thin += other.thin;
         self.fill += other.fill;
         self.value_bps += other.value_bps;
         self.usd += other.usd;
@@ -83,6 +87,7 @@ impl TripSums {
         self.n += 1;
         self.fills += u64::from(filled);
         self.wins += u64::from(filled && trip.net_bps > 0.0);
+        self.thin += u64::from(trip.thin);
         self.fill += trip.fill;
         self.value_bps += trip.value_bps;
         self.usd += trip.usd;
@@ -117,7 +122,8 @@ impl Pairs {
         self.combinations + 1
     }
 
-    /// (raw edge at the signal, raw edge after five seconds)
+    /// (mean raw edge of the cluster's signals, their mean five seconds later): each cluster counts once,
+    /// however long it went on. Until it ends these are sums.
     pub fn decay(self) -> usize {
         self.combinations + 2
     }
@@ -289,7 +295,12 @@ impl Crosses {
     /// Adds one that ended for `reason`.
     pub fn note(&mut self, cross: &Cross, reason: &str) {
         let watched = Lasted::watched(cross.duration_us);
-        self.survival.push(cross.quote_survival_us.map_or(watched, Lasted::ended));
+        match cross.quote_survival_us {
+            Some(us) => self.survival.push(Lasted::ended(us)),
+            // Nobody knows what became of the quote of a process that died.
+            None if reason == CrossEnd::Killed.name() => {}
+            None => self.survival.push(watched),
+        }
         self.duration.push(if cross.ended { Lasted::ended(cross.duration_us) } else { watched });
         match self.ends.get_mut(reason) {
             Some(count) => *count += 1,
@@ -299,9 +310,9 @@ impl Crosses {
         }
     }
 
-    /// Adds one that still lasts, or whose end was lost, after so many microseconds.
+    /// Adds one that still lasts, or whose end was lost, after so many microseconds. No row says whether
+    /// its first quote still stands.
     pub fn note_open(&mut self, us: u64) {
-        self.survival.push(Lasted::watched(us));
         self.duration.push(Lasted::watched(us));
     }
 

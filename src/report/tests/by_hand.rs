@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::report::answer::{Maker, Read, Report};
+use crate::report::signal::Cross;
+use crate::report::survival::Lasted;
+use crate::report::tally::Crosses;
+use crate::report::trading::{EntryOrder, Taken, TradeMade, Trading};
 use crate::report::trip::{Arrival, PlanError};
 use crate::report::verdict::Kind;
 use crate::types::record::Gate;
@@ -179,6 +183,125 @@ fn decay_counts_what_was_seen_to_the_end() {
     close(decay.retained_5s.value, 0.2);
 }
 
+#[test]
+fn an_episode_decays_once_however_long_it_goes_on() {
+    // One of ten signals that stays, one of one signal that goes: half is left, and not ten elevenths.
+    let all: Vec<Seen> = (1..=11)
+        .map(|id| {
+            let (cross, left) = if id < 11 { (1, 20.0) } else { (2, 0.0) };
+            let oracle = usd(100) + cross as i64;
+            let mut seen = Seen::of(Signal { cross, oracle, ..signal(id) }, 2);
+            seen.raw_later = [left; 3];
+            seen
+        })
+        .collect();
+    let report = report(&tally(&all, &[], &settings(), &plan(400)), &settings(), &plan(400));
+    for decay in
+        [&report.total.decay, &report.markets[0].group.decay, &report.markets[0].sides.buy.decay]
+    {
+        assert_eq!(decay.n, 11);
+        close(decay.mean.at_5000, 20.0 * 10.0 / 11.0);
+        close(decay.retained_5s.value, 0.5);
+    }
+}
+
+#[test]
+fn nobody_leaves_before_he_has_entered() {
+    let plan = Plan::new(vec![50, 1000, 2000], 2000, 3000).expect("a plan");
+    let all: Vec<(u32, u32)> =
+        plan.combinations.iter().map(|one| (one.latency_ms, one.exit_ms())).collect();
+    let behind = [(50, 1000), (50, 3000), (50, 5000), (1000, 3000), (1000, 5000), (2000, 3000)];
+    assert_eq!(all, [&behind[..], &[(2000, 5000)]].concat());
+    assert_eq!((plan.probed(), plan.chosen), (7, 5));
+    let error = Plan::new(vec![50, 2000], 1000, 1000).expect_err("at the exit");
+    assert_eq!(error.to_string(), "--latency-ms 1000: expected below --exit-ms, which is 1000");
+}
+
+#[test]
+fn an_exit_that_is_thinner_than_what_is_held_is_counted() {
+    let plan = plan(400);
+    let mut day = Day::new(&plan.latencies_ms);
+    (1..=3).for_each(|id| day.push(signal(id)));
+    day.seal();
+    for (signal, sz) in [(1, usd(1)), (2, usd(1) - 1), (3, 0)] {
+        let looks = FOLLOW_UP_MS.map(i64::from);
+        for offset_ms in looks {
+            let stood = Some((usd(100), sz));
+            let (bid, ask, raw_bps) = (stood, stood, 0.0);
+            day.follow_up(&FollowUp { signal, offset_ms, bid, ask, raw_bps, captured: true });
+        }
+        // The last one is a miss: nothing is held that could be too much.
+        let fillable = Some(if signal == 3 { 0 } else { usd(1) });
+        for latency_ms in [50, 400] {
+            day.entry(&Entry { signal, latency_ms, fillable });
+        }
+    }
+    let context = Context {
+        settings: &settings(),
+        plan: &plan,
+        blindness: &Blindness::of(&[]),
+        weights: &BTreeMap::new(),
+        crosses: &[],
+        traded: &[],
+    };
+    let mut tally = Tally::new(&plan);
+    tally.merge(DayTally::of(DAY, &day, &["xyz:A".to_owned()], &context), BTreeMap::new(), &plan);
+    let chosen = report(&tally, &settings(), &plan).total.chosen;
+    assert_eq!((chosen.n, chosen.fills, chosen.thin_exits), (3, 2, 1));
+}
+
+#[test]
+fn a_quote_whose_fate_nobody_knows_is_not_taken_for_one_that_stands() {
+    let cross = |id, quote_survival_us| Cross {
+        id,
+        side: Side::Buy,
+        duration_us: 9_000_000,
+        quote_survival_us,
+        ended: false,
+    };
+    let mut crosses = Crosses::default();
+    crosses.note(&cross(1, Some(50_000)), "quote");
+    crosses.note(&cross(2, None), "disconnected");
+    crosses.note(&cross(3, None), "killed");
+    crosses.note(&cross(4, Some(70_000)), "killed");
+    crosses.note_open(3_600_000_000);
+    let survival = [Lasted::ended(50_000), Lasted::watched(9_000_000), Lasted::ended(70_000)];
+    assert_eq!(crosses.survival, survival);
+    assert_eq!(crosses.duration.len(), 5, "how long crosses lasted is known of all");
+}
+
+#[test]
+fn what_was_traded_is_held_against_what_was_touched() {
+    // 4 of 10 were there, and were held: they lose 20 bps of 40 USD.
+    let taken =
+        BTreeMap::from([(1, Taken { fee_bps: 8.0, net_bps: Some(-20.0), touched: usd(10) })]);
+    let order = EntryOrder {
+        signal: 1,
+        side: Side::Buy,
+        sz: 10.0,
+        outcome: "partially_filled".to_owned(),
+        refusal: None,
+        filled: 4.0,
+        avg_px: Some(10.003),
+        fee: 0.032,
+        sent: true,
+        answer_ms: None,
+    };
+    let trade = TradeMade {
+        signal: Some(1),
+        sz: usd(4),
+        gross: -0.05,
+        fees: 0.064,
+        net: -0.114,
+        exit: "time_stop".to_owned(),
+        holding_ms: 3000.0,
+    };
+    let trading = Trading::of(&[order], &[trade], &taken).expect("trading");
+    close(Some(trading.expected.expected_usd), -0.08);
+    close(trading.entries.slippage_bps, 3.0);
+    close(Some(trading.fees.expected), 4.0 * 10.003 * 8e-4);
+}
+
 /// So many episodes a minute apart, whose exits earn these bps before a fee of 8 twice.
 fn episodes(n: u64, gross: impl Fn(u64) -> i64, raw_later: f64) -> Vec<Seen> {
     (0..n)
@@ -210,6 +333,13 @@ fn verdicts_follow_their_order() {
     let unsure = of(&episodes(40, |i| if i % 2 == 0 { 120 } else { -80 }, 0.0));
     assert_eq!(unsure.kind, Kind::TooFew);
     assert!(unsure.reason.contains("holds zero; about"), "{}", unsure.reason);
+    // Negative on average alone is no verdict either.
+    let unsure = of(&episodes(40, |i| if i % 2 == 0 { 100 } else { -80 }, 0.0));
+    assert_eq!(unsure.kind, Kind::TooFew, "{}", unsure.reason);
+    let mut missed = episodes(40, |_| 60, 0.0);
+    missed.iter_mut().for_each(|seen| seen.fillable = vec![Some(0); 2]);
+    assert_eq!(of(&missed).kind, Kind::Negative);
+    assert!(of(&missed).reason.contains("every order came too late"));
 }
 
 #[test]

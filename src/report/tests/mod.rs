@@ -31,7 +31,6 @@ fn settings() -> Settings {
         confidence: 0.99,
         min_episodes: 30,
         fee_bps: None,
-        slippage_bps: 2.0,
         priority_bps: 0.0,
         calendar: Calendar::named("America/New_York").expect("a zone"),
         from: None,
@@ -52,6 +51,7 @@ fn signal(id: u64) -> Signal {
         notional: usd(100),
         raw_bps: 20.0,
         net_bps: 10.0,
+        slippage_bps: 2.0,
         cross: id,
         cross_age_ms: 0,
         blocked_by: None,
@@ -103,8 +103,8 @@ fn day_tally(
             day.follow_up(&FollowUp {
                 signal: id,
                 offset_ms: i64::from(*offset),
-                bid,
-                ask,
+                bid: bid.map(|px| (px, seen.signal.sz)),
+                ask: ask.map(|px| (px, seen.signal.sz)),
                 raw_bps: raw,
                 captured: exit.is_some(),
             });

@@ -111,6 +111,7 @@ class Page {
     $("market-reason").textContent =
       market === null ? "Choose a market in the table for its own figures." : sentence(one.verdict.reason);
     const { chosen } = group;
+    const thin = chosen.thin_exits > 0 ? `; ${many(chosen.thin_exits, "exit")} too thin` : "";
     const left = ["below_minimum", "in_gap", "unseen", "no_exit"].reduce((sum, key) => sum + group[key], 0);
     tiles($("market-tiles"), [
       [
@@ -131,7 +132,7 @@ class Page {
         `${chosen.n > 0 ? usd(group.usd_per_day) : NONE} a day`,
         sign(chosen.usd),
       ],
-      ["fill rate", percent(chosen.fill_rate), `${many(chosen.fills, "fill")} of ${count(chosen.n)}`],
+      ["fill rate", percent(chosen.fill_rate), `${many(chosen.fills, "fill")} of ${count(chosen.n)}${thin}`],
       ["wins", percent(chosen.win_rate.value), between(chosen.win_rate, percent) || "no interval"],
       ["signals", count(group.signals), left > 0 ? `${count(left)} without a value` : "all valued"],
       ["episodes", count(group.episodes), `${count(group.valued)} valued signals`],

@@ -39,16 +39,16 @@ const EXPLAINED = {
   },
   decay: {
     what: "Whether the edge goes away: its mean at the signal, and one, three and five seconds later.",
-    how: "Over signals whose three follow-ups were all captured, so that every point has the same signals.",
+    how: "Over signals whose three follow-ups were all captured, so that every point has the same signals. The share that is left, which decides over structural, takes each episode once: a gap of minutes counts no more than one of a second.",
     read: "Late quotes catch up: the edge should fall well below the dashed half within 5 s. Where it does not, the market has a structural gap.",
     misleads:
       "An edge can fall because the quote came to the oracle, which pays, or because the oracle came back, which does not. See how crosses ended.",
   },
   heat: {
     what: "What a signal was worth for each latency that was probed and each exit.",
-    how: "Entry at the limit price, for the share of the size that was still there at that latency; exit at the best price across the spread at the exit's time; less fees both ways and the priority fee. Mean over all valued signals, where a miss is 0.",
+    how: "Entry at the limit price, for the share of the size that was still there at that latency; exit at the best price across the spread at the exit's time; less fees both ways and the priority fee. Mean over all valued signals, where a miss is 0. Each signal of a lasting cross counts; an exit leaves at the best price whatever its size, and the tiles say how often that was less than what was held.",
     read: "Blue earns, orange loses. Follow a row to see what a slower exit costs, a column to see what a slower order costs.",
-    misleads: "The best cell of twelve flatters. Sizes beyond the best level were not measured at the exit.",
+    misleads: "The best cell of many flatters. What lies beyond the best level was not recorded: an exit larger than it would have got less.",
   },
   lines: {
     what: "The same values with their intervals: one line for each exit.",
@@ -76,9 +76,9 @@ const EXPLAINED = {
     misleads: "A quote that was hit and a quote that was pulled look the same from here.",
   },
   threshold: {
-    what: "What a higher threshold of the raw edge would have been worth: on the days it was fitted on, and on later days it had not seen.",
-    how: "At each threshold the mean value of the signals above it. Out of sample is the mean on the days that are judged, which is every day but the first. The fit shrinks a market's mean towards that of all markets by its episodes, and asks for the most value in all.",
-    read: "Trust the line that is out of sample. Where it stays below the other, the fit found noise. The area is the number of signals that are left.",
+    what: "What a higher threshold of the raw edge would have been worth, on the earlier half of the days and on the later one.",
+    how: "At each threshold the mean value of the signals above it, on either half. The fit shrinks a market's mean towards that of its dex by its episodes, and asks for the most value in all. In the table, fitted on all days is the choice on the very days it was made from; judged is each day but the first at the threshold that the days before it gave.",
+    read: "A threshold that means something helps on both halves. Where one half peaks and the other does not, the peak is chance. Of the table trust the judged line: the fitted one always flatters. The area is the number of signals that are left.",
     misleads:
       "On the right few signals are left, and the lines jump about. A threshold is proposed only if the judged days together are above zero with the whole interval.",
   },
@@ -122,9 +122,9 @@ const EXPLAINED = {
   },
   trading: {
     what: "What was traded in fact, against what the signals' values promised.",
-    how: "Expected is the value of a trade's signal at the chosen latency and exit, scaled to what was filled. Realised is what those trades earned after fees. The table below has all trades.",
+    how: "Expected is the value of a trade's signal at the chosen latency and exit, by what was filled. Realised is what those trades earned after fees. The table below has all trades.",
     read: "Realised well below expected means that the model misses a cost: slippage, slow exits, or fills that come only when the quote was right.",
-    misleads: "Few trades have wide luck. Expected knows nothing of fills that were partial for a reason.",
+    misleads: "Few trades have wide luck. Expected knows nothing of the engine's own exits, which leave earlier or later.",
   },
   misses: {
     what: "What became of the entries that were sent.",

@@ -86,7 +86,7 @@ function writeHeadline(report, onKind) {
     ["confidence", confidence(settings)],
     ["episodes asked for", count(settings.min_episodes)],
     ["fee, one way", isNumber(settings.fee_bps) ? `${fixed(settings.fee_bps, 2)} bps` : "as recorded"],
-    ["slippage allowed for", `${fixed(settings.slippage_bps, 1)} bps`],
+    ["slippage allowed for", settings.slippage_bps === null ? "differs by run" : `${fixed(settings.slippage_bps, 1)} bps`],
     ["priority fee", `${fixed(settings.priority_bps, 1)} bps`],
     ["time zone of sessions", settings.time_zone],
   ];

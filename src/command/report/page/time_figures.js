@@ -157,8 +157,8 @@ const THRESHOLD = {
         },
         ...(values.length > 0
           ? [
-              line("mean_value_bps", "in sample", colors.muted, "dash"),
-              line("out_mean_value_bps", "out of sample", colors.accent, "solid"),
+              line("mean_value_bps", "earlier half", colors.muted, "dash"),
+              line("out_mean_value_bps", "later half", colors.accent, "solid"),
             ]
           : []),
       ],
@@ -166,9 +166,9 @@ const THRESHOLD = {
         plainTable(
           ["", "signals", "episodes", "bps", "interval"],
           [
-            ["in sample", count(inside.n), count(inside.episodes), bps(inside.mean_value_bps), NONE],
+            ["fitted on all days", count(inside.n), count(inside.episodes), bps(inside.mean_value_bps), NONE],
             [
-              "out of sample",
+              "judged, walking forward",
               count(outside.n),
               count(outside.episodes),
               bps(outside.mean_value_bps.value),

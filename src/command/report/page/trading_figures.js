@@ -81,7 +81,7 @@ const MISSES = {
     if (all === 0) return { ...nothing("no entry was made"), extra };
     const filled = (outcome) => outcome === "filled" || outcome === "partially_filled";
     return {
-      note: `${many(entries.sent, "entry", "entries")} sent; ${count(entries.filled)} filled, ${count(entries.partially_filled)} in part. Mean slippage ${bps(entries.slippage_bps)} bps against the limit; worse is positive.`,
+      note: `${many(entries.sent, "entry", "entries")} sent; ${count(entries.filled)} filled, ${count(entries.partially_filled)} in part. Mean slippage ${bps(entries.slippage_bps)} bps against the price that the signal touched; worse is positive.`,
       height: 50 + 30 * Math.max(2, outcomes.length),
       extra,
       traces: [

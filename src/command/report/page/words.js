@@ -4,7 +4,7 @@
 const VERDICTS = {
   genuine: { sign: "●", title: "Earned after costs, and chance does not explain it" },
   structural: { sign: "■", title: "The edge stays: a spread or a basis, not a quote that is late" },
-  negative: { sign: "▼", title: "Cost money on average" },
+  negative: { sign: "▼", title: "Lost money, or was never filled" },
   "too few": { sign: "◌", title: "Not enough episodes to tell" },
 };
 
