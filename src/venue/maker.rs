@@ -31,6 +31,15 @@ impl Default for Lag {
     }
 }
 
+/// How the makers of a market are.
+#[derive(Clone, Copy, Debug)]
+pub struct Habit {
+    /// How late they follow.
+    pub lag: Lag,
+    /// How far from the oracle they see the price, in parts per million; `None`: each market by chance.
+    pub basis_ppm: Option<i64>,
+}
+
 /// One maker of one market.
 #[derive(Clone, Debug)]
 pub(super) struct Maker {

@@ -6,7 +6,7 @@ use crate::venue::action::Address;
 use crate::venue::book::{Book, Match, Owner, Resting, Top, opposite};
 use crate::venue::dice::{Dice, Odds};
 use crate::venue::listing::{Kind, Listing, floor_to_tick, tick};
-use crate::venue::maker::{Lag, Maker, size_of};
+use crate::venue::maker::{Habit, Lag, Maker, size_of};
 
 /// Whether a market trades.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,6 +97,7 @@ pub(super) struct Market {
     dice: Dice,
     /// Distance of the makers' middle from the oracle, parts per million: structural, not stale.
     basis_ppm: i64,
+    lag: Lag,
     volatile: bool,
     /// Until when the underlying stands still.
     asleep_until: Mono,
@@ -160,6 +161,7 @@ impl Market {
             makers,
             dice,
             basis_ppm,
+            lag: Lag::default(),
             volatile: false,
             asleep_until: Mono(0),
             taker_at: now,
@@ -175,13 +177,20 @@ impl Market {
         market
     }
 
+    /// The same with other makers.
+    pub(super) fn with(mut self, habit: Habit) -> Self {
+        self.lag = habit.lag;
+        self.basis_ppm = habit.basis_ppm.unwrap_or(self.basis_ppm);
+        self
+    }
+
     /// Whether it trades.
     pub(super) fn live(&self) -> bool {
         self.status == Status::Live
     }
 
     /// `setOracle` of the dex reaches this market (PROTOCOL.md §5.3). It is a jump as often as `jumps` says.
-    pub(super) fn set_oracle(&mut self, now: Mono, lag: &Lag, jumps: Odds) {
+    pub(super) fn set_oracle(&mut self, now: Mono, jumps: Odds) {
         if !self.live() {
             return;
         }
@@ -189,14 +198,14 @@ impl Market {
         if !self.frozen.oracle && now >= self.asleep_until {
             self.walk(now, jumps);
         }
-        self.step(before, now, lag);
+        self.step(before, now);
     }
 
     /// Sets the oracle exactly; makers hear of it as of any step.
-    pub(super) fn put_oracle(&mut self, px: Px, now: Mono, lag: &Lag) {
+    pub(super) fn put_oracle(&mut self, px: Px, now: Mono) {
         let before = std::mem::replace(&mut self.oracle, px);
         if self.live() {
-            self.step(before, now, lag);
+            self.step(before, now);
         }
     }
 
@@ -212,23 +221,23 @@ impl Market {
     }
 
     /// The oracle jumps by 3 %, up or down.
-    pub(super) fn jump(&mut self, now: Mono, lag: &Lag) {
+    pub(super) fn jump(&mut self, now: Mono) {
         let three_percent = self.oracle.units() / 100 * 3;
         let up = self.dice.hit(Odds::one_in(2));
         let fine = (tick(self.oracle, self.listing.sz_decimals) / 10).max(1);
         let px = self.oracle.units() + if up { three_percent } else { -three_percent };
-        self.put_oracle(Px::from_units((px.div_euclid(fine) * fine).max(fine)), now, lag);
+        self.put_oracle(Px::from_units((px.div_euclid(fine) * fine).max(fine)), now);
     }
 
     /// What follows from a step of the oracle.
-    fn step(&mut self, before: Px, now: Mono, lag: &Lag) {
+    fn step(&mut self, before: Px, now: Mono) {
         self.oracle_at = now;
         let target = self.clamp_mark(self.fresh_mark());
         self.mark = target;
         let moved = (self.oracle.units() - before.units()).abs();
         let surprise = moved >= before.units() / 2_000;
         for maker in &mut self.makers {
-            maker.hear(now, surprise, lag, &mut self.dice);
+            maker.hear(now, surprise, &self.lag, &mut self.dice);
         }
         if self.climbs_to_cap && !self.at_cap() {
             let cap = self.cap_size();

@@ -40,7 +40,7 @@ pub use action::Address;
 pub use clearing::AccountSettings;
 pub use dice::{Dice, Odds};
 pub use faults::{Fault, Faults, FaultsError, Injected, Scheduled, What};
-pub use maker::Lag;
+pub use maker::{Habit, Lag};
 pub use mirror::Mirrored;
 pub use scenario::{Deal, NotListed};
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub start: VenueMs,
     /// How late makers are.
     pub lag: Lag,
+    /// Habits that are dealt out to the markets of the watched dex in turn; with none all makers have `lag`.
+    pub habits: Vec<Habit>,
     /// How often a step of a market's oracle is a jump of 12 to 60 bps.
     pub jumps: Odds,
     /// Limits per address.
@@ -78,6 +80,13 @@ pub struct Settings {
 impl Settings {
     /// Most markets of the watched dex: two subscriptions each fit into the venue's thousand.
     pub const MARKETS_MAX: usize = 490;
+
+    /// How the makers of market number `index` are.
+    fn habit(&self, watched: bool, index: usize) -> Habit {
+        let dealt = index.checked_rem(self.habits.len()).and_then(|turn| self.habits.get(turn));
+        let usual = Habit { lag: self.lag, basis_ppm: None };
+        dealt.filter(|_| watched).copied().unwrap_or(usual)
+    }
 }
 
 impl Default for Settings {
@@ -88,6 +97,7 @@ impl Default for Settings {
             dex: "xyz".to_owned(),
             start: VenueMs(1_791_480_000_000),
             lag: Lag::default(),
+            habits: Vec::new(),
             jumps: Odds::one_in(200),
             limits: Limits::default(),
             faults: Faults::default(),

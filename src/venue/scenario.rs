@@ -68,8 +68,7 @@ impl Venue {
 
     /// Sets a market's oracle; makers that are not frozen hear of it.
     pub fn set_oracle(&mut self, now: Mono, coin: &str, px: Px) -> Result<(), NotListed> {
-        let lag = self.world.lag;
-        self.market(coin).map(|market| market.put_oracle(px, now, &lag))
+        self.market(coin).map(|market| market.put_oracle(px, now))
     }
 
     /// Replaces a market's book by one order a side and freezes its makers. A crossed book is
@@ -202,8 +201,7 @@ impl Venue {
 
     /// The oracle jumps by 3 %.
     pub fn jump_oracle(&mut self, now: Mono, coin: &str) -> Result<(), NotListed> {
-        let lag = self.world.lag;
-        self.market(coin).map(|market| market.jump(now, &lag))
+        self.market(coin).map(|market| market.jump(now))
     }
 
     /// Sets how many requests of its address budget an account has used (PROTOCOL.md §8.2).

@@ -5,7 +5,7 @@ use crate::venue::Settings;
 use crate::venue::book::Top;
 use crate::venue::dice::{Dice, Odds};
 use crate::venue::listing::{self, SECOND_NAME};
-use crate::venue::maker::Lag;
+use crate::venue::maker::{Habit, Lag};
 use crate::venue::market::Market;
 
 /// One dex: its markets lie together in [`World::markets`], appended ones behind all others.
@@ -38,7 +38,7 @@ pub(super) struct World {
     /// Time of the last block.
     pub(super) block_time: VenueMs,
     pub(super) next_block: Mono,
-    pub(super) lag: Lag,
+    lag: Lag,
     jumps: Odds,
     seed: u64,
     still: bool,
@@ -67,8 +67,10 @@ impl World {
         let mut dexes = Vec::new();
         for (dex, (name, full_name, listed)) in listings.into_iter().enumerate() {
             let first = markets.len();
+            let watched = name == settings.dex;
             for (index, one) in listed.into_iter().enumerate() {
-                markets.push(Market::new(one, dex, index, settings.seed, now, settings.still));
+                let market = Market::new(one, dex, index, settings.seed, now, settings.still);
+                markets.push(market.with(settings.habit(watched, index)));
             }
             dexes.push(Dex {
                 name,
@@ -130,7 +132,7 @@ impl World {
             dex.next_oracle = now.plus(Nanos::from_millis(2_950 + self.clock.below(1_050)));
             if dex.oracle_runs {
                 for market in &dex.markets {
-                    self.markets[*market].set_oracle(now, &self.lag, self.jumps);
+                    self.markets[*market].set_oracle(now, self.jumps);
                 }
             }
         }
@@ -169,7 +171,8 @@ impl World {
         let index = self.dexes[dex].markets.len();
         let one = listing::first_dex_market(&self.dexes[dex].name, index);
         let one = listing::Listing { delisted: false, ..one };
-        let mut market = Market::new(one, dex, index, self.seed, now, self.still);
+        let market = Market::new(one, dex, index, self.seed, now, self.still);
+        let mut market = market.with(Habit { lag: self.lag, basis_ppm: None });
         market.told = Top::default();
         self.markets.push(market);
         self.dexes[dex].markets.push(at);

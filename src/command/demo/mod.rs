@@ -53,7 +53,8 @@ pub(crate) struct Demo {
     /// cross is taken, and a venue that spins. Needs --mode trading
     #[arg(long)]
     latency: bool,
-    /// Dislocates every market every few seconds, so that minutes are enough for `hip3 report`
+    /// Dislocates every market every few seconds, so that minutes are enough for `hip3 report`: two
+    /// markets in three lag, the others have makers that are too quick, or a gap that stays
     #[arg(long, conflicts_with = "latency")]
     lively: bool,
     /// Speaks TLS with the venue, as with the real one

@@ -70,8 +70,7 @@ fn storm(seed: u64, blocks: u32) -> Seen {
             let market = &mut world.markets[at];
             let moved = market.oracle.units() / 100 * dice.range(-9, 9);
             let to = Px::from_units(market.oracle.units() + moved);
-            let lag = world.lag;
-            (0..9).for_each(|_| market.put_oracle(to, now, &lag));
+            (0..9).for_each(|_| market.put_oracle(to, now));
         }
         clearing.block(time, now, &mut world.markets, &mut out);
         assert_eq!(clearing.audit(&world.markets), Ok(()), "seed {seed}, block {number}");
