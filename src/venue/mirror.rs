@@ -6,7 +6,7 @@
 
 use crate::types::market::{Bbo, MarketSpec};
 use crate::types::num::{Px, Side, Usd};
-use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::listing::{Kind, Listing};
 use crate::venue::market::{Market, Status};
 use crate::venue::{AccountSettings, Limits, Output, Settings, SettingsError, Timing, Venue};
@@ -69,6 +69,12 @@ impl Venue {
         let mut venue = Self::new(settings, now)?;
         venue.world.mirror();
         Ok(venue)
+    }
+
+    /// Sets the venue's clock by the wall's. Orders expire by the wall clock of whoever sends them, which
+    /// drifts and steps against the monotonic one: a mirror that ran on the latter would refuse them.
+    pub fn mirror_clock(&mut self, now: Now) {
+        self.world.set_clock(now);
     }
 
     /// Lists a market, or changes the rules of one that is listed.

@@ -1,6 +1,6 @@
 //! All dexes and their markets under one clock of blocks.
 
-use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::Settings;
 use crate::venue::book::Top;
 use crate::venue::dice::{Dice, Odds};
@@ -98,6 +98,12 @@ impl World {
     pub(super) fn time(&self, now: Mono) -> VenueMs {
         let passed = i64::try_from(now.since(self.origin).as_millis()).unwrap_or(i64::MAX);
         VenueMs(self.start.0.saturating_add(passed))
+    }
+
+    /// From now on the venue's time goes on from this moment's wall clock.
+    pub(super) fn set_clock(&mut self, now: Now) {
+        self.origin = now.mono;
+        self.start = VenueMs(now.wall.0.div_euclid(1_000_000));
     }
 
     /// Position of the market named `coin`.

@@ -25,6 +25,7 @@ use crate::runtime::capture::{Heard, Said};
 use crate::types::account::AccountState;
 use crate::types::config::{Config, Network};
 use crate::types::event::Event;
+use crate::types::market::Bbo;
 use crate::types::num::{Rate, Usd};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::{AccountSettings, Address, ConnId, Dice, Mirrored, Output, Venue};
@@ -87,8 +88,9 @@ pub(super) struct Exchange {
     /// Time of the newest block that was heard; only kept while one is awaited.
     newest: VenueMs,
     readings: VecDeque<(Mono, VenueMs)>,
-    /// When the quote was received that the mirror has, by market.
-    mirrored: Vec<Option<Mono>>,
+    /// The quote that the mirror has and when it was received, by market: several may be received at one
+    /// moment.
+    mirrored: Vec<Option<(Mono, Bbo)>>,
     outputs: Vec<Output>,
     told: VecDeque<Told>,
 }
@@ -178,6 +180,7 @@ impl Exchange {
 
     /// Does the first thing that is due at `now`.
     pub(super) fn advance(&mut self, now: Now, engine: &Engine) {
+        self.venue.mirror_clock(now);
         if self.block.due() <= now.mono {
             self.commit(now, engine);
         } else if self.readings.front().is_some_and(|(at, _)| *at <= now.mono) {
@@ -197,6 +200,7 @@ impl Exchange {
     /// A line of the capture is about to be told. Whether the engine hears it: what concerns the
     /// account is of another one, and the operator's wishes were about its positions.
     pub(super) fn on_line(&mut self, now: Now, said: &Said<'_>, engine: &Engine) -> bool {
+        self.venue.mirror_clock(now);
         match said {
             Said::Frame(text) => {
                 if self.block != Block::None
@@ -239,6 +243,7 @@ impl Exchange {
 
     /// The engine sends a frame.
     pub(super) fn send(&mut self, now: Now, frame: &[u8]) {
+        self.venue.mirror_clock(now);
         let Ok(text) = std::str::from_utf8(frame) else { return };
         match wire::kind_of(text) {
             wire::Kind::Account => {
@@ -289,9 +294,9 @@ impl Exchange {
         self.mirrored.resize(markets.len(), None);
         for (market, mirrored) in markets.iter().zip(&mut self.mirrored) {
             let coin = market.spec.coin.as_str();
-            let received = market.bbo.map(|held| held.received_at);
-            if received.is_none() || received != *mirrored {
-                *mirrored = received;
+            let quote = market.bbo.map(|held| (held.received_at, held.value));
+            if quote.is_none() || quote != *mirrored {
+                *mirrored = quote;
                 self.venue.mirror_book(coin, market.bbo.map(|held| held.value));
             }
             if let Some(oracle) = market.oracle() {

@@ -84,6 +84,15 @@ impl Script {
         script
     }
 
+    /// From a moment on the clocks are so many milliseconds further.
+    fn step_clocks(&mut self, from_ms: u64, mono_ms: u64, wall_ms: u64) {
+        let from = now(from_ms).mono;
+        for (at, _) in self.0.iter_mut().filter(|(at, _)| at.mono >= from) {
+            at.mono = at.mono.plus(Nanos::from_millis(mono_ms));
+            at.wall = at.wall.plus(Nanos::from_millis(wall_ms));
+        }
+    }
+
     fn say(&mut self, ms: u64, heard: Heard) {
         self.0.push((now(ms), heard));
     }
@@ -204,6 +213,38 @@ fn a_quote_that_stays_is_filled_at_its_price_and_left_once_the_bid_is_back() {
     assert!(trade.fees > Usd::ZERO && trade.net > Usd::ZERO, "{trade:?}");
     // The exit, too, took 400 ms to the venue.
     assert!(trade.exited_at >= now(JUMP + 2_400).wall);
+}
+
+#[test]
+fn clocks_that_step_apart_leave_orders_their_time() {
+    // Orders live for two seconds.
+    for (mono_ms, wall_ms) in [(10_000, 0), (0, 3_000)] {
+        let mut script = Script::new();
+        script.quote(JUMP + 2_000, ("100.98", "50.0"), ("101.02", "50.0"));
+        script.oracle(JUMP + 10_000, "101.0");
+        script.step_clocks(10_000, mono_ms, wall_ms);
+        let rows = play(&script, &settings(""), &FIXED);
+        let entry = *orders(&rows, true).first().expect("an entry");
+        assert_eq!(entry.outcome, Outcome::Filled, "{entry:?}");
+        let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
+        assert_eq!(trade.exit, ExitReason::MarkRegression);
+    }
+}
+
+#[test]
+fn of_two_quotes_of_one_moment_the_second_is_in_the_book() {
+    let mut script = Script::new();
+    // The first ends the wait of the entry; the second is of the next block, and comes with it.
+    script.quote(JUMP + 430, ("99.9", "50.0"), ("100.1", "50.0"));
+    script.quote(JUMP + 440, ("100.98", "50.0"), ("101.02", "50.0"));
+    if let Some((at, _)) = script.0.last_mut() {
+        *at = now(JUMP + 430);
+    }
+    script.oracle(JUMP + 10_000, "101.0");
+    let rows = play(&script, &settings(""), &FIXED);
+    assert_eq!(entry(&rows).avg_px, Some(px("100.1")));
+    let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
+    assert_eq!((trade.exit, trade.exit_px), (ExitReason::MarkRegression, px("100.98")));
 }
 
 #[test]
