@@ -8,6 +8,12 @@ use crate::venue::listing::{self, SECOND_NAME};
 use crate::venue::maker::Lag;
 use crate::venue::market::Market;
 
+/// The longest time from a block to the next, milliseconds (PROTOCOL.md §9.1).
+const LONGEST_GAP_MS: u64 = 156;
+
+/// The same as a span.
+pub const LONGEST_GAP: Nanos = Nanos::from_millis(LONGEST_GAP_MS);
+
 /// One dex: its markets lie together in [`World::markets`], appended ones behind all others.
 #[derive(Clone, Debug)]
 pub(super) struct Dex {
@@ -160,12 +166,12 @@ impl World {
         }
     }
 
-    /// Milliseconds to the next block: p10 64, p50 68, from 44 to 156 (PROTOCOL.md §9.1).
+    /// Milliseconds to the next block: p10 64, p50 68, from 44 to [`LONGEST_GAP_MS`].
     fn gap(&mut self) -> u64 {
         match self.clock.below(100) {
             0..10 => 44 + self.clock.below(20),
             10..90 => 64 + self.clock.below(9),
-            _ => self.clock.spread(73, 156),
+            _ => self.clock.spread(73, LONGEST_GAP_MS),
         }
     }
 

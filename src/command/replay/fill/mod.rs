@@ -6,6 +6,10 @@
 //! for it. So it loses to whoever pulled his quote within the block, and fills at most what stood at its
 //! limit or better at the top.
 //!
+//! Blocks that move no market are not heard, so which block an order met is not always known. Then it is
+//! the next one that is heard, unless none is for as long as blocks are ever apart: that fills less than a
+//! quiet block in between would have.
+//!
 //! All of it lies in the time of the receiver: a quote is seen as late as the answer of its block is
 //! heard, so a latency is that from the write of an order to the answer, less the wait for the block.
 
@@ -28,10 +32,8 @@ use crate::types::event::Event;
 use crate::types::market::Bbo;
 use crate::types::num::{Rate, Usd};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
-use crate::venue::{AccountSettings, Address, ConnId, Dice, Mirrored, Output, Venue};
+use crate::venue::{AccountSettings, Address, ConnId, Dice, LONGEST_GAP, Mirrored, Output, Venue};
 
-/// No market moved in a block, or none that is watched: it is taken to come so long after the action.
-const QUIET_BLOCK: Nanos = Nanos::from_millis(70);
 /// All frames of a block have come so long after the first of them, or with the first of the next.
 const HEARD_WHOLE: Nanos = Nanos::from_millis(34);
 /// A reading of the account takes so long.
@@ -59,7 +61,7 @@ impl Told {
 enum Block {
     /// Nothing waits.
     None,
-    /// No frame of it has come; it is made then, if none does.
+    /// No frame of it has come; it is made then, if none does: it moved no market that is watched.
     Awaited { until: Mono },
     /// Some have; by then all have.
     Heard { until: Mono },
@@ -187,8 +189,8 @@ impl Exchange {
             if let Some((_, since)) = self.readings.pop_front() {
                 self.read_account(now, since, engine);
             }
-        } else if let Some((_, text)) = self.under_way.pop_front_if(|(at, _)| *at <= now.mono) {
-            self.arrive(now, &text, engine);
+        } else {
+            self.arrive(now, engine);
         }
     }
 
@@ -207,10 +209,14 @@ impl Exchange {
                     && let Some(time) = wire::block_time(text)
                     && time > self.newest
                 {
+                    if matches!(self.block, Block::Heard { .. }) {
+                        self.commit(now, engine);
+                        // What came while that block was heard has this one.
+                        self.arrive(now, engine);
+                    }
                     self.newest = time;
-                    match self.block {
-                        Block::Heard { .. } => self.commit(now, engine),
-                        _ => self.block = Block::Heard { until: now.mono.plus(HEARD_WHOLE) },
+                    if self.block != Block::None {
+                        self.block = Block::Heard { until: now.mono.plus(HEARD_WHOLE) };
                     }
                 }
                 return !wire::is_of_account(text);
@@ -267,16 +273,19 @@ impl Exchange {
         self.readings.push_back((now.mono.plus(READING), fills_since));
     }
 
-    fn arrive(&mut self, now: Now, text: &str, engine: &Engine) {
-        let Some(conn) = self.conn else { return };
-        if self.block == Block::None {
-            let times = engine.markets().iter().filter_map(|market| market.bbo);
-            self.newest = times.map(|held| held.value.time).max().unwrap_or(VenueMs(0));
-            self.block = Block::Awaited { until: now.mono.plus(QUIET_BLOCK) };
+    /// What has come to the venue waits for its block.
+    fn arrive(&mut self, now: Now, engine: &Engine) {
+        while let Some((at, text)) = self.under_way.pop_front_if(|(at, _)| *at <= now.mono) {
+            let Some(conn) = self.conn else { continue };
+            if self.block == Block::None {
+                let times = engine.markets().iter().filter_map(|market| market.bbo);
+                self.newest = times.map(|held| held.value.time).max().unwrap_or(VenueMs(0));
+                self.block = Block::Awaited { until: at.plus(LONGEST_GAP) };
+            }
+            self.venue.text(now.mono, conn, &text, &mut self.outputs);
+            self.venue.advance(now.mono, &mut self.outputs);
+            self.collect();
         }
-        self.venue.text(now.mono, conn, text, &mut self.outputs);
-        self.venue.advance(now.mono, &mut self.outputs);
-        self.collect();
     }
 
     /// Makes the block that actions wait for, against what is left in the books.

@@ -58,9 +58,16 @@ impl Script {
     /// A market at rest for twenty seconds, quoted 99.9 to 100.1 around an oracle of 100, which then
     /// jumps to 101: to buy at 100.1 is worth something. The quote stays until the test moves it.
     fn new() -> Self {
-        let spec = MarketSpec {
-            coin: Coin::new("tst:ONE").expect("a name"),
-            asset: AssetId(110_000),
+        let mut script = Self::of_markets(&["ONE"]);
+        script.oracle(JUMP, "101.0");
+        script
+    }
+
+    /// Markets at rest for twenty seconds.
+    fn of_markets(names: &[&str]) -> Self {
+        let spec = |(index, name): (usize, &&str)| MarketSpec {
+            coin: Coin::new(&format!("tst:{name}")).expect("a name"),
+            asset: AssetId(110_000 + index as u32),
             sz_decimals: 2,
             max_leverage: 20,
             margin_table: 20,
@@ -72,15 +79,17 @@ impl Script {
             oi_cap_sz: Some(Sz::from_units(2_000_000_000_000_000)),
             at_oi_cap: false,
         };
+        let markets = names.iter().enumerate().map(spec).collect();
         let mut script = Self(Vec::new());
         script.say(0, Heard::Tick(()));
-        script.say(1, Heard::Universe(Universe { markets: vec![spec], fees: None }));
+        script.say(1, Heard::Universe(Universe { markets, fees: None }));
         script.say(50, Heard::Connected(()));
         for ms in (100..JUMP).step_by(500) {
-            script.quote(ms, ("99.9", "50.0"), ("100.1", "50.0"));
-            script.oracle(ms, "100.0");
+            for name in names {
+                script.quote_of(name, ms, ("99.9", "50.0"), ("100.1", "50.0"));
+                script.oracle_of(name, ms, "100.0");
+            }
         }
-        script.oracle(JUMP, "101.0");
         script
     }
 
@@ -99,18 +108,26 @@ impl Script {
 
     /// A quote; its block was made just before it is heard.
     fn quote(&mut self, ms: u64, bid: (&str, &str), ask: (&str, &str)) {
+        self.quote_of("ONE", ms, bid, ask);
+    }
+
+    fn quote_of(&mut self, name: &str, ms: u64, bid: (&str, &str), ask: (&str, &str)) {
         let time = START.0 / 1_000_000 + ms as i64;
         let side = |(px, sz): (&str, &str)| format!(r#"{{"px":"{px}","sz":"{sz}","n":1}}"#);
         let (bid, ask) = (side(bid), side(ask));
-        let bbo = format!(r#""coin":"tst:ONE","time":{time},"bbo":[{bid},{ask}]"#);
+        let bbo = format!(r#""coin":"tst:{name}","time":{time},"bbo":[{bid},{ask}]"#);
         self.say(ms, Heard::Frame(format!(r#"{{"channel":"bbo","data":{{{bbo}}}}}"#)));
     }
 
     fn oracle(&mut self, ms: u64, px: &str) {
+        self.oracle_of("ONE", ms, px);
+    }
+
+    fn oracle_of(&mut self, name: &str, ms: u64, px: &str) {
         let ctx = format!(
             r#""funding":"0.0","openInterest":"1000.0","prevDayPx":"100.0","dayNtlVlm":"1000.0","premium":"0.0","oraclePx":"{px}","markPx":"{px}","midPx":"100.0","impactPxs":["99.9","100.1"],"dayBaseVlm":"10.0""#
         );
-        let data = format!(r#"{{"coin":"tst:ONE","ctx":{{{ctx}}}}}"#);
+        let data = format!(r#"{{"coin":"tst:{name}","ctx":{{{ctx}}}}}"#);
         self.say(ms, Heard::Frame(format!(r#"{{"channel":"activeAssetCtx","data":{data}}}"#)));
     }
 }
@@ -197,6 +214,35 @@ fn a_quote_that_vanishes_in_the_next_block_is_filled() {
 }
 
 #[test]
+fn a_quote_that_vanishes_in_the_longest_block_is_not_filled_and_one_later_is() {
+    for (ms, outcome) in [(555, Outcome::Expired), (557, Outcome::Filled)] {
+        let mut script = Script::new();
+        // A block just before the order reaches the venue, and the next one.
+        script.quote(JUMP + 399, ("99.9", "50.0"), ("100.1", "49.0"));
+        script.quote(JUMP + ms, ("100.9", "50.0"), ("101.1", "50.0"));
+        let rows = play(&script, &settings(""), &FIXED);
+        assert_eq!(entry(&rows).outcome, outcome, "{ms}");
+    }
+}
+
+#[test]
+fn what_comes_while_a_block_is_heard_is_in_the_next_one() {
+    let mut script = Script::of_markets(&["ONE", "TWO"]);
+    script.oracle_of("ONE", JUMP, "101.0"); // Bought at the venue at 400.
+    script.oracle_of("TWO", JUMP + 40, "101.0"); // And at 440.
+    script.quote_of("ONE", JUMP + 430, ("99.9", "50.0"), ("100.1", "49.0"));
+    script.quote_of("TWO", JUMP + 450, ("99.9", "50.0"), ("100.1", "49.0"));
+    script.quote_of("TWO", JUMP + 500, ("100.9", "50.0"), ("101.1", "50.0"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let answered = orders(&rows, true)
+        .iter()
+        .map(|order| (order.outcome, order.answered_at))
+        .collect::<Vec<_>>();
+    let filled = |ms| (Outcome::Filled, Some(now(JUMP + ms).wall));
+    assert_eq!(answered, [filled(450), filled(484)]);
+}
+
+#[test]
 fn a_quote_that_stays_is_filled_at_its_price_and_left_once_the_bid_is_back() {
     let mut script = Script::new();
     script.quote(JUMP + 2_000, ("100.98", "50.0"), ("101.02", "50.0"));
@@ -205,8 +251,8 @@ fn a_quote_that_stays_is_filled_at_its_price_and_left_once_the_bid_is_back() {
     let entry = entry(&rows);
     assert_eq!((entry.outcome, entry.filled), (Outcome::Filled, entry.sz));
     assert_eq!(entry.avg_px, Some(px("100.1")));
-    // No block was heard: one is taken to come 70 ms after the order.
-    assert_eq!(entry.answered_at, Some(now(JUMP + 470).wall));
+    // No block was heard for as long as one can take.
+    assert_eq!(entry.answered_at, Some(now(JUMP + 556).wall));
     let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
     assert_eq!((trade.exit, trade.sz), (ExitReason::MarkRegression, entry.sz));
     assert_eq!((trade.entry_px, trade.exit_px), (px("100.1"), px("100.98")));
