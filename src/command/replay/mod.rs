@@ -88,7 +88,8 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "BPS", default_value = "0", value_parser = settings::bps)]
     priority_bps: f64,
     /// Fills the orders of trading mode against the captured book, after fixed:400ms or a latency drawn
-    /// from what a run measured, recorded:FILE.hlog; account frames of the capture are left out
+    /// from the answers that a run measured, recorded:FILE.hlog; with ,answer=275ms behind it so much of
+    /// that comes after the block, else nothing. Account frames of the capture are left out
     #[arg(long, value_name = "LATENCY", value_parser = fill::latency::fill)]
     fill: Option<Fill>,
     /// Decides over latencies that are drawn

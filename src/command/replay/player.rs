@@ -126,7 +126,9 @@ impl Player {
         actions: &mut Actions,
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
-        while let Some(told) = self.exchange.as_mut().and_then(Exchange::next_told) {
+        while let Some(told) =
+            self.exchange.as_mut().and_then(|exchange| exchange.next_told(now.mono))
+        {
             self.hear(now, told.event(), actions, rows)?;
         }
         Ok(())

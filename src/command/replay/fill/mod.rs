@@ -10,8 +10,9 @@
 //! the next one that is heard, unless none is for as long as blocks are ever apart: that fills less than a
 //! quiet block in between would have.
 //!
-//! All of it lies in the time of the receiver: a quote is seen as late as the answer of its block is
-//! heard, so a latency is that from the write of an order to the answer, less the wait for the block.
+//! All of it lies in the time of the receiver. The quotes of a block are sent when it is made, its answers
+//! a while later: what of a latency comes after the block (`answer`) is between the two here, and orders
+//! are on their way to the venue for the rest.
 
 pub(super) mod latency;
 #[cfg(test)]
@@ -31,8 +32,9 @@ use crate::types::config::{Config, Network};
 use crate::types::event::Event;
 use crate::types::market::Bbo;
 use crate::types::num::{Rate, Usd};
+use crate::types::split_mix::SplitMix64;
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
-use crate::venue::{AccountSettings, Address, ConnId, Dice, LONGEST_GAP, Mirrored, Output, Venue};
+use crate::venue::{AccountSettings, Address, ConnId, LONGEST_GAP, Mirrored, Output, Venue};
 
 /// All frames of a block have come so long after the first of them, or with the first of the next.
 const HEARD_WHOLE: Nanos = Nanos::from_millis(34);
@@ -56,24 +58,13 @@ impl Told {
     }
 }
 
-/// The block that actions wait for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Block {
-    /// Nothing waits.
-    None,
-    /// No frame of it has come; it is made then, if none does: it moved no market that is watched.
-    Awaited { until: Mono },
-    /// Some have; by then all have.
-    Heard { until: Mono },
-}
-
-impl Block {
-    fn due(self) -> Mono {
-        match self {
-            Block::None => Mono::MAX,
-            Block::Awaited { until } | Block::Heard { until } => until,
-        }
-    }
+/// A block that is being heard.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    /// Since when: what came to the venue before is in it.
+    from: Mono,
+    /// By then all of it has come.
+    until: Mono,
 }
 
 /// The mirrored venue of one engine, and the way to it.
@@ -83,18 +74,19 @@ pub(super) struct Exchange {
     dexes: Vec<String>,
     user: String,
     latency: Latency,
-    dice: Dice,
-    /// Posts under way, first come first served.
+    seed: u64,
+    /// Posts that have no block yet, by their arrival, and those that arrive together as they were sent.
     under_way: VecDeque<(Mono, String)>,
-    block: Block,
-    /// Time of the newest block that was heard; only kept while one is awaited.
+    block: Option<Block>,
+    /// Time of the newest block that was waited for.
     newest: VenueMs,
     readings: VecDeque<(Mono, VenueMs)>,
     /// The quote that the mirror has and when it was received, by market: several may be received at one
     /// moment.
     mirrored: Vec<Option<(Mono, Bbo)>>,
     outputs: Vec<Output>,
-    told: VecDeque<Told>,
+    /// What is on its way to the engine, by its arrival.
+    told: VecDeque<(Mono, Told)>,
 }
 
 /// What the fills of a replay are made with.
@@ -158,9 +150,9 @@ impl Exchange {
             dexes: config.venue.dexes.clone(),
             user: account.acting().unwrap_or_default().to_owned(),
             latency: terms.latency.clone(),
-            dice: Dice::new(terms.seed, u64::MAX - 6),
+            seed: terms.seed,
             under_way: VecDeque::new(),
-            block: Block::None,
+            block: None,
             newest: VenueMs(0),
             readings: VecDeque::new(),
             mirrored: Vec::new(),
@@ -172,31 +164,43 @@ impl Exchange {
     /// When something of it is due.
     pub(super) fn next_due(&self) -> Mono {
         let reading = self.readings.front().map_or(Mono::MAX, |(at, _)| *at);
-        // What arrives while a block is heard belongs into the next one.
-        let arrival = match self.block {
-            Block::Heard { .. } => Mono::MAX,
-            _ => self.under_way.front().map_or(Mono::MAX, |(at, _)| *at),
-        };
-        self.block.due().min(reading).min(arrival)
+        let told = self.told.front().map_or(Mono::MAX, |(at, _)| *at);
+        self.block_due().min(reading).min(told)
+    }
+
+    /// When the next block is made, if nothing is heard till then. Without a word of it there was one
+    /// within the longest gap, and it moved no market that is watched.
+    fn block_due(&self) -> Mono {
+        match (self.block, self.under_way.front()) {
+            (Some(block), _) => block.until,
+            (None, Some((at, _))) => at.plus(LONGEST_GAP),
+            (None, None) => Mono::MAX,
+        }
     }
 
     /// Does the first thing that is due at `now`.
     pub(super) fn advance(&mut self, now: Now, engine: &Engine) {
         self.venue.mirror_clock(now);
-        if self.block.due() <= now.mono {
-            self.commit(now, engine);
-        } else if self.readings.front().is_some_and(|(at, _)| *at <= now.mono) {
-            if let Some((_, since)) = self.readings.pop_front() {
-                self.read_account(now, since, engine);
-            }
-        } else {
-            self.arrive(now, engine);
+        if self.block_due() <= now.mono {
+            // A quiet block is the first post's alone: those behind it wait for their own.
+            let first = self.under_way.front().map_or(now.mono, |(at, _)| at.plus(Nanos(1)));
+            let before = self.block.take().map_or(first, |block| block.from);
+            self.commit(now, before, engine);
+        } else if self.readings.front().is_some_and(|(at, _)| *at <= now.mono)
+            && let Some((_, since)) = self.readings.pop_front()
+        {
+            self.read_account(now, since, engine);
         }
     }
 
-    /// What the engine is to hear next.
-    pub(super) fn next_told(&mut self) -> Option<Told> {
-        self.told.pop_front()
+    /// What the engine is to hear at `now`.
+    pub(super) fn next_told(&mut self, now: Mono) -> Option<Told> {
+        self.told.pop_front_if(|(at, _)| *at <= now).map(|(_, told)| told)
+    }
+
+    fn tell(&mut self, at: Mono, told: Told) {
+        let behind = self.told.partition_point(|(other, _)| *other <= at);
+        self.told.insert(behind, (at, told));
     }
 
     /// A line of the capture is about to be told. Whether the engine hears it: what concerns the
@@ -205,18 +209,17 @@ impl Exchange {
         self.venue.mirror_clock(now);
         match said {
             Said::Frame(text) => {
-                if self.block != Block::None
+                if self.waits(now.mono)
                     && let Some(time) = wire::block_time(text)
-                    && time > self.newest
+                    && time > self.newest.max(newest(engine))
                 {
-                    if matches!(self.block, Block::Heard { .. }) {
-                        self.commit(now, engine);
-                        // What came while that block was heard has this one.
-                        self.arrive(now, engine);
-                    }
                     self.newest = time;
-                    if self.block != Block::None {
-                        self.block = Block::Heard { until: now.mono.plus(HEARD_WHOLE) };
+                    if let Some(block) = self.block.take() {
+                        self.commit(now, block.from, engine);
+                    }
+                    if self.waits(now.mono) {
+                        let until = now.mono.plus(HEARD_WHOLE);
+                        self.block = Some(Block { from: now.mono, until });
                     }
                 }
                 return !wire::is_of_account(text);
@@ -225,7 +228,7 @@ impl Exchange {
                 self.disconnect();
                 // A venue that mirrors refuses nobody.
                 self.conn = self.venue.connect(now.mono, &mut self.outputs).ok();
-                self.collect();
+                self.collect(now.mono);
             }
             Said::Other(Heard::Disconnected(_)) => self.disconnect(),
             Said::Other(Heard::Universe(universe)) => {
@@ -245,6 +248,8 @@ impl Exchange {
             self.venue.disconnect(conn);
         }
         self.under_way.clear();
+        self.block = None;
+        self.told.retain(|(_, told)| !matches!(told, Told::Frame(_)));
     }
 
     /// The engine sends a frame.
@@ -255,17 +260,27 @@ impl Exchange {
             wire::Kind::Account => {
                 if let Some(conn) = self.conn {
                     self.venue.text(now.mono, conn, text, &mut self.outputs);
-                    self.collect();
+                    self.collect(now.mono);
                 }
             }
-            wire::Kind::Post => {
-                let last = self.under_way.back().map_or(Mono(0), |(at, _)| *at);
-                let at = now.mono.plus(self.latency.draw(&mut self.dice)).max(last);
-                self.under_way.push_back((at, text.to_owned()));
+            wire::Kind::Post(mark) => {
+                let at = now.mono.plus(self.latency.arrival(self.lot(now.mono, mark)));
+                let behind = self.under_way.partition_point(|(other, _)| *other <= at);
+                self.under_way.insert(behind, (at, text.to_owned()));
             }
             // Market data and heartbeats are the capture's.
             wire::Kind::Other => {}
         }
+    }
+
+    /// What decides how long a post takes. It hangs on the post alone, not on those before it: engines
+    /// with other settings that send the same order have it arrive at the same moment.
+    fn lot(&self, now: Mono, mark: u64) -> u64 {
+        let mut lot = SplitMix64(self.seed);
+        for word in [now.0, mark] {
+            lot.0 = lot.bits() ^ word;
+        }
+        lot.bits()
     }
 
     /// The engine asks for its account.
@@ -273,27 +288,22 @@ impl Exchange {
         self.readings.push_back((now.mono.plus(READING), fills_since));
     }
 
-    /// What has come to the venue waits for its block.
-    fn arrive(&mut self, now: Now, engine: &Engine) {
-        while let Some((at, text)) = self.under_way.pop_front_if(|(at, _)| *at <= now.mono) {
-            let Some(conn) = self.conn else { continue };
-            if self.block == Block::None {
-                let times = engine.markets().iter().filter_map(|market| market.bbo);
-                self.newest = times.map(|held| held.value.time).max().unwrap_or(VenueMs(0));
-                self.block = Block::Awaited { until: at.plus(LONGEST_GAP) };
-            }
-            self.venue.text(now.mono, conn, &text, &mut self.outputs);
-            self.venue.advance(now.mono, &mut self.outputs);
-            self.collect();
-        }
+    /// Whether something has come to the venue before `now` and has not been answered.
+    fn waits(&self, now: Mono) -> bool {
+        self.under_way.front().is_some_and(|(at, _)| *at < now)
     }
 
-    /// Makes the block that actions wait for, against what is left in the books.
-    fn commit(&mut self, now: Now, engine: &Engine) {
-        self.block = Block::None;
+    /// Makes a block of what came to the venue before a moment, against what is left in the books.
+    fn commit(&mut self, now: Now, before: Mono, engine: &Engine) {
+        while let Some((_, text)) = self.under_way.pop_front_if(|(at, _)| *at < before) {
+            if let Some(conn) = self.conn {
+                self.venue.text(now.mono, conn, &text, &mut self.outputs);
+            }
+        }
+        self.venue.advance(now.mono, &mut self.outputs);
         self.mirror(now, engine);
         self.venue.make_block(now.mono, &mut self.outputs);
-        self.collect();
+        self.collect(now.mono.plus(self.latency.answer()));
     }
 
     /// Tells the mirror what the engine has heard. A quote that is known already is left as it is:
@@ -321,22 +331,31 @@ impl Exchange {
         while let Some(question) = reading.question() {
             let reply = self.venue.info(now.mono, question.body.to_string().as_bytes());
             if reply.status != 200 || reading.answer(reply.body.as_bytes()).is_err() {
-                self.told.push_back(Told::AccountFailed);
+                self.tell(now.mono, Told::AccountFailed);
                 return;
             }
         }
-        self.told.push_back(Told::Account(Box::new(reading.whole())));
+        self.tell(now.mono, Told::Account(Box::new(reading.whole())));
     }
 
-    fn collect(&mut self) {
-        for output in self.outputs.drain(..) {
+    /// What the venue says is heard at `at`.
+    fn collect(&mut self, at: Mono) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
             match output {
                 Output::Text(conn, text) if Some(conn) == self.conn => {
-                    self.told.push_back(Told::Frame(text));
+                    self.tell(at, Told::Frame(text));
                 }
                 // A mirror ends no connection, and speaks no binary.
                 _ => {}
             }
         }
+        self.outputs = outputs;
     }
+}
+
+/// Time of the newest block that the engine has a quote of.
+fn newest(engine: &Engine) -> VenueMs {
+    let times = engine.markets().iter().filter_map(|market| market.bbo);
+    times.map(|held| held.value.time).max().unwrap_or(VenueMs(0))
 }

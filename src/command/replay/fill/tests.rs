@@ -1,5 +1,6 @@
 //! Orders against a book that the test writes, in virtual time.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -226,6 +227,19 @@ fn a_quote_that_vanishes_in_the_longest_block_is_not_filled_and_one_later_is() {
 }
 
 #[test]
+fn a_quiet_block_is_of_the_order_that_waited_for_it_alone() {
+    let mut script = Script::of_markets(&["ONE", "TWO"]);
+    script.oracle_of("ONE", JUMP, "101.0"); // At the venue at 400.
+    script.oracle_of("TWO", JUMP + 150, "101.0"); // And at 550.
+    script.quote_of("TWO", JUMP + 560, ("100.9", "50.0"), ("101.1", "50.0"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let answered: Vec<_> =
+        orders(&rows, true).iter().map(|row| (row.outcome, row.answered_at)).collect();
+    let at = |ms| Some(now(JUMP + ms).wall);
+    assert_eq!(answered, [(Outcome::Filled, at(556)), (Outcome::Expired, at(594))]);
+}
+
+#[test]
 fn what_comes_while_a_block_is_heard_is_in_the_next_one() {
     let mut script = Script::of_markets(&["ONE", "TWO"]);
     script.oracle_of("ONE", JUMP, "101.0"); // Bought at the venue at 400.
@@ -358,6 +372,50 @@ fn measured(dir: &std::path::Path) -> PathBuf {
     dumps.append(stage, START, Nanos::from_secs(10), &counts).expect("written");
     let mut files = std::fs::read_dir(dir).expect("a directory");
     files.next().expect("a file").expect("an entry").path()
+}
+
+#[test]
+fn an_order_takes_as_long_whatever_was_sent_before_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let recorded = format!("recorded:{}", measured(dir.path()).display());
+    let mut script = Script::of_markets(&["ONE", "TWO"]);
+    for name in ["ONE", "TWO"] {
+        for second in (0..40).step_by(4) {
+            // ONE before TWO.
+            let ms = JUMP + second * 1_000 + if name == "ONE" { 0 } else { 1 };
+            script.oracle_of(name, ms, "101.0");
+            script.quote_of(name, ms + 3_000, ("100.98", "50.0"), ("101.02", "50.0"));
+            script.oracle_of(name, ms + 3_500, "100.0");
+            script.quote_of(name, ms + 3_600, ("99.9", "50.0"), ("100.1", "50.0"));
+        }
+    }
+    script.0.sort_by_key(|(at, _)| at.mono);
+    let of_two = |more: &str| {
+        let rows = play(&script, &settings(more), &["--fill", &recorded]);
+        let entries = orders(&rows, true).into_iter().filter(|row| row.coin.as_str() == "tst:TWO");
+        entries.map(|row| (row.sent_at, row.answered_at)).collect::<BTreeMap<_, _>>()
+    };
+    let (both, alone) =
+        (of_two(""), of_two("[detector.markets.\"tst:ONE\"]\nthreshold_bps = 500\n"));
+    // What an engine holds decides over some of its entries. Those that both sent took as long.
+    let shared: Vec<_> = both.iter().filter(|(sent, _)| alone.contains_key(*sent)).collect();
+    assert!(shared.len() > 5, "{both:?} {alone:?}");
+    assert!(shared.iter().all(|(sent, answered)| alone[*sent] == **answered), "{both:?} {alone:?}");
+}
+
+#[test]
+fn an_answer_takes_its_part_of_the_latency_after_the_block() {
+    let mut script = Script::new();
+    // It reaches the venue at 125 ms, and the quote goes before the answer comes.
+    script.quote(JUMP + 150, ("99.9", "50.0"), ("100.1", "49.0"));
+    script.quote(JUMP + 300, ("100.9", "50.0"), ("101.1", "50.0"));
+    let rows = play(&script, &settings(""), &["--fill", "fixed:400ms,answer=275ms"]);
+    let entry = entry(&rows);
+    assert_eq!((entry.outcome, entry.avg_px), (Outcome::Filled, Some(px("100.1"))));
+    assert_eq!(entry.answered_at, Some(now(JUMP + 150 + 34 + 275).wall));
+    // Without it all of the latency lies before the block.
+    let rows = play(&script, &settings(""), &FIXED);
+    assert_eq!(orders(&rows, true)[0].outcome, Outcome::Expired);
 }
 
 #[test]
