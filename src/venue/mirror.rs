@@ -4,7 +4,7 @@
 //! Accounts, rules, fees and answers are the simulated venue's own. Nothing moves by itself, nobody
 //! else trades, and nothing takes time: what is on its way is the caller's business.
 
-use crate::types::market::{Bbo, MarketSpec};
+use crate::types::market::{Bbo, MarketSpec, UserFees};
 use crate::types::num::{Px, Side, Usd};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::listing::{Kind, Listing};
@@ -97,6 +97,11 @@ impl Venue {
         if spec.delisted && market.status != Status::Delisted {
             market.close(Status::Delisted);
         }
+    }
+
+    /// What everyone pays from now on.
+    pub fn mirror_fees(&mut self, fees: UserFees) {
+        self.accounts.clearing.set_fees(fees);
     }
 
     /// Replaces the book of a market by the top of another's; what nobody could trade with leaves it

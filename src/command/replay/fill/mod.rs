@@ -30,7 +30,7 @@ use crate::runtime::capture::{Heard, Said};
 use crate::types::account::AccountState;
 use crate::types::config::{Config, Network};
 use crate::types::event::Event;
-use crate::types::market::Bbo;
+use crate::types::market::{Bbo, UserFees};
 use crate::types::num::{Rate, Usd};
 use crate::types::split_mix::SplitMix64;
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
@@ -233,6 +233,8 @@ impl Exchange {
             Said::Other(Heard::Disconnected(_)) => self.disconnect(),
             Said::Other(Heard::Universe(universe)) => {
                 universe.markets.iter().for_each(|spec| self.venue.mirror_market(now.mono, spec));
+                // The engine, too, takes an account that nobody told of for one of the base tier.
+                self.venue.mirror_fees(universe.fees.unwrap_or(UserFees::BASE));
             }
             Said::Other(Heard::Account(_) | Heard::AccountFailed(()) | Heard::Operator(_)) => {
                 return false;

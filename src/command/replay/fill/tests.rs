@@ -12,8 +12,8 @@ use crate::runtime::capture::{Header, Heard, Said};
 use crate::types::config::{self, Config};
 use crate::types::event::Actions;
 use crate::types::ids::{AssetId, Coin};
-use crate::types::market::{MarginMode, MarketSpec, Universe};
-use crate::types::num::{Px, Ratio, Sz, Usd};
+use crate::types::market::{MarginMode, MarketSpec, Universe, UserFees};
+use crate::types::num::{Px, Rate, Ratio, Sz, Usd};
 use crate::types::order::Purpose;
 use crate::types::record::{Decision, ExitReason, OrderRow, Outcome, Row, TradeRow};
 use crate::types::time::{Mono, Nanos, Now, Wall};
@@ -273,6 +273,30 @@ fn a_quote_that_stays_is_filled_at_its_price_and_left_once_the_bid_is_back() {
     assert!(trade.fees > Usd::ZERO && trade.net > Usd::ZERO, "{trade:?}");
     // The exit, too, took 400 ms to the venue.
     assert!(trade.exited_at >= now(JUMP + 2_400).wall);
+}
+
+#[test]
+fn fills_cost_what_the_captured_account_pays() {
+    let fees = |fees: Option<UserFees>| {
+        let mut script = Script::new();
+        for (_, heard) in &mut script.0 {
+            if let Heard::Universe(universe) = heard {
+                universe.fees = fees;
+            }
+        }
+        let rows = play(&script, &settings(""), &FIXED);
+        let entry = entry(&rows);
+        assert_eq!(
+            (entry.outcome, entry.sz, entry.avg_px),
+            (Outcome::Filled, sz("0.49"), Some(px("100.1")))
+        );
+        entry.fee.to_string()
+    };
+    let rate = |text: &str| Rate::parse(text.as_bytes()).expect("a rate");
+    let tier = UserFees { cross_rate: rate("0.0003"), referral_discount: rate("0.04") };
+    // 0.9 bps and 0.576 bps of 49.049 USD.
+    assert_eq!(fees(None), "0.004414");
+    assert_eq!(fees(Some(tier)), "0.002825");
 }
 
 #[test]
