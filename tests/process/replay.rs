@@ -145,6 +145,17 @@ fn orders_of_a_capture_that_only_watched_are_filled_the_same_each_time() {
     let told = run("one");
     assert_eq!(told, run("two"));
     assert!(told["rows"]["orders"].as_u64().expect("a count") > 0, "{told:#}");
+
+    // A grid says what was left open and what was stopped, beside what came to an end.
+    let csv = out("grid.csv");
+    let grid = ["--mode", "trading", "--fill", "fixed:100ms,answer=50ms", "--csv", &csv, "--json"];
+    let more = ["--sweep", "detector.min_edge_bps=0,1", "--set", "risk.min_ewma_samples=1"];
+    let told = json(&[&["replay", &capture][..], &grid, &more].concat());
+    let trading = &told["points"][0]["trading"];
+    assert!(trading["left_open"].is_u64() && trading["stopped_by"].is_array(), "{told:#}");
+    let csv = fs::read_to_string(csv).expect("the grid");
+    let head = csv.lines().next().expect("a line");
+    assert!(head.ends_with(",net_usd,left_open,left_usd,stopped_by"), "{head}");
 }
 
 #[test]

@@ -93,12 +93,14 @@ pub(super) fn drive(
     let mut scored = Vec::with_capacity(settings.len());
     let mut progress = Progress::new();
     let mut frames = 0;
+    // The signals themselves are only compared: thousands of points would hold as many lists.
+    let lists = args.sweep.is_empty();
     for group in settings.chunks(jobs * MOST_AT_ONCE) {
         let mut scores: Vec<Option<Score>> = group.iter().map(|_| None).collect();
         for path in &args.captures {
             frames += play(args, path, group, jobs, terms, &mut scores, &mut progress)?;
         }
-        scored.extend(scores.into_iter().flatten().map(Score::finish));
+        scored.extend(scores.into_iter().flatten().map(|score| score.finish(lists)));
     }
     let passes = settings.len().div_ceil(jobs * MOST_AT_ONCE).max(1) as u64;
     progress.end(frames / passes, settings.len());
@@ -199,7 +201,7 @@ fn work(mut lanes: Vec<Lane>, batches: &Receiver<Arc<Batch>>) -> Result<Vec<Lane
     }
     for lane in &mut lanes {
         lane.player.end(&mut actions, &mut lane.score)?;
-        lane.score.end_capture();
+        lane.score.end_capture(&lane.player);
     }
     Ok(lanes)
 }

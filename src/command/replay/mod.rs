@@ -3,6 +3,7 @@
 mod compare;
 mod fill;
 mod lanes;
+mod left;
 mod player;
 mod progress;
 mod record;

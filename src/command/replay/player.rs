@@ -2,13 +2,17 @@
 
 use crate::command::Failure;
 use crate::command::replay::fill::Exchange;
+use crate::command::replay::left::{Left, left};
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
 use crate::types::event::{Action, Actions, Event};
+use crate::types::hard_stop::StopReason;
+use crate::types::market::Bbo;
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
 
-/// Virtual time that an engine gets, after the capture, to close what it holds.
+/// Virtual time after the capture. An engine that is told to stop gives itself less to close what it holds,
+/// and ends then.
 const CLOSING: Nanos = Nanos::from_secs(180);
 
 /// What becomes of the rows.
@@ -28,6 +32,8 @@ pub(super) struct Player {
     /// Things that the capture misses.
     pub(super) holes: u64,
     stopped: bool,
+    /// The quotes of all markets when the engine was told to stop: it forgets them when it ends.
+    last_quotes: Vec<Option<Bbo>>,
 }
 
 impl Player {
@@ -37,7 +43,16 @@ impl Player {
     /// that one did is repeated to the last digit. With one it keeps its own time: its orders have
     /// deadlines that the captured engine did not have.
     pub(super) fn new(engine: Engine, exchange: Option<Exchange>, began: Now) -> Self {
-        Self { engine, exchange, now: began, lines: 0, frames: 0, holes: 0, stopped: false }
+        Self {
+            engine,
+            exchange,
+            now: began,
+            lines: 0,
+            frames: 0,
+            holes: 0,
+            stopped: false,
+            last_quotes: Vec::new(),
+        }
     }
 
     /// Plays one line. `actions` is empty before and after; it is large, so several players share it.
@@ -81,12 +96,26 @@ impl Player {
         if self.stopped {
             return Ok(());
         }
+        if let Some(exchange) = &mut self.exchange {
+            exchange.end_capture();
+        }
         self.tell(self.now, Event::Stop, actions, rows)?;
         if self.exchange.is_none() || self.stopped {
             return Ok(());
         }
         let Now { mono, wall } = self.now;
         self.pass_time(Now { mono: mono.plus(CLOSING), wall: wall.plus(CLOSING) }, actions, rows)
+    }
+
+    /// What the engine still holds.
+    pub(super) fn left(&self) -> Vec<Left> {
+        left(&self.engine, &self.last_quotes, self.now.mono)
+    }
+
+    /// Why HardStop holds for good.
+    pub(super) fn stopped_by(&self) -> Vec<StopReason> {
+        let stop = self.engine.status(self.now.mono).trading.hard_stop.lasting();
+        stop.reasons().map(|(reason, _)| reason).collect()
     }
 
     /// Does what is due before `now`: deadlines of the engine, and what its exchange has to do.
@@ -153,6 +182,10 @@ impl Player {
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
         self.now = now;
+        if matches!(event, Event::Stop) {
+            let quotes = self.engine.markets().iter().map(|market| market.bbo);
+            self.last_quotes = quotes.map(|quote| quote.map(|held| held.value)).collect();
+        }
         self.engine.on_event(now, event, actions);
         if actions.is_empty() {
             return Ok(());

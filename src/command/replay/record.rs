@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::command::replay::fill::Terms;
-use crate::command::replay::player::Rows;
+use crate::command::replay::left::Left;
+use crate::command::replay::player::{Player, Rows};
 use crate::command::replay::progress::{self, Progress};
 use crate::command::replay::settings::Setting;
 use crate::command::replay::{Replay, Source, player};
@@ -13,6 +14,7 @@ use crate::runtime::os::GIT_COMMIT;
 use crate::runtime::tally::Tally;
 use crate::types::config::Config;
 use crate::types::event::Actions;
+use crate::types::hard_stop::StopReason;
 use crate::types::record::Row;
 use crate::types::time::Now;
 
@@ -79,6 +81,7 @@ pub(super) fn replay(
     player.end(&mut actions, &mut records)?;
     progress.end(player.frames, 1);
     note_holes(player.holes);
+    note_left(&player);
     let status = player.engine.status(player.now.mono);
     let Records { store, tally, .. } = records;
     let kept = store.map(|store| store.close(player.now.wall).map_err(Failure::runtime));
@@ -106,6 +109,23 @@ fn open_store(out: &Path, run_id: &str, config: &Config, began: Now) -> Result<S
         progress::note(&format!("warning: {warning}"));
     }
     Ok(store)
+}
+
+/// Says what was not closed and why nothing more was opened: neither is a row.
+fn note_left(player: &Player) {
+    let mut notes = Vec::new();
+    for Left { coin, szi, profit } in player.left() {
+        let worth = profit.map_or_else(
+            || "nothing stood to leave at".to_owned(),
+            |profit| format!("{profit} USD at the last price, before fees"),
+        );
+        notes.push(format!("warning: {coin} {szi} is left open: {worth}"));
+    }
+    let reasons: Vec<&str> = player.stopped_by().into_iter().map(StopReason::name).collect();
+    if !reasons.is_empty() {
+        notes.push(format!("warning: HardStop holds: {}", reasons.join(", ")));
+    }
+    notes.iter().for_each(|note| progress::note(note));
 }
 
 /// Says that a capture misses something.

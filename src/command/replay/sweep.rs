@@ -20,9 +20,10 @@ enum Cell {
     Count(u64),
     Figure(Option<f64>),
     Share(Option<f64>),
+    Words(String),
 }
 
-use Cell::{Count, Figure, Share};
+use Cell::{Count, Figure, Share, Words};
 
 const COLUMNS: [Column; 14] = [
     ("signals", |f| Count(f.signals)),
@@ -42,20 +43,23 @@ const COLUMNS: [Column; 14] = [
 ];
 
 /// Columns of a grid that trades, behind the others.
-const TRADING: [Column; 6] = [
+const TRADING: [Column; 9] = [
     ("entries", |f| Count(f.trading.entries_sent())),
     ("entries_filled", |f| Count(f.entries_filled())),
     ("round_trips", |f| Count(f.trading.round_trips())),
     ("trip_wins", |f| Count(f.trading.wins)),
     ("fees_usd", |f| Figure(Some(f.trading.fees.units() as f64 / 1e6))),
     ("net_usd", |f| Figure(Some(f.trading.net.units() as f64 / 1e6))),
+    ("left_open", |f| Count(f.left_open)),
+    ("left_usd", |f| Figure(Some(f.left_usd.units() as f64 / 1e6))),
+    ("stopped_by", |f| Words(f.stops())),
 ];
 
 /// Columns that only the CSV has: why signals were not valued.
 const CSV_ALONE: [&str; 4] = ["below_minimum", "in_gap", "unseen", "no_exit"];
 
 fn columns(scored: &[Scored]) -> Vec<Column> {
-    let trades = scored.iter().any(|scored| !scored.total.trading.is_empty());
+    let trades = scored.iter().any(|scored| scored.total.traded());
     COLUMNS.into_iter().chain(TRADING.into_iter().filter(|_| trades)).collect()
 }
 
@@ -88,6 +92,7 @@ pub(super) fn report(
             Count(number) => count(number),
             Figure(figure) => decimal(figure),
             Share(share) => percent(share),
+            Words(words) => words,
         };
         setting.point.iter().cloned().chain(columns.iter().map(cell)).collect()
     });
@@ -112,6 +117,7 @@ fn write_csv(
         let cell = |(_, of): &Column| match of(&scored.total) {
             Count(number) => number.to_string(),
             Figure(figure) | Share(figure) => figure.map_or(String::new(), |f| f.to_string()),
+            Words(words) => quoted(&words),
         };
         let point = setting.point.iter().map(|value| quoted(value));
         let line: Vec<String> = point.chain(columns.iter().map(cell)).collect();

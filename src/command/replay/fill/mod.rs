@@ -84,6 +84,8 @@ pub(super) struct Exchange {
     /// The quote that the mirror has and when it was received, by market: several may be received at one
     /// moment.
     mirrored: Vec<Option<(Mono, Bbo)>>,
+    /// Nobody else keeps the link alive any more.
+    capture_is_over: bool,
     outputs: Vec<Output>,
     /// What is on its way to the engine, by its arrival.
     told: VecDeque<(Mono, Told)>,
@@ -156,6 +158,7 @@ impl Exchange {
             newest: VenueMs(0),
             readings: VecDeque::new(),
             mirrored: Vec::new(),
+            capture_is_over: false,
             outputs: Vec::new(),
             told: VecDeque::new(),
         })
@@ -244,6 +247,11 @@ impl Exchange {
         true
     }
 
+    /// The capture is over: what still happens happens on a link that stays.
+    pub(super) fn end_capture(&mut self) {
+        self.capture_is_over = true;
+    }
+
     /// The link is gone, and with it what was under way.
     pub(super) fn disconnect(&mut self) {
         if let Some(conn) = self.conn.take() {
@@ -270,8 +278,14 @@ impl Exchange {
                 let behind = self.under_way.partition_point(|(other, _)| *other <= at);
                 self.under_way.insert(behind, (at, text.to_owned()));
             }
+            wire::Kind::Ping if self.capture_is_over => {
+                if let Some(conn) = self.conn {
+                    self.venue.text(now.mono, conn, text, &mut self.outputs);
+                    self.collect(now.mono);
+                }
+            }
             // Market data and heartbeats are the capture's.
-            wire::Kind::Other => {}
+            wire::Kind::Ping | wire::Kind::Other => {}
         }
     }
 

@@ -7,6 +7,8 @@ use clap::Parser;
 
 use crate::command::Failure;
 use crate::command::replay::player::{Player, Rows};
+use crate::command::replay::score::{Figures, Score};
+use crate::command::replay::value::Rule;
 use crate::command::replay::{Replay, player};
 use crate::runtime::capture::{Header, Heard, Said};
 use crate::types::config::{self, Config};
@@ -142,8 +144,14 @@ impl Rows for Vec<Row> {
 
 /// Plays a script to its end; rows as they came.
 fn play(script: &Script, config: &Config, more: &[&str]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    play_into(&mut rows, script, config, more);
+    rows
+}
+
+fn play_into(rows: &mut impl Rows, script: &Script, config: &Config, more: &[&str]) -> Player {
     let header = Header::new("test", 1_000, 7, String::new());
-    let (mut rows, mut actions) = (Vec::new(), Actions::new());
+    let mut actions = Actions::new();
     let terms = args(more).terms().expect("terms");
     let mut player: Player = player(config, &header, now(0), terms.as_ref()).expect("a player");
     for (at, heard) in &script.0 {
@@ -151,10 +159,10 @@ fn play(script: &Script, config: &Config, more: &[&str]) -> Vec<Row> {
             Heard::Frame(text) => Said::Frame(text.as_bytes()),
             other => Said::Other(other),
         };
-        player.play(*at, said, &mut actions, &mut rows).expect("played");
+        player.play(*at, said, &mut actions, rows).expect("played");
     }
-    player.end(&mut actions, &mut rows).expect("ended");
-    rows
+    player.end(&mut actions, rows).expect("ended");
+    player
 }
 
 fn orders(rows: &[Row], entries: bool) -> Vec<OrderRow> {
@@ -363,6 +371,41 @@ fn what_is_held_at_the_end_of_a_capture_is_closed_against_its_last_book() {
     let rows = play(&script, &settings(""), &FIXED);
     let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
     assert_eq!((trade.exit, trade.exit_px), (ExitReason::Shutdown, px("99.9")));
+}
+
+/// What a script comes to, without its rows.
+fn total(script: &Script, more: &str) -> Figures {
+    let rule = Rule {
+        probes: (400, 400),
+        latency_ms: 400,
+        exit_ms: 3_000,
+        fee_bps: None,
+        slippage_bps: 2.0,
+        priority_bps: 0.0,
+    };
+    let mut score = Score::new(rule);
+    let player = play_into(&mut score, script, &settings(more), &FIXED);
+    score.end_capture(&player);
+    score.finish(false).total
+}
+
+#[test]
+fn what_nothing_closed_is_told_with_what_it_was_worth() {
+    let mut script = Script::new();
+    // Bought at 100.1; then the bid falls, and in the end there is none.
+    script.quote(JUMP + 700, ("99.1", "0.01"), ("100.2", "50.0"));
+    script.oracle(JUMP + 800, "101.0");
+    let left = total(&script, "");
+    assert_eq!((left.left_open, left.trading.round_trips()), (1, 0), "{left:?}");
+    // 0.01 of it was sold; 0.48 are worth a dollar less.
+    assert_eq!(left.left_usd.to_string(), "-0.48");
+    assert_eq!(left.stops(), "FlattenFailures");
+    assert!(left.traded());
+    let mut closed = Script::new();
+    closed.quote(JUMP + 700, ("99.1", "50.0"), ("100.2", "50.0"));
+    let closed = total(&closed, "");
+    assert_eq!((closed.left_open, closed.trading.round_trips()), (0, 1), "{closed:?}");
+    assert_eq!((closed.left_usd, closed.stops().as_str()), (Usd::ZERO, ""));
 }
 
 #[test]
