@@ -125,7 +125,8 @@ fn write_totals(text: &mut String, args: &Replay, settings: &[Setting], scored: 
     let _ = writeln!(
         text,
         "value of a signal: entered {} ms late, left after {} ms, after fees\n",
-        args.latency_ms, args.exit_ms
+        args.latency_ms(),
+        args.exit_ms()
     );
     let head = [
         "setting",
@@ -347,8 +348,8 @@ fn as_json(args: &Replay, settings: &[Setting], scored: &[Scored], against: &[Ag
     };
     json!({
         "captures": args.captures,
-        "latency_ms": args.latency_ms,
-        "exit_ms": args.exit_ms,
+        "latency_ms": args.latency_ms(),
+        "exit_ms": args.exit_ms(),
         "settings": settings.iter().zip(scored).enumerate()
             .map(|(at, pair)| of(at, pair)).collect::<Vec<_>>(),
     })

@@ -124,17 +124,7 @@ fn play(
     for (setting, score) in group.iter().zip(scores.iter_mut()) {
         let config = setting.config(args, &source)?;
         let rule = setting.rule(args, &config, path)?;
-        let score = match score.take() {
-            None => Score::new(rule),
-            Some(score) if *score.rule() == rule => score,
-            Some(_) => {
-                return Err(Failure::usage(format!(
-                    "{}: its detector.slippage_bps or entry_latencies_ms differ from those of the \
-                     captures before it: expected one config for all (see --config)",
-                    path.display()
-                )));
-            }
-        };
+        let score = score.take().unwrap_or_else(|| Score::new(rule));
         lanes.push(Lane { player: player(&config, source.header(), began, terms)?, score });
     }
     let engines = lanes.len();

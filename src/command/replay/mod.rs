@@ -13,6 +13,7 @@ mod sweep;
 mod table;
 mod value;
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ use crate::command::replay::fill::latency::{Fill, Latency};
 use crate::command::replay::fill::{Exchange, Terms};
 use crate::command::replay::player::Player;
 use crate::command::replay::settings::{Axis, Setting};
+use crate::command::replay::sweep::Csv;
+use crate::command::replay::value::Rule;
 use crate::command::{Failure, ModeArg, log_to_stderr, print};
 use crate::engine::Engine;
 use crate::runtime::capture::{Header, Reader};
@@ -45,7 +48,7 @@ use crate::types::time::Now;
 ///
 /// With several `--config` the captures go through one engine each, side by side, and the report says
 /// what each found, what it was worth, and how it differs from the first. With `--sweep` they go
-/// through one engine a point of a grid. Neither writes records.
+/// through one engine a point of a grid, and it says what each came to. Neither writes records.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// The captures
@@ -60,9 +63,10 @@ pub(crate) struct Replay {
     /// Overrides one key; may be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Where the day files go: each capture's into a directory of its own, named by its run
-    #[arg(long, value_name = "DIR", default_value = "data/replay")]
-    out: PathBuf,
+    /// Where the day files go: each capture's into a directory of its own, named by its run; by default
+    /// into data/replay
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Writes no day files: the summary alone
     #[arg(long)]
     no_records: bool,
@@ -76,18 +80,18 @@ pub(crate) struct Replay {
     /// Threads that drive engines, when there are several; by default one for each core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Values signals as entered so long after them, milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 400)]
-    latency_ms: u32,
-    /// And left so long after them, milliseconds: 1000, 3000 or 5000
-    #[arg(long, value_name = "MS", default_value = "3000", value_parser = settings::exit_ms)]
-    exit_ms: u32,
+    /// Values signals of several settings as entered so long after them, milliseconds; by default 400
+    #[arg(long, value_name = "MS")]
+    latency_ms: Option<u32>,
+    /// And left so long after them, milliseconds: 1000, 3000 (the default) or 5000
+    #[arg(long, value_name = "MS", value_parser = settings::exit_ms)]
+    exit_ms: Option<u32>,
     /// Taker fee one way, bps; by default what each signal counted with
     #[arg(long, value_name = "BPS", value_parser = settings::bps)]
     fee_bps: Option<f64>,
-    /// Paid for priority on the entry, bps
-    #[arg(long, value_name = "BPS", default_value = "0", value_parser = settings::bps)]
-    priority_bps: f64,
+    /// Paid for priority on the entry, bps; by default nothing
+    #[arg(long, value_name = "BPS", value_parser = settings::bps)]
+    priority_bps: Option<f64>,
     /// Fills the orders of trading mode against the captured book, after fixed:400ms or a latency drawn
     /// from the answers that a run measured, recorded:FILE.hlog; with ,answer=275ms behind it so much of
     /// that comes after the block, else nothing. Account frames of the capture are left out
@@ -118,6 +122,7 @@ impl Replay {
             return Err(Failure::usage("--fill: expected --mode trading with it"));
         }
         let overrides = &self.overrides;
+        settings::check_keys(&self.sweep, overrides)?;
         let settings = match &self.configs[..] {
             [] if self.sweep.is_empty() => vec![settings::captured(overrides)],
             files if self.sweep.is_empty() => settings::of_files(files, overrides),
@@ -125,20 +130,23 @@ impl Replay {
             [file] => settings::grid(&self.sweep, Some(file), overrides)?,
             _ => return Err(Failure::usage("--sweep: expected at most one --config with it")),
         };
-        let terms = self.terms()?;
-        if let ([setting], true) = (&settings[..], self.sweep.is_empty()) {
-            for path in &self.captures {
-                print(&record::replay(&self, setting, path, terms.as_ref())?)?;
-            }
-            return Ok(());
-        }
-        if trading && self.fill.is_none() {
+        let alone = settings.len() == 1 && self.sweep.is_empty();
+        self.check_options(alone)?;
+        if trading && self.fill.is_none() && !alone {
             return Err(Failure::usage(
                 "--mode trading with several settings: expected --fill, since the captured answers are \
                  to the orders of one",
             ));
         }
-        self.check_settings(&settings)?;
+        let terms = self.terms()?;
+        self.check_captures(&settings, alone)?;
+        if let ([setting], true) = (&settings[..], alone) {
+            for path in &self.captures {
+                print(&record::replay(&self, setting, path, terms.as_ref())?)?;
+            }
+            return Ok(());
+        }
+        let csv = self.csv.as_ref().map(|path| Csv::open(path, &self.captures)).transpose()?;
         let jobs = self.jobs.map_or_else(
             || std::thread::available_parallelism().map_or(1, NonZero::get),
             usize::from,
@@ -146,23 +154,85 @@ impl Replay {
         let scored = lanes::drive(&self, &settings, jobs, terms.as_ref())?;
         print(&match self.sweep.is_empty() {
             true => compare::report(&self, &settings, &scored),
-            false => sweep::report(&self, &self.sweep, &settings, &scored)?,
+            false => sweep::report(&self, csv, &settings, &scored)?,
         })
     }
 
-    /// What is wrong with a setting is told before the first capture is played.
-    fn check_settings(&self, settings: &[Setting]) -> Result<(), Failure> {
+    /// Refuses options that would have no effect.
+    fn check_options(&self, alone: bool) -> Result<(), Failure> {
+        let of_several = [
+            ("--latency-ms", self.latency_ms.is_some()),
+            ("--exit-ms", self.exit_ms.is_some()),
+            ("--fee-bps", self.fee_bps.is_some()),
+            ("--priority-bps", self.priority_bps.is_some()),
+            ("--jobs", self.jobs.is_some()),
+        ];
+        let of_one = [("--out", self.out.is_some()), ("--no-records", self.no_records)];
+        let (refused, expected) = match alone {
+            true => {
+                (&of_several[..], "several settings with it: --sweep, or more than one --config")
+            }
+            false => (&of_one[..], "one setting with it: several write no records"),
+        };
+        match refused.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Failure::usage(format!("{option}: expected {expected}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// What is wrong with a capture, or a setting under it, is told before the first one is played.
+    fn check_captures(&self, settings: &[Setting], alone: bool) -> Result<(), Failure> {
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut places = BTreeSet::new();
         for path in &self.captures {
             let source = Source::open(path)?;
+            if alone && !self.no_records {
+                let place = record::place(self, &source);
+                record::refuse_records(&place)?;
+                if !places.insert(place) {
+                    return Err(Failure::usage(format!(
+                        "{}: of the same run as a capture before it: expected one for each (see \
+                         --no-records)",
+                        path.display()
+                    )));
+                }
+            }
             for (at, setting) in settings.iter().enumerate() {
                 let config = setting.config(self, &source)?;
-                setting.rule(self, &config, path)?;
+                if self.fill.is_some() {
+                    Exchange::dex(&config)?;
+                }
+                if alone {
+                    continue;
+                }
                 if at == 0 {
                     source.note_other_mode(&config);
+                }
+                let rule = setting.rule(self, &config, path)?;
+                match rules.get(at) {
+                    None => rules.push(rule),
+                    Some(first) if *first == rule => {}
+                    Some(_) => {
+                        return Err(Failure::usage(format!(
+                            "{}: its detector.slippage_bps or entry_latencies_ms differ from those of \
+                             the captures before it: expected one config for all (see --config)",
+                            path.display()
+                        )));
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    /// How long after its signal an entry is valued.
+    fn latency_ms(&self) -> u32 {
+        self.latency_ms.unwrap_or(400)
+    }
+
+    /// And an exit.
+    fn exit_ms(&self) -> u32 {
+        self.exit_ms.unwrap_or(3_000)
     }
 
     /// What orders are filled by, if they are.
@@ -214,6 +284,24 @@ impl Source {
 
     fn header(&self) -> &Header {
         self.reader.header()
+    }
+
+    /// What the captured run kept its link by. The rest of its config may be of another version.
+    fn websocket(&self) -> Result<config::WebSocket, Failure> {
+        let section = "websocket";
+        let refused = |error: &dyn std::fmt::Display| {
+            Failure::usage(format!("{}: its config cannot be read: {error}", self.name))
+        };
+        let mut whole: toml::Table = self
+            .header()
+            .config
+            .parse()
+            .map_err(|error: toml::de::Error| refused(&error.message()))?;
+        let own: toml::Table =
+            whole.remove(section).map(|own| (section.to_owned(), own)).into_iter().collect();
+        let text = toml::to_string(&own).map_err(|error| refused(&error))?;
+        let config = config::from_text(&text, &self.name, &[]).map_err(Failure::usage)?;
+        Ok(config.websocket)
     }
 
     /// Says so when the captured run was in another mode than this config.

@@ -1,6 +1,6 @@
 //! One capture through one engine, with the records that a live run would have written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::command::replay::fill::Terms;
 use crate::command::replay::left::Left;
@@ -57,7 +57,7 @@ pub(super) fn replay(
     let mut source = Source::open(path)?;
     let config = setting.config(args, &source)?;
     source.note_other_mode(&config);
-    let out = args.out.join(&source.header().run_id);
+    let out = place(args, &source);
     if !args.no_records {
         refuse_records(&out)?;
     }
@@ -93,6 +93,12 @@ pub(super) fn replay(
         )));
     }
     Ok(summary::of_replay(&status, &tally, kept.as_ref(), args.json))
+}
+
+/// Where the records of a capture go.
+pub(super) fn place(args: &Replay, source: &Source) -> PathBuf {
+    let out = args.out.as_deref().unwrap_or(Path::new("data/replay"));
+    out.join(&source.header().run_id)
 }
 
 fn open_store(out: &Path, run_id: &str, config: &Config, began: Now) -> Result<Store, Failure> {
@@ -140,7 +146,7 @@ pub(super) fn note_holes(holes: u64) {
 
 /// Records of another run in the same place would be continued, and the two could not be told
 /// apart.
-fn refuse_records(out: &Path) -> Result<(), Failure> {
+pub(super) fn refuse_records(out: &Path) -> Result<(), Failure> {
     let occupied = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         return Err(Failure::usage(format!(

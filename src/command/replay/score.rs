@@ -187,11 +187,6 @@ impl Score {
         }
     }
 
-    /// How it values.
-    pub(super) fn rule(&self) -> &Rule {
-        &self.rule
-    }
-
     /// A capture is over: what follows has nothing to do with the signals so far, nor with what its
     /// engine still holds.
     pub(super) fn end_capture(&mut self, player: &Player) {

@@ -1,7 +1,9 @@
 //! A grid of settings: one row a point.
 
-use std::fmt::Write;
-use std::path::Path;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -63,15 +65,49 @@ fn columns(scored: &[Scored]) -> Vec<Column> {
     COLUMNS.into_iter().chain(TRADING.into_iter().filter(|_| trades)).collect()
 }
 
+/// The file that a grid is written to.
+#[derive(Debug)]
+pub(super) struct Csv {
+    file: File,
+    path: PathBuf,
+}
+
+impl Csv {
+    /// Opened before anything is played: hours later is no time to learn of a wrong path. What stands
+    /// in the file stays there until the grid is written.
+    pub(super) fn open(path: &Path, captures: &[PathBuf]) -> Result<Self, Failure> {
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| cannot_write(path, &error))?;
+        let place = path.canonicalize().ok();
+        if place.is_some() && captures.iter().any(|capture| capture.canonicalize().ok() == place) {
+            return Err(Failure::usage(format!(
+                "--csv {}: expected another file than the captures",
+                path.display()
+            )));
+        }
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Failure> {
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes()));
+        written.map_err(|error| cannot_write(&self.path, &error))
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::runtime(format!("{}: cannot be written: {error}", path.display()))
+}
+
 /// The report, as text or JSON; the CSV beside it, if it is asked for.
 pub(super) fn report(
     args: &Replay,
-    axes: &[Axis],
+    csv: Option<Csv>,
     settings: &[Setting],
     scored: &[Scored],
 ) -> Result<String, Failure> {
-    if let Some(path) = &args.csv {
-        write_csv(path, axes, settings, scored)?;
+    let axes = &args.sweep;
+    if let Some(csv) = csv {
+        csv.write(&as_csv(axes, settings, scored))?;
     }
     if args.json {
         return Ok(format!("{:#}\n", as_json(args, axes, settings, scored)));
@@ -80,7 +116,8 @@ pub(super) fn report(
     let _ = writeln!(
         text,
         "value of a signal: entered {} ms late, left after {} ms, after fees\n",
-        args.latency_ms, args.exit_ms
+        args.latency_ms(),
+        args.exit_ms()
     );
     let columns: Vec<Column> =
         columns(scored).into_iter().filter(|(name, _)| !CSV_ALONE.contains(name)).collect();
@@ -100,13 +137,8 @@ pub(super) fn report(
     Ok(text)
 }
 
-/// Writes one line a point; what is not known is empty.
-fn write_csv(
-    path: &Path,
-    axes: &[Axis],
-    settings: &[Setting],
-    scored: &[Scored],
-) -> Result<(), Failure> {
+/// One line a point; what is not known is empty.
+fn as_csv(axes: &[Axis], settings: &[Setting], scored: &[Scored]) -> String {
     let columns = columns(scored);
     let mut text = String::new();
     let head =
@@ -124,9 +156,7 @@ fn write_csv(
         text.push_str(&line.join(","));
         text.push('\n');
     }
-    std::fs::write(path, text).map_err(|error| {
-        Failure::runtime(format!("{}: cannot be written: {error}", path.display()))
-    })
+    text
 }
 
 /// A field of a CSV file.
@@ -155,8 +185,8 @@ fn as_json(args: &Replay, axes: &[Axis], settings: &[Setting], scored: &[Scored]
         .collect();
     json!({
         "captures": args.captures,
-        "latency_ms": args.latency_ms,
-        "exit_ms": args.exit_ms,
+        "latency_ms": args.latency_ms(),
+        "exit_ms": args.exit_ms(),
         "points": points,
     })
 }

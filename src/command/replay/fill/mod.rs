@@ -100,21 +100,28 @@ pub(super) struct Terms {
 }
 
 impl Exchange {
+    /// The dex whose venue can be mirrored.
+    ///
+    /// Errors: more than one, whose accounts are apart.
+    pub(super) fn dex(config: &Config) -> Result<&str, Failure> {
+        match &config.venue.dexes[..] {
+            [dex] => Ok(dex),
+            dexes => Err(Failure::usage(format!(
+                "venue.dexes = {dexes:?}: expected one dex with --fill"
+            ))),
+        }
+    }
+
     /// For an engine whose actions `signer` (an address) signs, from `began` on.
     ///
-    /// Errors: more than one dex, whose accounts are apart; a config without an account.
+    /// Errors: more than one dex; a config without an account.
     pub(super) fn new(
         terms: &Terms,
         config: &Config,
         signer: &str,
         began: Now,
     ) -> Result<Self, Failure> {
-        let [dex] = &config.venue.dexes[..] else {
-            return Err(Failure::usage(format!(
-                "venue.dexes = {:?}: expected one dex with --fill",
-                config.venue.dexes
-            )));
-        };
+        let dex = Self::dex(config)?;
         let address = |text: &str| {
             Address::parse(text)
                 .ok_or_else(|| Failure::usage(format!("{text:?}: expected an address")))
@@ -141,7 +148,7 @@ impl Exchange {
         }
         let what = Mirrored {
             seed: terms.seed,
-            dex: dex.clone(),
+            dex: dex.to_owned(),
             start: VenueMs(began.wall.0.div_euclid(1_000_000)),
             accounts,
             mainnet: config.venue.network == Network::Mainnet,
