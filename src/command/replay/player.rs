@@ -15,6 +15,10 @@ use crate::types::time::{Mono, Nanos, Now};
 /// and ends then.
 const CLOSING: Nanos = Nanos::from_secs(180);
 
+/// No engine is silent for longer, nor is its capture. Time that passes has to be lived through when orders
+/// are filled here, deadline by deadline.
+const LONGEST_SILENCE: Nanos = Nanos::from_secs(86_400);
+
 /// What becomes of the rows.
 pub(super) trait Rows {
     /// Takes one.
@@ -27,6 +31,8 @@ pub(super) struct Player {
     /// Who fills its orders, if not the captured answers do.
     exchange: Option<Exchange>,
     pub(super) now: Now,
+    /// When the last line was heard.
+    heard_at: Mono,
     pub(super) lines: u64,
     pub(super) frames: u64,
     /// Things that the capture misses.
@@ -47,6 +53,7 @@ impl Player {
             engine,
             exchange,
             now: began,
+            heard_at: began.mono,
             lines: 0,
             frames: 0,
             holes: 0,
@@ -56,6 +63,8 @@ impl Player {
     }
 
     /// Plays one line. `actions` is empty before and after; it is large, so several players share it.
+    ///
+    /// Errors: rows that cannot be kept; with an exchange, a line a day after the one before.
     pub(super) fn play(
         &mut self,
         now: Now,
@@ -64,6 +73,16 @@ impl Player {
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
         self.lines += 1;
+        if self.exchange.is_some() && now.mono.since(self.heard_at) > LONGEST_SILENCE {
+            // The first line describes the run.
+            return Err(Failure::usage(format!(
+                "line {}: m = {}: expected at most a day after the line before, m = {}",
+                self.lines + 1,
+                now.mono.0,
+                self.heard_at.0,
+            )));
+        }
+        self.heard_at = now.mono;
         self.frames += u64::from(matches!(said, Said::Frame(_)));
         if self.exchange.is_some() {
             self.pass_time(now, actions, rows)?;

@@ -74,7 +74,8 @@ pub(super) fn replay(
     let mut actions = Actions::new();
     let mut progress = Progress::new();
     while let Some((now, said)) = line {
-        player.play(now, said, &mut actions, &mut records)?;
+        let played = player.play(now, said, &mut actions, &mut records);
+        played.map_err(|failure| of_capture(path, failure))?;
         progress.step(player.lines, player.frames, 1);
         line = capture.read().map_err(Failure::runtime)?;
     }
@@ -132,6 +133,11 @@ fn note_left(player: &Player) {
         notes.push(format!("warning: HardStop holds: {}", reasons.join(", ")));
     }
     notes.iter().for_each(|note| progress::note(note));
+}
+
+/// The failure of a line, with the name of its capture.
+pub(super) fn of_capture(path: &Path, failure: Failure) -> Failure {
+    Failure { message: format!("{}, {}", path.display(), failure.message), ..failure }
 }
 
 /// Says that a capture misses something.

@@ -486,6 +486,26 @@ fn an_answer_takes_its_part_of_the_latency_after_the_block() {
 }
 
 #[test]
+fn a_line_may_come_a_day_after_the_one_before_and_no_later() {
+    let day = Nanos::from_secs(86_400);
+    let play = |more: Nanos| {
+        let header = Header::new("test", 1_000, 7, String::new());
+        let terms = args(&FIXED).terms().expect("terms");
+        let mut player = player(&settings(""), &header, now(0), terms.as_ref()).expect("a player");
+        let (mut rows, mut actions) = (Vec::new(), Actions::new());
+        let tick = Heard::Tick(());
+        let mut play = |at| player.play(at, Said::Other(&tick), &mut actions, &mut rows);
+        play(now(5)).expect("the first");
+        let at = now(5);
+        let span = Nanos(day.0 + more.0);
+        play(Now { mono: at.mono.plus(span), wall: at.wall.plus(span) })
+    };
+    play(Nanos::ZERO).expect("a day");
+    let told = play(Nanos(1)).expect_err("a day and more").message;
+    assert!(told.starts_with("line 3: m = 86401005000001: expected at most a day"), "{told}");
+}
+
+#[test]
 fn a_dump_without_orders_and_a_second_dex_are_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let none = dir.path().join("none.hlog");
