@@ -1,5 +1,6 @@
 //! `hip3 replay`
 
+mod check;
 mod compare;
 mod fill;
 mod lanes;
@@ -13,7 +14,6 @@ mod sweep;
 mod table;
 mod value;
 
-use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,8 @@ use clap::Args;
 use crate::command::replay::fill::latency::{Fill, Latency};
 use crate::command::replay::fill::{Exchange, Terms};
 use crate::command::replay::player::Player;
-use crate::command::replay::settings::{Axis, Setting};
+use crate::command::replay::settings::Axis;
 use crate::command::replay::sweep::Csv;
-use crate::command::replay::value::Rule;
 use crate::command::{Failure, ModeArg, log_to_stderr, print};
 use crate::engine::Engine;
 use crate::runtime::capture::{Header, Reader};
@@ -44,7 +43,8 @@ use crate::types::time::Now;
 /// is observation, unless `--mode` says otherwise. In trading mode nothing is sent either: actions
 /// are signed with a key made for the replay, and the captured answers are heard, or with `--fill` those
 /// of a venue that mirrors the captured book: an order reaches it after the latency and waits for the
-/// next block, and what the capture shows after that block is what is left for it. A capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.
+/// next block, and what the capture shows after that block is what is left for it. A capture that breaks
+/// off, as a killed run leaves it, is ended as a stop would have ended it.
 ///
 /// With several `--config` the captures go through one engine each, side by side, and the report says
 /// what each found, what it was worth, and how it differs from the first. With `--sweep` they go
@@ -156,73 +156,6 @@ impl Replay {
             true => compare::report(&self, &settings, &scored),
             false => sweep::report(&self, csv, &settings, &scored)?,
         })
-    }
-
-    /// Refuses options that would have no effect.
-    fn check_options(&self, alone: bool) -> Result<(), Failure> {
-        let of_several = [
-            ("--latency-ms", self.latency_ms.is_some()),
-            ("--exit-ms", self.exit_ms.is_some()),
-            ("--fee-bps", self.fee_bps.is_some()),
-            ("--priority-bps", self.priority_bps.is_some()),
-            ("--jobs", self.jobs.is_some()),
-        ];
-        let of_one = [("--out", self.out.is_some()), ("--no-records", self.no_records)];
-        let (refused, expected) = match alone {
-            true => {
-                (&of_several[..], "several settings with it: --sweep, or more than one --config")
-            }
-            false => (&of_one[..], "one setting with it: several write no records"),
-        };
-        match refused.iter().find(|(_, given)| *given) {
-            Some((option, _)) => Err(Failure::usage(format!("{option}: expected {expected}"))),
-            None => Ok(()),
-        }
-    }
-
-    /// What is wrong with a capture, or a setting under it, is told before the first one is played.
-    fn check_captures(&self, settings: &[Setting], alone: bool) -> Result<(), Failure> {
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut places = BTreeSet::new();
-        for path in &self.captures {
-            let source = Source::open(path)?;
-            if alone && !self.no_records {
-                let place = record::place(self, &source);
-                record::refuse_records(&place)?;
-                if !places.insert(place) {
-                    return Err(Failure::usage(format!(
-                        "{}: of the same run as a capture before it: expected one for each (see \
-                         --no-records)",
-                        path.display()
-                    )));
-                }
-            }
-            for (at, setting) in settings.iter().enumerate() {
-                let config = setting.config(self, &source)?;
-                if self.fill.is_some() {
-                    Exchange::dex(&config)?;
-                }
-                if alone {
-                    continue;
-                }
-                if at == 0 {
-                    source.note_other_mode(&config);
-                }
-                let rule = setting.rule(self, &config, path)?;
-                match rules.get(at) {
-                    None => rules.push(rule),
-                    Some(first) if *first == rule => {}
-                    Some(_) => {
-                        return Err(Failure::usage(format!(
-                            "{}: its detector.slippage_bps or entry_latencies_ms differ from those of \
-                             the captures before it: expected one config for all (see --config)",
-                            path.display()
-                        )));
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// How long after its signal an entry is valued.

@@ -136,8 +136,9 @@ fn note_left(player: &Player) {
 }
 
 /// The failure of a line, with the name of its capture.
-pub(super) fn of_capture(path: &Path, failure: Failure) -> Failure {
-    Failure { message: format!("{}, {}", path.display(), failure.message), ..failure }
+pub(super) fn of_capture(path: &Path, mut failure: Failure) -> Failure {
+    failure.message = format!("{}, {}", path.display(), failure.message);
+    failure
 }
 
 /// Says that a capture misses something.
