@@ -12,7 +12,8 @@ use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
 
 /// Virtual time after the capture. An engine that is told to stop gives itself less to close what it holds,
-/// and ends then.
+/// and its link, on which nothing comes any more, has less still: the books stay as they are, so what did
+/// not close by then would not later.
 const CLOSING: Nanos = Nanos::from_secs(180);
 
 /// No engine is silent for longer, nor is its capture. Time that passes has to be lived through when orders
@@ -114,9 +115,6 @@ impl Player {
     ) -> Result<(), Failure> {
         if self.stopped {
             return Ok(());
-        }
-        if let Some(exchange) = &mut self.exchange {
-            exchange.end_capture();
         }
         self.tell(self.now, Event::Stop, actions, rows)?;
         if self.exchange.is_none() || self.stopped {

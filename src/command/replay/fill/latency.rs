@@ -11,7 +11,7 @@ use crate::types::latency::Stage;
 use crate::types::time::Nanos;
 
 /// Half of the usual time between two blocks: so long an order waits for its block on average.
-const BLOCK_WAIT: Nanos = Nanos::from_millis(34);
+pub(super) const BLOCK_WAIT: Nanos = Nanos::from_millis(34);
 /// Longer ones are mistakes.
 const MOST: Nanos = Nanos::from_secs(60);
 

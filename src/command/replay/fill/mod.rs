@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use crate::account::reading::{AccountReading, Reading};
 use crate::command::Failure;
-use crate::command::replay::fill::latency::Latency;
+use crate::command::replay::fill::latency::{BLOCK_WAIT, Latency};
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
 use crate::types::account::AccountState;
@@ -84,8 +84,6 @@ pub(super) struct Exchange {
     /// The quote that the mirror has and when it was received, by market: several may be received at one
     /// moment.
     mirrored: Vec<Option<(Mono, Bbo)>>,
-    /// Nobody else keeps the link alive any more.
-    capture_is_over: bool,
     outputs: Vec<Output>,
     /// What is on its way to the engine, by its arrival.
     told: VecDeque<(Mono, Told)>,
@@ -165,7 +163,6 @@ impl Exchange {
             newest: VenueMs(0),
             readings: VecDeque::new(),
             mirrored: Vec::new(),
-            capture_is_over: false,
             outputs: Vec::new(),
             told: VecDeque::new(),
         })
@@ -192,10 +189,14 @@ impl Exchange {
     pub(super) fn advance(&mut self, now: Now, engine: &Engine) {
         self.venue.mirror_clock(now);
         if self.block_due() <= now.mono {
-            // A quiet block is the first post's alone: those behind it wait for their own.
-            let first = self.under_way.front().map_or(now.mono, |(at, _)| at.plus(Nanos(1)));
-            let before = self.block.take().map_or(first, |block| block.from);
-            self.commit(now, before, engine);
+            match (self.block.take(), self.under_way.front()) {
+                (Some(block), _) => self.commit(now, block.from, block.from, engine),
+                // A quiet block is the first post's alone: those behind it wait for their own.
+                (None, Some(&(at, _))) => {
+                    self.commit(now, at.plus(Nanos(1)), at.plus(BLOCK_WAIT), engine);
+                }
+                (None, None) => {}
+            }
         } else if self.readings.front().is_some_and(|(at, _)| *at <= now.mono)
             && let Some((_, since)) = self.readings.pop_front()
         {
@@ -225,7 +226,7 @@ impl Exchange {
                 {
                     self.newest = time;
                     if let Some(block) = self.block.take() {
-                        self.commit(now, block.from, engine);
+                        self.commit(now, block.from, block.from, engine);
                     }
                     if self.waits(now.mono) {
                         let until = now.mono.plus(HEARD_WHOLE);
@@ -254,11 +255,6 @@ impl Exchange {
         true
     }
 
-    /// The capture is over: what still happens happens on a link that stays.
-    pub(super) fn end_capture(&mut self) {
-        self.capture_is_over = true;
-    }
-
     /// The link is gone, and with it what was under way.
     pub(super) fn disconnect(&mut self) {
         if let Some(conn) = self.conn.take() {
@@ -285,14 +281,8 @@ impl Exchange {
                 let behind = self.under_way.partition_point(|(other, _)| *other <= at);
                 self.under_way.insert(behind, (at, text.to_owned()));
             }
-            wire::Kind::Ping if self.capture_is_over => {
-                if let Some(conn) = self.conn {
-                    self.venue.text(now.mono, conn, text, &mut self.outputs);
-                    self.collect(now.mono);
-                }
-            }
             // Market data and heartbeats are the capture's.
-            wire::Kind::Ping | wire::Kind::Other => {}
+            wire::Kind::Other => {}
         }
     }
 
@@ -316,8 +306,9 @@ impl Exchange {
         self.under_way.front().is_some_and(|(at, _)| *at < now)
     }
 
-    /// Makes a block of what came to the venue before a moment, against what is left in the books.
-    fn commit(&mut self, now: Now, before: Mono, engine: &Engine) {
+    /// Makes a block of what came to the venue before a moment, against what is left in the books. Its
+    /// answers are on their way since `made`, as far as they take any time.
+    fn commit(&mut self, now: Now, before: Mono, made: Mono, engine: &Engine) {
         while let Some((_, text)) = self.under_way.pop_front_if(|(at, _)| *at < before) {
             if let Some(conn) = self.conn {
                 self.venue.text(now.mono, conn, &text, &mut self.outputs);
@@ -326,7 +317,7 @@ impl Exchange {
         self.venue.advance(now.mono, &mut self.outputs);
         self.mirror(now, engine);
         self.venue.make_block(now.mono, &mut self.outputs);
-        self.collect(now.mono.plus(self.latency.answer()));
+        self.collect(now.mono.max(made.plus(self.latency.answer())));
     }
 
     /// Tells the mirror what the engine has heard. A quote that is known already is left as it is:

@@ -479,7 +479,10 @@ fn an_answer_takes_its_part_of_the_latency_after_the_block() {
     let rows = play(&script, &settings(""), &["--fill", "fixed:400ms,answer=275ms"]);
     let entry = entry(&rows);
     assert_eq!((entry.outcome, entry.avg_px), (Outcome::Filled, Some(px("100.1"))));
-    assert_eq!(entry.answered_at, Some(now(JUMP + 150 + 34 + 275).wall));
+    assert_eq!(entry.answered_at, Some(now(JUMP + 150 + 275).wall));
+    // After a quiet block it comes when it would have come on average.
+    let rows = play(&Script::new(), &settings(""), &["--fill", "fixed:400ms,answer=275ms"]);
+    assert_eq!(orders(&rows, true)[0].answered_at, Some(now(JUMP + 400 + 34).wall));
     // Without it all of the latency lies before the block.
     let rows = play(&script, &settings(""), &FIXED);
     assert_eq!(orders(&rows, true)[0].outcome, Outcome::Expired);

@@ -42,9 +42,7 @@ pub(super) enum Kind {
     Account,
     /// A post: an action or a question, and what tells it from others of its moment.
     Post(u64),
-    /// A heartbeat.
-    Ping,
-    /// A subscription of a market.
+    /// A subscription of a market, or a heartbeat.
     Other,
 }
 
@@ -53,7 +51,6 @@ pub(super) fn kind_of(frame: &str) -> Kind {
     let Ok(frame) = serde_json::from_str::<Value>(frame) else { return Kind::Other };
     match frame["method"].as_str() {
         Some("post") => Kind::Post(mark(&frame["request"]["payload"]["action"])),
-        Some("ping") => Kind::Ping,
         Some("subscribe") if is_account_subscription(&frame) => Kind::Account,
         _ => Kind::Other,
     }
@@ -123,6 +120,6 @@ mod tests {
         assert_ne!(order(1, "5"), kind_of(info));
         let market = r#"{"method":"subscribe","subscription":{"type":"bbo","coin":"a:B"}}"#;
         assert_eq!(kind_of(market), Kind::Other);
-        assert_eq!(kind_of(r#"{"method":"ping"}"#), Kind::Ping);
+        assert_eq!(kind_of(r#"{"method":"ping"}"#), Kind::Other);
     }
 }
