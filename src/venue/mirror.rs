@@ -4,9 +4,9 @@
 //! Accounts, rules, fees and answers are the simulated venue's own. Nothing moves by itself, nobody
 //! else trades, and nothing takes time: what is on its way is the caller's business.
 
-use crate::types::market::{Bbo, MarketSpec};
+use crate::types::market::{Bbo, MarketSpec, UserFees};
 use crate::types::num::{Px, Side, Usd};
-use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::listing::{Kind, Listing};
 use crate::venue::market::{Market, Status};
 use crate::venue::{AccountSettings, Limits, Output, Settings, SettingsError, Timing, Venue};
@@ -71,6 +71,12 @@ impl Venue {
         Ok(venue)
     }
 
+    /// Sets the venue's clock by the wall's. Orders expire by the wall clock of whoever sends them, which
+    /// drifts and steps against the monotonic one: a mirror that ran on the latter would refuse them.
+    pub fn mirror_clock(&mut self, now: Now) {
+        self.world.set_clock(now);
+    }
+
     /// Lists a market, or changes the rules of one that is listed.
     pub fn mirror_market(&mut self, now: Mono, spec: &MarketSpec) {
         let coin = spec.coin.as_str();
@@ -91,6 +97,11 @@ impl Venue {
         if spec.delisted && market.status != Status::Delisted {
             market.close(Status::Delisted);
         }
+    }
+
+    /// What everyone pays from now on.
+    pub fn mirror_fees(&mut self, fees: UserFees) {
+        self.accounts.clearing.set_fees(fees);
     }
 
     /// Replaces the book of a market by the top of another's; what nobody could trade with leaves it

@@ -32,7 +32,6 @@ use crate::venue::faults::Chance;
 use crate::venue::surface::desk::{Arrival, Recipient};
 use crate::venue::surface::news::{REFUSALS, WHOLE_REFUSALS};
 use crate::venue::surface::{Surface, info};
-
 use crate::venue::world::{Moved, World};
 
 pub use account::books::Books;
@@ -43,6 +42,7 @@ pub use faults::{Fault, Faults, FaultsError, Injected, Scheduled, What};
 pub use maker::{Habit, Lag};
 pub use mirror::Mirrored;
 pub use scenario::{Deal, NotListed};
+pub use world::LONGEST_GAP;
 
 /// What a venue is made from.
 #[derive(Clone, Debug)]

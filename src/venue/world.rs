@@ -1,12 +1,18 @@
 //! All dexes and their markets under one clock of blocks.
 
-use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::Settings;
 use crate::venue::book::Top;
 use crate::venue::dice::{Dice, Odds};
 use crate::venue::listing::{self, SECOND_NAME};
 use crate::venue::maker::{Habit, Lag};
 use crate::venue::market::Market;
+
+/// The longest time from a block to the next, milliseconds (PROTOCOL.md §9.1).
+const LONGEST_GAP_MS: u64 = 156;
+
+/// The same as a span.
+pub const LONGEST_GAP: Nanos = Nanos::from_millis(LONGEST_GAP_MS);
 
 /// One dex: its markets lie together in [`World::markets`], appended ones behind all others.
 #[derive(Clone, Debug)]
@@ -102,6 +108,12 @@ impl World {
         VenueMs(self.start.0.saturating_add(passed))
     }
 
+    /// From now on the venue's time goes on from this moment's wall clock.
+    pub(super) fn set_clock(&mut self, now: Now) {
+        self.origin = now.mono;
+        self.start = VenueMs(now.wall.0.div_euclid(1_000_000));
+    }
+
     /// Position of the market named `coin`.
     pub(super) fn find(&self, coin: &str) -> Option<usize> {
         self.markets.iter().position(|market| market.listing.coin == coin)
@@ -156,12 +168,12 @@ impl World {
         }
     }
 
-    /// Milliseconds to the next block: p10 64, p50 68, from 44 to 156 (PROTOCOL.md §9.1).
+    /// Milliseconds to the next block: p10 64, p50 68, from 44 to [`LONGEST_GAP_MS`].
     fn gap(&mut self) -> u64 {
         match self.clock.below(100) {
             0..10 => 44 + self.clock.below(20),
             10..90 => 64 + self.clock.below(9),
-            _ => self.clock.spread(73, 156),
+            _ => self.clock.spread(73, LONGEST_GAP_MS),
         }
     }
 

@@ -145,6 +145,17 @@ fn orders_of_a_capture_that_only_watched_are_filled_the_same_each_time() {
     let told = run("one");
     assert_eq!(told, run("two"));
     assert!(told["rows"]["orders"].as_u64().expect("a count") > 0, "{told:#}");
+
+    // A grid says what was left open and what was stopped, beside what came to an end.
+    let csv = out("grid.csv");
+    let grid = ["--mode", "trading", "--fill", "fixed:100ms,answer=50ms", "--csv", &csv, "--json"];
+    let more = ["--sweep", "detector.min_edge_bps=0,1", "--set", "risk.min_ewma_samples=1"];
+    let told = json(&[&["replay", &capture][..], &grid, &more].concat());
+    let trading = &told["points"][0]["trading"];
+    assert!(trading["left_open"].is_u64() && trading["stopped_by"].is_array(), "{told:#}");
+    let csv = fs::read_to_string(csv).expect("the grid");
+    let head = csv.lines().next().expect("a line");
+    assert!(head.ends_with(",net_usd,left_open,left_usd,stopped_by"), "{head}");
 }
 
 #[test]
@@ -158,6 +169,18 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_played() {
     )
     .expect("written");
     let wide = "detector.min_edge_bps=0..100:1";
+    fs::write(path("a.toml"), "").expect("a config");
+    let (hostile, other_rule) = (path("hostile.jsonl"), path("other.jsonl"));
+    let header = |run: &str, config: &str| {
+        format!(
+            "{{\"hip3_capture\":1,\"run_id\":\"{run}\",\"first_id\":1,\"seed\":1,\
+             \"config\":\"{config}\"}}\n"
+        )
+    };
+    fs::write(&hostile, header("../../elsewhere", "")).expect("written");
+    fs::write(&other_rule, header("o", "[detector]\\nslippage_bps = 3\\n")).expect("written");
+    let (config, unwritable) = (path("a.toml"), path("none/grid.csv"));
+    let two = ["--config", &config, "--config", &config];
     for (more, told) in [
         (&["--sweep", wide, "--sweep", "detector.slippage_bps=0..100:1"][..], "101 × 101 points"),
         (&["--sweep", "detector.min_edge_bps=5..1:1"], "a step above zero"),
@@ -168,11 +191,39 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_played() {
         (&["--fill", "guessed"], "fixed:400ms or recorded:FILE.hlog"),
         (&["--csv", "x.csv"], "--sweep"),
         (&["--sweep", wide, "--exit-ms", "2000"], "1000, 3000, 5000"),
+        (&["--latency-ms", "50"], "--latency-ms: expected several settings"),
+        (&["--exit-ms", "1000"], "--exit-ms: expected several settings"),
+        (&["--fee-bps", "1"], "--fee-bps: expected several settings"),
+        (
+            &["--config", &config, "--priority-bps", "1"],
+            "--priority-bps: expected several settings",
+        ),
+        (&["--jobs", "1"], "--jobs: expected several settings"),
+        (&["--sweep", wide, "--out", "elsewhere"], "--out: expected one setting"),
+        (&[&two[..], &["--no-records"]].concat(), "--no-records: expected one setting"),
+        (&["--sweep", "mode=trading,observation"], "--sweep mode: expected --mode"),
+        (&["--set", "websocket.pong_timeout_ms=1"], "the link is the captured run's"),
+        (&["--sweep", wide, "--set", "detector.min_edge_bps=1"], "each key once"),
+        (&["--sweep", wide, "--csv", &capture], "another file than the captures"),
+        (
+            &["--mode", "trading", "--fill", "fixed:1ms", "--set", "venue.dexes=[\"a\",\"b\"]"],
+            "one dex",
+        ),
+        (&["--no-records", &hostile], "a run_id that is a plain name"),
+        (&[&capture], "of the same run as a capture before it"),
+        (&["--sweep", wide, &other_rule], "differ from those of the captures before it"),
     ] {
         let args: Vec<&str> =
             ["replay", &capture].into_iter().chain(more.iter().copied()).collect();
         let (code, _, errors) = output(&args);
         assert_eq!(code, 2, "{more:?}: {errors}");
         assert!(errors.contains(told), "{more:?}: {errors}");
+        assert!(!errors.contains("replayed "), "something was played: {errors}");
     }
+    let (code, _, errors) = output(&["replay", &capture, "--sweep", wide, "--csv", &unwritable]);
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.contains("grid.csv: cannot be written"), "{errors}");
+    assert!(!errors.contains("replayed "), "something was played: {errors}");
+    let untouched = fs::read_to_string(&capture).expect("the capture");
+    assert!(untouched.starts_with("{\"hip3_capture\""), "{untouched}");
 }

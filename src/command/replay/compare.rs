@@ -125,7 +125,8 @@ fn write_totals(text: &mut String, args: &Replay, settings: &[Setting], scored: 
     let _ = writeln!(
         text,
         "value of a signal: entered {} ms late, left after {} ms, after fees\n",
-        args.latency_ms, args.exit_ms
+        args.latency_ms(),
+        args.exit_ms()
     );
     let head = [
         "setting",
@@ -165,7 +166,7 @@ fn write_totals(text: &mut String, args: &Replay, settings: &[Setting], scored: 
         });
         table(text, &["setting", "blocked", "below 10 USD", "in a gap", "unseen", "no exit"], rows);
     }
-    if scored.iter().any(|scored| !scored.total.trading.is_empty()) {
+    if scored.iter().any(|scored| scored.total.traded()) {
         let _ = writeln!(text, "\ntrading");
         let rows = settings.iter().zip(scored).map(|(setting, scored)| {
             let t = &scored.total.trading;
@@ -179,13 +180,25 @@ fn write_totals(text: &mut String, args: &Replay, settings: &[Setting], scored: 
                 usd(t.gross),
                 usd(t.fees),
                 usd(t.net),
+                count(scored.total.left_open),
+                usd(scored.total.left_usd),
+                scored.total.stops(),
             ]
         });
-        table(
-            text,
-            &["setting", "entries", "filled", "trips", "wins", "gross", "fees", "net"],
-            rows,
-        );
+        let head = [
+            "setting",
+            "entries",
+            "filled",
+            "trips",
+            "wins",
+            "gross",
+            "fees",
+            "net",
+            "left open",
+            "left usd",
+            "stopped by",
+        ];
+        table(text, &head, rows);
     }
 }
 
@@ -335,8 +348,8 @@ fn as_json(args: &Replay, settings: &[Setting], scored: &[Scored], against: &[Ag
     };
     json!({
         "captures": args.captures,
-        "latency_ms": args.latency_ms,
-        "exit_ms": args.exit_ms,
+        "latency_ms": args.latency_ms(),
+        "exit_ms": args.exit_ms(),
         "settings": settings.iter().zip(scored).enumerate()
             .map(|(at, pair)| of(at, pair)).collect::<Vec<_>>(),
     })
@@ -399,8 +412,12 @@ pub(super) fn figures_as_json(figures: &Figures) -> Value {
         "mean_value_bps": figures.mean_value_bps(), "usd": figures.usd,
         "gates": gates, "decisions": figures.decisions,
     });
-    if !figures.trading.is_empty() {
+    if figures.traded() {
         told["trading"] = summary::trading_as_json(&figures.trading);
+        told["trading"]["left_open"] = json!(figures.left_open);
+        told["trading"]["left_usd"] = json!(figures.left_usd.to_string());
+        told["trading"]["stopped_by"] =
+            figures.stopped_by.iter().map(|reason| json!(reason.name())).collect();
     }
     told
 }

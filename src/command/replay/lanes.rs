@@ -14,7 +14,7 @@ use crate::command::Failure;
 use crate::command::replay::fill::Terms;
 use crate::command::replay::player::Player;
 use crate::command::replay::progress::Progress;
-use crate::command::replay::record::note_holes;
+use crate::command::replay::record::{note_holes, of_capture};
 use crate::command::replay::score::{Score, Scored};
 use crate::command::replay::settings::Setting;
 use crate::command::replay::{Replay, Source, player};
@@ -22,7 +22,7 @@ use crate::runtime::capture::{Heard, Reader, Said};
 use crate::types::event::Actions;
 use crate::types::time::Now;
 
-/// Lines of a batch, and bytes of its frames: small enough for the cache.
+/// Lines of a batch, and their bytes: small enough for the cache. A line that is larger alone ends it.
 const BATCH_LINES: usize = 1024;
 const BATCH_BYTES: usize = 256 * 1024;
 /// Batches that wait for a thread.
@@ -49,8 +49,8 @@ impl Batch {
     /// The next lines; empty at the end. The second figure counts frames.
     fn read(reader: &mut Reader) -> Result<(Self, u64), Failure> {
         let mut batch = Self::default();
-        let mut frames = 0;
-        while batch.lines.len() < BATCH_LINES && batch.text.len() < BATCH_BYTES {
+        let (mut frames, mut bytes) = (0, 0);
+        while batch.lines.len() < BATCH_LINES && bytes < BATCH_BYTES {
             let Some((now, said)) = reader.read().map_err(Failure::runtime)? else { break };
             let kept = match said {
                 Said::Frame(text) => {
@@ -62,6 +62,7 @@ impl Batch {
                 Said::Other(heard) => Kept::Other(heard.clone()),
             };
             batch.lines.push((now, kept));
+            bytes += reader.last_line().1;
         }
         Ok((batch, frames))
     }
@@ -93,12 +94,14 @@ pub(super) fn drive(
     let mut scored = Vec::with_capacity(settings.len());
     let mut progress = Progress::new();
     let mut frames = 0;
+    // The signals themselves are only compared: thousands of points would hold as many lists.
+    let lists = args.sweep.is_empty();
     for group in settings.chunks(jobs * MOST_AT_ONCE) {
         let mut scores: Vec<Option<Score>> = group.iter().map(|_| None).collect();
         for path in &args.captures {
             frames += play(args, path, group, jobs, terms, &mut scores, &mut progress)?;
         }
-        scored.extend(scores.into_iter().flatten().map(Score::finish));
+        scored.extend(scores.into_iter().flatten().map(|score| score.finish(lists)));
     }
     let passes = settings.len().div_ceil(jobs * MOST_AT_ONCE).max(1) as u64;
     progress.end(frames / passes, settings.len());
@@ -122,17 +125,7 @@ fn play(
     for (setting, score) in group.iter().zip(scores.iter_mut()) {
         let config = setting.config(args, &source)?;
         let rule = setting.rule(args, &config, path)?;
-        let score = match score.take() {
-            None => Score::new(rule),
-            Some(score) if *score.rule() == rule => score,
-            Some(_) => {
-                return Err(Failure::usage(format!(
-                    "{}: its detector.slippage_bps or entry_latencies_ms differ from those of the \
-                     captures before it: expected one config for all (see --config)",
-                    path.display()
-                )));
-            }
-        };
+        let score = score.take().unwrap_or_else(|| Score::new(rule));
         lanes.push(Lane { player: player(&config, source.header(), began, terms)?, score });
     }
     let engines = lanes.len();
@@ -148,7 +141,7 @@ fn play(
             }
             let (way, batches) = sync_channel(WAITING);
             ways.push(way);
-            workers.push(scope.spawn(move || work(own, &batches)));
+            workers.push(scope.spawn(move || work(path, own, &batches)));
         }
         let (mut batch, mut lines) = (first, 0);
         let read = loop {
@@ -188,18 +181,43 @@ fn play(
 }
 
 /// Drives some engines until there are no more batches, and ends them.
-fn work(mut lanes: Vec<Lane>, batches: &Receiver<Arc<Batch>>) -> Result<Vec<Lane>, Failure> {
+fn work(
+    path: &Path,
+    mut lanes: Vec<Lane>,
+    batches: &Receiver<Arc<Batch>>,
+) -> Result<Vec<Lane>, Failure> {
     let mut actions = Actions::new();
     for batch in batches {
         for lane in &mut lanes {
             for (now, said) in batch.iter() {
-                lane.player.play(now, said, &mut actions, &mut lane.score)?;
+                let played = lane.player.play(now, said, &mut actions, &mut lane.score);
+                played.map_err(|failure| of_capture(path, failure))?;
             }
         }
     }
     for lane in &mut lanes {
         lane.player.end(&mut actions, &mut lane.score)?;
-        lane.score.end_capture();
+        lane.score.end_capture(&lane.player);
     }
     Ok(lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_bounded_by_the_bytes_of_all_its_lines() {
+        let head = r#"{"hip3_capture":1,"run_id":"r","first_id":0,"seed":0,"config":""}"#;
+        let spaces = " ".repeat(BATCH_BYTES / 4);
+        for line in [r#""tick":null"#, r#""frame":"a""#] {
+            let lines = format!("{{\"t\":1,\"m\":2,{line}{spaces}}}\n").repeat(9);
+            let text = Cursor::new(format!("{head}\n{lines}").into_bytes());
+            let mut reader = Reader::new(text, Path::new("c")).expect("a capture");
+            let mut next = || Batch::read(&mut reader).expect("a batch").0.lines.len();
+            assert_eq!([next(), next(), next(), next()], [4, 4, 1, 0], "{line}");
+        }
+    }
 }

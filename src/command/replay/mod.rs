@@ -1,8 +1,10 @@
 //! `hip3 replay`
 
+mod check;
 mod compare;
 mod fill;
 mod lanes;
+mod left;
 mod player;
 mod progress;
 mod record;
@@ -20,7 +22,8 @@ use clap::Args;
 use crate::command::replay::fill::latency::{Fill, Latency};
 use crate::command::replay::fill::{Exchange, Terms};
 use crate::command::replay::player::Player;
-use crate::command::replay::settings::{Axis, Setting};
+use crate::command::replay::settings::Axis;
+use crate::command::replay::sweep::Csv;
 use crate::command::{Failure, ModeArg, log_to_stderr, print};
 use crate::engine::Engine;
 use crate::runtime::capture::{Header, Reader};
@@ -40,11 +43,12 @@ use crate::types::time::Now;
 /// is observation, unless `--mode` says otherwise. In trading mode nothing is sent either: actions
 /// are signed with a key made for the replay, and the captured answers are heard, or with `--fill` those
 /// of a venue that mirrors the captured book: an order reaches it after the latency and waits for the
-/// next block, and what the capture shows after that block is what is left for it. A capture that breaks off, as a killed run leaves it, is ended as a stop would have ended it.
+/// next block, and what the capture shows after that block is what is left for it. A capture that breaks
+/// off, as a killed run leaves it, is ended as a stop would have ended it.
 ///
 /// With several `--config` the captures go through one engine each, side by side, and the report says
 /// what each found, what it was worth, and how it differs from the first. With `--sweep` they go
-/// through one engine a point of a grid. Neither writes records.
+/// through one engine a point of a grid, and it says what each came to. Neither writes records.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// The captures
@@ -59,9 +63,10 @@ pub(crate) struct Replay {
     /// Overrides one key; may be repeated
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Where the day files go: each capture's into a directory of its own, named by its run
-    #[arg(long, value_name = "DIR", default_value = "data/replay")]
-    out: PathBuf,
+    /// Where the day files go: each capture's into a directory of its own, named by its run; by default
+    /// into data/replay
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Writes no day files: the summary alone
     #[arg(long)]
     no_records: bool,
@@ -75,20 +80,21 @@ pub(crate) struct Replay {
     /// Threads that drive engines, when there are several; by default one for each core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Values signals as entered so long after them, milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 400)]
-    latency_ms: u32,
-    /// And left so long after them, milliseconds: 1000, 3000 or 5000
-    #[arg(long, value_name = "MS", default_value = "3000", value_parser = settings::exit_ms)]
-    exit_ms: u32,
+    /// Values signals of several settings as entered so long after them, milliseconds; by default 400
+    #[arg(long, value_name = "MS")]
+    latency_ms: Option<u32>,
+    /// And left so long after them, milliseconds: 1000, 3000 (the default) or 5000
+    #[arg(long, value_name = "MS", value_parser = settings::exit_ms)]
+    exit_ms: Option<u32>,
     /// Taker fee one way, bps; by default what each signal counted with
     #[arg(long, value_name = "BPS", value_parser = settings::bps)]
     fee_bps: Option<f64>,
-    /// Paid for priority on the entry, bps
-    #[arg(long, value_name = "BPS", default_value = "0", value_parser = settings::bps)]
-    priority_bps: f64,
+    /// Paid for priority on the entry, bps; by default nothing
+    #[arg(long, value_name = "BPS", value_parser = settings::bps)]
+    priority_bps: Option<f64>,
     /// Fills the orders of trading mode against the captured book, after fixed:400ms or a latency drawn
-    /// from what a run measured, recorded:FILE.hlog; account frames of the capture are left out
+    /// from the answers that a run measured, recorded:FILE.hlog; with ,answer=275ms behind it so much of
+    /// that comes after the block, else nothing. Account frames of the capture are left out
     #[arg(long, value_name = "LATENCY", value_parser = fill::latency::fill)]
     fill: Option<Fill>,
     /// Decides over latencies that are drawn
@@ -116,6 +122,7 @@ impl Replay {
             return Err(Failure::usage("--fill: expected --mode trading with it"));
         }
         let overrides = &self.overrides;
+        settings::check_keys(&self.sweep, overrides)?;
         let settings = match &self.configs[..] {
             [] if self.sweep.is_empty() => vec![settings::captured(overrides)],
             files if self.sweep.is_empty() => settings::of_files(files, overrides),
@@ -123,20 +130,23 @@ impl Replay {
             [file] => settings::grid(&self.sweep, Some(file), overrides)?,
             _ => return Err(Failure::usage("--sweep: expected at most one --config with it")),
         };
-        let terms = self.terms()?;
-        if let ([setting], true) = (&settings[..], self.sweep.is_empty()) {
-            for path in &self.captures {
-                print(&record::replay(&self, setting, path, terms.as_ref())?)?;
-            }
-            return Ok(());
-        }
-        if trading && self.fill.is_none() {
+        let alone = settings.len() == 1 && self.sweep.is_empty();
+        self.check_options(alone)?;
+        if trading && self.fill.is_none() && !alone {
             return Err(Failure::usage(
                 "--mode trading with several settings: expected --fill, since the captured answers are \
                  to the orders of one",
             ));
         }
-        self.check_settings(&settings)?;
+        let terms = self.terms()?;
+        self.check_captures(&settings, alone)?;
+        if let ([setting], true) = (&settings[..], alone) {
+            for path in &self.captures {
+                print(&record::replay(&self, setting, path, terms.as_ref())?)?;
+            }
+            return Ok(());
+        }
+        let csv = self.csv.as_ref().map(|path| Csv::open(path, &self.captures)).transpose()?;
         let jobs = self.jobs.map_or_else(
             || std::thread::available_parallelism().map_or(1, NonZero::get),
             usize::from,
@@ -144,23 +154,18 @@ impl Replay {
         let scored = lanes::drive(&self, &settings, jobs, terms.as_ref())?;
         print(&match self.sweep.is_empty() {
             true => compare::report(&self, &settings, &scored),
-            false => sweep::report(&self, &self.sweep, &settings, &scored)?,
+            false => sweep::report(&self, csv, &settings, &scored)?,
         })
     }
 
-    /// What is wrong with a setting is told before the first capture is played.
-    fn check_settings(&self, settings: &[Setting]) -> Result<(), Failure> {
-        for path in &self.captures {
-            let source = Source::open(path)?;
-            for (at, setting) in settings.iter().enumerate() {
-                let config = setting.config(self, &source)?;
-                setting.rule(self, &config, path)?;
-                if at == 0 {
-                    source.note_other_mode(&config);
-                }
-            }
-        }
-        Ok(())
+    /// How long after its signal an entry is valued.
+    fn latency_ms(&self) -> u32 {
+        self.latency_ms.unwrap_or(400)
+    }
+
+    /// And an exit.
+    fn exit_ms(&self) -> u32 {
+        self.exit_ms.unwrap_or(3_000)
     }
 
     /// What orders are filled by, if they are.
@@ -212,6 +217,24 @@ impl Source {
 
     fn header(&self) -> &Header {
         self.reader.header()
+    }
+
+    /// What the captured run kept its link by. The rest of its config may be of another version.
+    fn websocket(&self) -> Result<config::WebSocket, Failure> {
+        let section = "websocket";
+        let refused = |error: &dyn std::fmt::Display| {
+            Failure::usage(format!("{}: its config cannot be read: {error}", self.name))
+        };
+        let mut whole: toml::Table = self
+            .header()
+            .config
+            .parse()
+            .map_err(|error: toml::de::Error| refused(&error.message()))?;
+        let own: toml::Table =
+            whole.remove(section).map(|own| (section.to_owned(), own)).into_iter().collect();
+        let text = toml::to_string(&own).map_err(|error| refused(&error))?;
+        let config = config::from_text(&text, &self.name, &[]).map_err(Failure::usage)?;
+        Ok(config.websocket)
     }
 
     /// Says so when the captured run was in another mode than this config.

@@ -2,14 +2,23 @@
 
 use crate::command::Failure;
 use crate::command::replay::fill::Exchange;
+use crate::command::replay::left::{Left, left};
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
 use crate::types::event::{Action, Actions, Event};
+use crate::types::hard_stop::StopReason;
+use crate::types::market::Bbo;
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
 
-/// Virtual time that an engine gets, after the capture, to close what it holds.
+/// Virtual time after the capture. An engine that is told to stop gives itself less to close what it holds,
+/// and its link, on which nothing comes any more, has less still: the books stay as they are, so what did
+/// not close by then would not later.
 const CLOSING: Nanos = Nanos::from_secs(180);
+
+/// No engine is silent for longer, nor is its capture. Time that passes has to be lived through when orders
+/// are filled here, deadline by deadline.
+const LONGEST_SILENCE: Nanos = Nanos::from_secs(86_400);
 
 /// What becomes of the rows.
 pub(super) trait Rows {
@@ -23,11 +32,15 @@ pub(super) struct Player {
     /// Who fills its orders, if not the captured answers do.
     exchange: Option<Exchange>,
     pub(super) now: Now,
+    /// When the last line was heard.
+    heard_at: Mono,
     pub(super) lines: u64,
     pub(super) frames: u64,
     /// Things that the capture misses.
     pub(super) holes: u64,
     stopped: bool,
+    /// The quotes of all markets when the engine was told to stop: it forgets them when it ends.
+    last_quotes: Vec<Option<Bbo>>,
 }
 
 impl Player {
@@ -37,10 +50,22 @@ impl Player {
     /// that one did is repeated to the last digit. With one it keeps its own time: its orders have
     /// deadlines that the captured engine did not have.
     pub(super) fn new(engine: Engine, exchange: Option<Exchange>, began: Now) -> Self {
-        Self { engine, exchange, now: began, lines: 0, frames: 0, holes: 0, stopped: false }
+        Self {
+            engine,
+            exchange,
+            now: began,
+            heard_at: began.mono,
+            lines: 0,
+            frames: 0,
+            holes: 0,
+            stopped: false,
+            last_quotes: Vec::new(),
+        }
     }
 
     /// Plays one line. `actions` is empty before and after; it is large, so several players share it.
+    ///
+    /// Errors: rows that cannot be kept; with an exchange, a line a day after the one before.
     pub(super) fn play(
         &mut self,
         now: Now,
@@ -49,6 +74,16 @@ impl Player {
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
         self.lines += 1;
+        if self.exchange.is_some() && now.mono.since(self.heard_at) > LONGEST_SILENCE {
+            // The first line describes the run.
+            return Err(Failure::usage(format!(
+                "line {}: m = {}: expected at most a day after the line before, m = {}",
+                self.lines + 1,
+                now.mono.0,
+                self.heard_at.0,
+            )));
+        }
+        self.heard_at = now.mono;
         self.frames += u64::from(matches!(said, Said::Frame(_)));
         if self.exchange.is_some() {
             self.pass_time(now, actions, rows)?;
@@ -89,6 +124,17 @@ impl Player {
         self.pass_time(Now { mono: mono.plus(CLOSING), wall: wall.plus(CLOSING) }, actions, rows)
     }
 
+    /// What the engine still holds.
+    pub(super) fn left(&self) -> Vec<Left> {
+        left(&self.engine, &self.last_quotes, self.now.mono)
+    }
+
+    /// Why HardStop holds for good.
+    pub(super) fn stopped_by(&self) -> Vec<StopReason> {
+        let stop = self.engine.status(self.now.mono).trading.hard_stop.lasting();
+        stop.reasons().map(|(reason, _)| reason).collect()
+    }
+
     /// Does what is due before `now`: deadlines of the engine, and what its exchange has to do.
     fn pass_time(
         &mut self,
@@ -126,7 +172,9 @@ impl Player {
         actions: &mut Actions,
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
-        while let Some(told) = self.exchange.as_mut().and_then(Exchange::next_told) {
+        while let Some(told) =
+            self.exchange.as_mut().and_then(|exchange| exchange.next_told(now.mono))
+        {
             self.hear(now, told.event(), actions, rows)?;
         }
         Ok(())
@@ -151,6 +199,10 @@ impl Player {
         rows: &mut impl Rows,
     ) -> Result<(), Failure> {
         self.now = now;
+        if matches!(event, Event::Stop) {
+            let quotes = self.engine.markets().iter().map(|market| market.bbo);
+            self.last_quotes = quotes.map(|quote| quote.map(|held| held.value)).collect();
+        }
         self.engine.on_event(now, event, actions);
         if actions.is_empty() {
             return Ok(());

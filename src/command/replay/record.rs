@@ -1,9 +1,10 @@
 //! One capture through one engine, with the records that a live run would have written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::command::replay::fill::Terms;
-use crate::command::replay::player::Rows;
+use crate::command::replay::left::Left;
+use crate::command::replay::player::{Player, Rows};
 use crate::command::replay::progress::{self, Progress};
 use crate::command::replay::settings::Setting;
 use crate::command::replay::{Replay, Source, player};
@@ -13,6 +14,7 @@ use crate::runtime::os::GIT_COMMIT;
 use crate::runtime::tally::Tally;
 use crate::types::config::Config;
 use crate::types::event::Actions;
+use crate::types::hard_stop::StopReason;
 use crate::types::record::Row;
 use crate::types::time::Now;
 
@@ -55,7 +57,7 @@ pub(super) fn replay(
     let mut source = Source::open(path)?;
     let config = setting.config(args, &source)?;
     source.note_other_mode(&config);
-    let out = args.out.join(&source.header().run_id);
+    let out = place(args, &source);
     if !args.no_records {
         refuse_records(&out)?;
     }
@@ -72,13 +74,15 @@ pub(super) fn replay(
     let mut actions = Actions::new();
     let mut progress = Progress::new();
     while let Some((now, said)) = line {
-        player.play(now, said, &mut actions, &mut records)?;
+        let played = player.play(now, said, &mut actions, &mut records);
+        played.map_err(|failure| of_capture(path, failure))?;
         progress.step(player.lines, player.frames, 1);
         line = capture.read().map_err(Failure::runtime)?;
     }
     player.end(&mut actions, &mut records)?;
     progress.end(player.frames, 1);
     note_holes(player.holes);
+    note_left(&player);
     let status = player.engine.status(player.now.mono);
     let Records { store, tally, .. } = records;
     let kept = store.map(|store| store.close(player.now.wall).map_err(Failure::runtime));
@@ -90,6 +94,12 @@ pub(super) fn replay(
         )));
     }
     Ok(summary::of_replay(&status, &tally, kept.as_ref(), args.json))
+}
+
+/// Where the records of a capture go.
+pub(super) fn place(args: &Replay, source: &Source) -> PathBuf {
+    let out = args.out.as_deref().unwrap_or(Path::new("data/replay"));
+    out.join(&source.header().run_id)
 }
 
 fn open_store(out: &Path, run_id: &str, config: &Config, began: Now) -> Result<Store, Failure> {
@@ -109,6 +119,29 @@ fn open_store(out: &Path, run_id: &str, config: &Config, began: Now) -> Result<S
     Ok(store)
 }
 
+/// Says what was not closed and why nothing more was opened: neither is a row.
+fn note_left(player: &Player) {
+    let mut notes = Vec::new();
+    for Left { coin, szi, profit } in player.left() {
+        let worth = profit.map_or_else(
+            || "nothing stood to leave at".to_owned(),
+            |profit| format!("{profit} USD at the last price, before fees"),
+        );
+        notes.push(format!("warning: {coin} {szi} is left open: {worth}"));
+    }
+    let reasons: Vec<&str> = player.stopped_by().into_iter().map(StopReason::name).collect();
+    if !reasons.is_empty() {
+        notes.push(format!("warning: HardStop holds: {}", reasons.join(", ")));
+    }
+    notes.iter().for_each(|note| progress::note(note));
+}
+
+/// The failure of a line, with the name of its capture.
+pub(super) fn of_capture(path: &Path, mut failure: Failure) -> Failure {
+    failure.message = format!("{}, {}", path.display(), failure.message);
+    failure
+}
+
 /// Says that a capture misses something.
 pub(super) fn note_holes(holes: u64) {
     if holes > 0 {
@@ -121,7 +154,7 @@ pub(super) fn note_holes(holes: u64) {
 
 /// Records of another run in the same place would be continued, and the two could not be told
 /// apart.
-fn refuse_records(out: &Path) -> Result<(), Failure> {
+pub(super) fn refuse_records(out: &Path) -> Result<(), Failure> {
     let occupied = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         return Err(Failure::usage(format!(

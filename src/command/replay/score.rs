@@ -1,17 +1,19 @@
 //! What one setting came to: its rows counted and valued as they come, without a file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::command::Failure;
-use crate::command::replay::player::Rows;
+use crate::command::replay::player::{Player, Rows};
 use crate::command::replay::value::{Looks, Rule, Verdict};
+use crate::report::coverage::{Blindness, Gap};
 use crate::report::survival::{Lasted, Survival};
 use crate::report::trip;
 use crate::runtime::tally::{Tally, TradingTally};
+use crate::types::hard_stop::StopReason;
 use crate::types::ids::{Coin, SignalId};
-use crate::types::num::Side;
-use crate::types::record::{Decision, FOLLOW_UP_MS, GapCause, Gate, Outcome, Row};
-use crate::types::time::{Nanos, Now, Wall};
+use crate::types::num::{Side, Usd};
+use crate::types::record::{Decision, FOLLOW_UP_MS, Gate, Outcome, Row};
+use crate::types::time::{Now, Wall};
 
 /// A signal, and its rows as far as they came.
 #[derive(Debug)]
@@ -31,10 +33,13 @@ pub(super) struct Score {
     signals: Vec<Seen>,
     /// Where the signals lie whose rows are still to come.
     open: HashMap<SignalId, usize>,
-    gaps: Vec<(Wall, Wall)>,
+    gaps: Vec<Gap>,
     /// How long the quotes of each cross survived.
     crosses: BTreeMap<Coin, Vec<Lasted>>,
     trading: Tally,
+    /// Positions that were left open, by market, and their profit as far as it is known.
+    left: BTreeMap<Coin, (u64, Usd)>,
+    stopped_by: BTreeSet<StopReason>,
 }
 
 /// Figures of a group of signals.
@@ -65,9 +70,26 @@ pub(super) struct Figures {
     pub(super) decisions: BTreeMap<String, u64>,
     /// Orders and round trips; empty in observation.
     pub(super) trading: TradingTally,
+    /// Positions that were open at the end of a capture: no round trip, so not in `trading`.
+    pub(super) left_open: u64,
+    /// Their profit at the last price to leave at, before fees; without those that nothing stood for.
+    pub(super) left_usd: Usd,
+    /// Why HardStop held at the end of a capture; of all markets together.
+    pub(super) stopped_by: BTreeSet<StopReason>,
 }
 
 impl Figures {
+    /// Whether there is anything to tell of trading.
+    pub(super) fn traded(&self) -> bool {
+        !self.trading.is_empty() || self.left_open > 0 || !self.stopped_by.is_empty()
+    }
+
+    /// Names of the reasons, one after the other.
+    pub(super) fn stops(&self) -> String {
+        let names: Vec<&str> = self.stopped_by.iter().map(|reason| reason.name()).collect();
+        names.join(" ")
+    }
+
     /// Mean value of a valued signal, bps.
     pub(super) fn mean_value_bps(&self) -> Option<f64> {
         (self.valued > 0).then(|| self.value_bps / self.valued as f64)
@@ -123,6 +145,8 @@ impl Figures {
         self.value_bps += other.value_bps;
         self.usd += other.usd;
         self.crosses += other.crosses;
+        self.left_open += other.left_open;
+        self.left_usd = self.left_usd.saturating_add(other.left_usd);
         self.gates.iter_mut().zip(other.gates).for_each(|(mine, theirs)| *mine += theirs);
         for (decision, count) in &other.decisions {
             *self.decisions.entry(decision.clone()).or_default() += count;
@@ -145,7 +169,7 @@ pub(super) struct Told {
 pub(super) struct Scored {
     pub(super) total: Figures,
     pub(super) markets: BTreeMap<Coin, Figures>,
-    /// By market and side, oldest first.
+    /// By market and side, oldest first; none when they are not asked for.
     pub(super) signals: Vec<Told>,
 }
 
@@ -158,24 +182,28 @@ impl Score {
             gaps: Vec::new(),
             crosses: BTreeMap::new(),
             trading: Tally::default(),
+            left: BTreeMap::new(),
+            stopped_by: BTreeSet::new(),
         }
     }
 
-    /// How it values.
-    pub(super) fn rule(&self) -> &Rule {
-        &self.rule
-    }
-
-    /// A capture is over: what follows has nothing to do with the signals so far.
-    pub(super) fn end_capture(&mut self) {
+    /// A capture is over: what follows has nothing to do with the signals so far, nor with what its
+    /// engine still holds.
+    pub(super) fn end_capture(&mut self, player: &Player) {
         self.open.clear();
+        for left in player.left() {
+            let (count, usd) = self.left.entry(left.coin).or_default();
+            *count += 1;
+            *usd = usd.saturating_add(left.profit.unwrap_or(Usd::ZERO));
+        }
+        self.stopped_by.extend(player.stopped_by());
     }
 
-    /// Values everything.
-    pub(super) fn finish(self) -> Scored {
-        let Self { rule, signals, mut gaps, crosses, trading, .. } = self;
-        gaps.sort_unstable();
-        let exit = Nanos::from_millis(rule.exit_ms.into());
+    /// Values everything; with `lists` the signals are listed, too.
+    pub(super) fn finish(self, lists: bool) -> Scored {
+        let Self { rule, signals, gaps, crosses, trading, left, stopped_by, .. } = self;
+        let blindness = Blindness::of(&gaps);
+        let exit_ns = i64::from(rule.exit_ms) * 1_000_000;
         let weights: BTreeMap<Coin, f64> =
             crosses.iter().map(|(coin, crosses)| (*coin, weight(&rule, crosses))).collect();
         let unknown = weight(&rule, &[]);
@@ -184,8 +212,7 @@ impl Score {
             scored.markets.entry(*coin).or_default().crosses = crosses.len() as u64;
         }
         for seen in &signals {
-            let until = seen.at.plus(exit);
-            let in_gap = gaps.iter().any(|(from, to)| *from <= until && *to >= seen.at);
+            let in_gap = blindness.clear_ns(seen.at) <= exit_ns;
             let weight = weights.get(&seen.coin).copied().unwrap_or(unknown);
             let verdict = seen.looks.judge(&rule, weight, in_gap);
             let figures = scored.markets.entry(seen.coin).or_default();
@@ -195,15 +222,22 @@ impl Score {
             }
             *figures.decisions.entry(seen.decision.to_string()).or_default() += 1;
             let usd = if let Verdict::Valued(trip) = verdict { trip.usd } else { 0.0 };
-            scored.signals.push(Told { coin: seen.coin, side: seen.side, at: seen.at, usd });
+            if lists {
+                scored.signals.push(Told { coin: seen.coin, side: seen.side, at: seen.at, usd });
+            }
         }
         scored.signals.sort_by_key(|told| (told.coin, told.side.index(), told.at));
         for (coin, market) in trading.markets() {
             scored.markets.entry(*coin).or_default().trading = market.trading;
         }
+        for (coin, (count, usd)) in left {
+            let figures = scored.markets.entry(coin).or_default();
+            (figures.left_open, figures.left_usd) = (count, usd);
+        }
         let Scored { total, markets, .. } = &mut scored;
         markets.values().for_each(|figures| total.add(figures));
         total.trading = trading.total().trading;
+        total.stopped_by = stopped_by;
         scored
     }
 }
@@ -245,9 +279,13 @@ impl Rows for Score {
                 self.crosses.entry(row.coin).or_default().push(lasted);
             }
             Row::Gap(row) => {
-                if row.cause != GapCause::Start {
-                    self.gaps.push((row.started_at, row.ended_at));
-                }
+                let gap = Gap {
+                    from: row.started_at,
+                    to: row.ended_at,
+                    cause: row.cause.name().to_owned(),
+                    markets: row.markets.into(),
+                };
+                self.gaps.extend(Some(gap).filter(Gap::blinds));
             }
             Row::Order(_) | Row::Trade(_) => self.trading.count(row),
         }
@@ -269,6 +307,8 @@ fn weight(rule: &Rule, crosses: &[Lasted]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::replay::value::tests::signal;
+    use crate::types::record::{GapCause, GapRow, SignalRow};
 
     fn rule() -> Rule {
         Rule {
@@ -300,5 +340,36 @@ mod tests {
         near(weight(&rule(), &[of(500, false)]), 0.5);
         near(weight(&Rule { latency_ms: 250, ..rule() }, &[]), 0.75);
         near(weight(&Rule { probes: (400, 400), latency_ms: 400, ..rule() }, &crosses), 0.0);
+    }
+
+    #[test]
+    fn a_signal_is_in_a_gap_from_its_moment_to_its_exit_with_both_ends() {
+        let ms = |ms: i64| Wall(ms * 1_000_000);
+        let mut score = Score::new(rule());
+        let mut take = |row: Row| score.take(Now::default(), &row).expect("taken");
+        let gap = |cause, from, to| {
+            Row::Gap(GapRow { started_at: ms(from), ended_at: ms(to), cause, markets: 1 })
+        };
+        take(gap(GapCause::LinkDown, 10_000, 11_000));
+        take(gap(GapCause::LinkDown, 10_500, 10_600));
+        take(gap(GapCause::Start, 0, 9_000));
+        for (id, at) in (1..).zip([6_999, 7_000, 10_800, 11_000, 11_001]) {
+            let signal = signal(Side::Buy);
+            take(Row::Signal(SignalRow { id: SignalId(id), detected_at: ms(at), ..signal }));
+        }
+        let scored = score.finish(true);
+        assert_eq!((scored.total.in_gap, scored.total.unseen), (3, 2));
+        assert_eq!(scored.signals.len(), 5);
+    }
+
+    #[test]
+    fn signals_are_listed_for_whoever_compares_them_alone() {
+        let of = |lists| {
+            let mut score = Score::new(rule());
+            score.take(Now::default(), &Row::Signal(signal(Side::Buy))).expect("taken");
+            let scored = score.finish(lists);
+            (scored.total.signals, scored.signals.len())
+        };
+        assert_eq!((of(true), of(false)), ((1, 1), (1, 0)));
     }
 }

@@ -1,5 +1,6 @@
 //! The settings that are compared: configs by their files, or the points of a grid.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
@@ -30,7 +31,15 @@ pub(super) struct Setting {
 
 impl Setting {
     /// Its config for a capture, in the mode that is asked for.
+    ///
+    /// The link is the captured run's in any case, and so is what it goes by: an engine that waited longer
+    /// after a drop would not hear that the link was opened again, nor anything after it.
     pub(super) fn config(&self, args: &Replay, source: &Source) -> Result<Config, Failure> {
+        let websocket = source.websocket()?;
+        Ok(Config { websocket, ..self.own_config(args, source)? })
+    }
+
+    fn own_config(&self, args: &Replay, source: &Source) -> Result<Config, Failure> {
         let read = |more: &[String]| {
             let overrides = [&self.overrides, more].concat();
             match &self.file {
@@ -56,22 +65,22 @@ impl Setting {
         capture: &Path,
     ) -> Result<Rule, Failure> {
         let taken = &config.detector.entry_latencies_ms;
-        let probes = Rule::probes(taken, args.latency_ms).ok_or_else(|| {
+        let probes = Rule::probes(taken, args.latency_ms()).ok_or_else(|| {
             Failure::usage(format!(
                 "--latency-ms {}: {} with {} probes {taken:?} ms (detector.entry_latencies_ms): \
                  expected at most the last of them",
-                args.latency_ms,
+                args.latency_ms(),
                 capture.display(),
                 self.label,
             ))
         })?;
         Ok(Rule {
             probes,
-            latency_ms: args.latency_ms,
-            exit_ms: args.exit_ms,
+            latency_ms: args.latency_ms(),
+            exit_ms: args.exit_ms(),
             fee_bps: args.fee_bps,
             slippage_bps: config.detector.slippage.to_f64(),
-            priority_bps: args.priority_bps,
+            priority_bps: args.priority_bps.unwrap_or(0.0),
         })
     }
 }
@@ -108,6 +117,26 @@ pub(super) fn of_files(files: &[PathBuf], overrides: &[String]) -> Vec<Setting> 
         point: Vec::new(),
     };
     files.iter().map(setting).collect()
+}
+
+/// Refuses keys that have no effect, or not the one that is meant.
+pub(super) fn check_keys(axes: &[Axis], overrides: &[String]) -> Result<(), Failure> {
+    let swept = axes.iter().map(|axis| ("--sweep", axis.key.as_str()));
+    let set = overrides.iter().filter_map(|over| Some(("--set", over.split_once('=')?.0)));
+    let mut known = BTreeSet::new();
+    for (option, key) in swept.chain(set) {
+        let plain: String = key.chars().filter(|c| !c.is_whitespace() && *c != '"').collect();
+        let expected = match plain.split('.').next() {
+            Some("mode") => "--mode instead",
+            Some("websocket") => {
+                "another section: the link is the captured run's, whatever the setting"
+            }
+            _ if !known.insert(plain.clone()) => "each key once",
+            _ => continue,
+        };
+        return Err(Failure::usage(format!("{option} {key}: expected {expected}")));
+    }
+    Ok(())
 }
 
 /// A key of the config, and the values it takes in turn.
@@ -190,7 +219,17 @@ pub(super) fn grid(
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::runtime::capture::Header;
+    use crate::types::time::Nanos;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        replay: Replay,
+    }
 
     #[test]
     fn an_axis_counts_exactly_and_holds_its_end() {
@@ -232,6 +271,46 @@ mod tests {
         let wide = axis("a.b=1..200:1").unwrap();
         let told = grid(&[wide.clone(), wide], None, &[]).expect_err("too many").message;
         assert!(told.contains("200 × 200 points: expected at most 10000"), "{told}");
+    }
+
+    #[test]
+    fn keys_without_effect_and_repeated_ones_are_refused() {
+        let axes = |all: &[&str]| all.iter().map(|one| axis(one).unwrap()).collect::<Vec<_>>();
+        let told = |swept: &[&str], set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|&one| one.to_owned()).collect();
+            check_keys(&axes(swept), &set).err().map(|failure| failure.message)
+        };
+        assert_eq!(told(&["a.b=1,2"], &["c.d=1", "a.c=mode"]), None);
+        for (swept, set, names) in [
+            (&["mode=observation,trading"][..], &[][..], "--sweep mode: expected --mode"),
+            (&[], &["mode=trading"], "--set mode: expected --mode"),
+            (&["websocket.pong_timeout_ms=1,2"], &[], "the captured run's"),
+            (&[], &[" \"websocket\" .pong_timeout_ms=1"], "the captured run's"),
+            (&["a.b=1,2", "a.b=3,4"], &[], "--sweep a.b: expected each key once"),
+            (&["a.b=1,2"], &["a.b=3"], "--set a.b: expected each key once"),
+            (&[], &["a.b=3", "a . b=4"], "expected each key once"),
+        ] {
+            let told = told(swept, set).expect("refused");
+            assert!(told.contains(names), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_link_is_the_captured_runs_whatever_the_setting_says() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let capture = dir.path().join("a.jsonl");
+        // What else stands there may be of another version.
+        let config = "[websocket]\nreconnect_base_delay_ms = 250\n[older]\nkey = 1\n";
+        let header = Header::new("run", 1, 1, config.to_owned());
+        let header = serde_json::to_string(&header).expect("a line");
+        std::fs::write(&capture, format!("{header}\n")).expect("written");
+        let file = dir.path().join("mine.toml");
+        std::fs::write(&file, "[websocket]\nreconnect_base_delay_ms = 5000\n").expect("written");
+        let args = Cli::try_parse_from(["replay", "unread"]).expect("arguments").replay;
+        let source = Source::open(&capture).expect("a capture");
+        let [setting] = &of_files(&[file], &[])[..] else { panic!("one setting") };
+        let config = setting.config(&args, &source).expect("a config");
+        assert_eq!(config.websocket.reconnect_base_delay, Nanos::from_millis(250));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A grid of settings: one row a point.
 
-use std::fmt::Write;
-use std::path::Path;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -20,9 +22,10 @@ enum Cell {
     Count(u64),
     Figure(Option<f64>),
     Share(Option<f64>),
+    Words(String),
 }
 
-use Cell::{Count, Figure, Share};
+use Cell::{Count, Figure, Share, Words};
 
 const COLUMNS: [Column; 14] = [
     ("signals", |f| Count(f.signals)),
@@ -42,32 +45,69 @@ const COLUMNS: [Column; 14] = [
 ];
 
 /// Columns of a grid that trades, behind the others.
-const TRADING: [Column; 6] = [
+const TRADING: [Column; 9] = [
     ("entries", |f| Count(f.trading.entries_sent())),
     ("entries_filled", |f| Count(f.entries_filled())),
     ("round_trips", |f| Count(f.trading.round_trips())),
     ("trip_wins", |f| Count(f.trading.wins)),
     ("fees_usd", |f| Figure(Some(f.trading.fees.units() as f64 / 1e6))),
     ("net_usd", |f| Figure(Some(f.trading.net.units() as f64 / 1e6))),
+    ("left_open", |f| Count(f.left_open)),
+    ("left_usd", |f| Figure(Some(f.left_usd.units() as f64 / 1e6))),
+    ("stopped_by", |f| Words(f.stops())),
 ];
 
 /// Columns that only the CSV has: why signals were not valued.
 const CSV_ALONE: [&str; 4] = ["below_minimum", "in_gap", "unseen", "no_exit"];
 
 fn columns(scored: &[Scored]) -> Vec<Column> {
-    let trades = scored.iter().any(|scored| !scored.total.trading.is_empty());
+    let trades = scored.iter().any(|scored| scored.total.traded());
     COLUMNS.into_iter().chain(TRADING.into_iter().filter(|_| trades)).collect()
+}
+
+/// The file that a grid is written to.
+#[derive(Debug)]
+pub(super) struct Csv {
+    file: File,
+    path: PathBuf,
+}
+
+impl Csv {
+    /// Opened before anything is played: hours later is no time to learn of a wrong path. What stands
+    /// in the file stays there until the grid is written.
+    pub(super) fn open(path: &Path, captures: &[PathBuf]) -> Result<Self, Failure> {
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| cannot_write(path, &error))?;
+        let place = path.canonicalize().ok();
+        if place.is_some() && captures.iter().any(|capture| capture.canonicalize().ok() == place) {
+            return Err(Failure::usage(format!(
+                "--csv {}: expected another file than the captures",
+                path.display()
+            )));
+        }
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Failure> {
+        let written = self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes()));
+        written.map_err(|error| cannot_write(&self.path, &error))
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::runtime(format!("{}: cannot be written: {error}", path.display()))
 }
 
 /// The report, as text or JSON; the CSV beside it, if it is asked for.
 pub(super) fn report(
     args: &Replay,
-    axes: &[Axis],
+    csv: Option<Csv>,
     settings: &[Setting],
     scored: &[Scored],
 ) -> Result<String, Failure> {
-    if let Some(path) = &args.csv {
-        write_csv(path, axes, settings, scored)?;
+    let axes = &args.sweep;
+    if let Some(csv) = csv {
+        csv.write(&as_csv(axes, settings, scored))?;
     }
     if args.json {
         return Ok(format!("{:#}\n", as_json(args, axes, settings, scored)));
@@ -76,7 +116,8 @@ pub(super) fn report(
     let _ = writeln!(
         text,
         "value of a signal: entered {} ms late, left after {} ms, after fees\n",
-        args.latency_ms, args.exit_ms
+        args.latency_ms(),
+        args.exit_ms()
     );
     let columns: Vec<Column> =
         columns(scored).into_iter().filter(|(name, _)| !CSV_ALONE.contains(name)).collect();
@@ -88,6 +129,7 @@ pub(super) fn report(
             Count(number) => count(number),
             Figure(figure) => decimal(figure),
             Share(share) => percent(share),
+            Words(words) => words,
         };
         setting.point.iter().cloned().chain(columns.iter().map(cell)).collect()
     });
@@ -95,13 +137,8 @@ pub(super) fn report(
     Ok(text)
 }
 
-/// Writes one line a point; what is not known is empty.
-fn write_csv(
-    path: &Path,
-    axes: &[Axis],
-    settings: &[Setting],
-    scored: &[Scored],
-) -> Result<(), Failure> {
+/// One line a point; what is not known is empty.
+fn as_csv(axes: &[Axis], settings: &[Setting], scored: &[Scored]) -> String {
     let columns = columns(scored);
     let mut text = String::new();
     let head =
@@ -112,15 +149,14 @@ fn write_csv(
         let cell = |(_, of): &Column| match of(&scored.total) {
             Count(number) => number.to_string(),
             Figure(figure) | Share(figure) => figure.map_or(String::new(), |f| f.to_string()),
+            Words(words) => quoted(&words),
         };
         let point = setting.point.iter().map(|value| quoted(value));
         let line: Vec<String> = point.chain(columns.iter().map(cell)).collect();
         text.push_str(&line.join(","));
         text.push('\n');
     }
-    std::fs::write(path, text).map_err(|error| {
-        Failure::runtime(format!("{}: cannot be written: {error}", path.display()))
-    })
+    text
 }
 
 /// A field of a CSV file.
@@ -149,8 +185,8 @@ fn as_json(args: &Replay, axes: &[Axis], settings: &[Setting], scored: &[Scored]
         .collect();
     json!({
         "captures": args.captures,
-        "latency_ms": args.latency_ms,
-        "exit_ms": args.exit_ms,
+        "latency_ms": args.latency_ms(),
+        "exit_ms": args.exit_ms(),
         "points": points,
     })
 }

@@ -166,7 +166,7 @@ impl Trip {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::types::ids::{AssetId, Coin, CrossId, SignalId};
     use crate::types::market::Level;
@@ -193,7 +193,7 @@ mod tests {
     }
 
     /// Buys 2 at 100, or sells 2 at 100.
-    fn signal(side: Side) -> SignalRow {
+    pub(in crate::command::replay) fn signal(side: Side) -> SignalRow {
         SignalRow {
             id: SignalId(1),
             detected_at: Wall(0),

@@ -1,8 +1,9 @@
 //! Captures, read line by line.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::runtime::capture::frame_line::{self, Unescaped};
 use crate::runtime::capture::{FORMAT, Header, Heard, Line};
@@ -63,6 +64,7 @@ pub struct Reader {
     input: Box<dyn BufRead + Send>,
     path: PathBuf,
     line: u64,
+    length: usize,
     text: Vec<u8>,
     frame: Unescaped,
     heard: Heard,
@@ -95,6 +97,7 @@ impl Reader {
             input: Box::new(input),
             path: path.to_owned(),
             line: 0,
+            length: 0,
             text: Vec::new(),
             frame: Unescaped::default(),
             heard: Heard::Tick(()),
@@ -111,7 +114,18 @@ impl Reader {
             let found = format!("version {}", reader.header.hip3_capture);
             return Err(reader.refuse("a capture of version 1", &found));
         }
+        if !is_plain_name(&reader.header.run_id) {
+            let found = format!("{:?}", reader.header.run_id);
+            return Err(
+                reader.refuse("a run_id that is a plain name: records lie under it", &found)
+            );
+        }
         Ok(reader)
+    }
+
+    /// The number of the line that was read last, from 1, and its length in bytes.
+    pub fn last_line(&self) -> (u64, usize) {
+        (self.line, self.length)
     }
 
     /// The first line.
@@ -128,6 +142,7 @@ impl Reader {
                 if let Some((now, length)) = frame_line::read(buffer, &mut self.frame) {
                     self.input.consume(length);
                     self.line += 1;
+                    self.length = length;
                     return Ok(Some((now, Said::Frame(self.frame.as_bytes()))));
                 }
             }
@@ -176,6 +191,7 @@ impl Reader {
         if self.text.len() as u64 == MAX_LINE {
             return Err(self.refuse("a line of at most 32 MiB", "a longer one"));
         }
+        self.length = self.text.len();
         Ok(!self.text.is_empty())
     }
 
@@ -183,6 +199,14 @@ impl Reader {
         let found = found.to_owned();
         ReadError::Line { path: self.path.clone(), line: self.line, expected, found }
     }
+}
+
+/// Whether this names one file in a directory and nothing outside of it.
+fn is_plain_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    let first = components.next();
+    let whole = first == Some(Component::Normal(OsStr::new(name))) && components.next().is_none();
+    whole && !name.contains(['/', '\\', '\0'])
 }
 
 /// Whether an error is none: of a compressed file that was cut short, and of a call to be repeated.
@@ -221,6 +245,35 @@ mod tests {
 
     fn of_text(text: Vec<u8>) -> Result<Vec<(Now, String)>, ReadError> {
         lines(&mut Reader::new(io::Cursor::new(text), Path::new("c.jsonl"))?)
+    }
+
+    #[test]
+    fn a_run_is_named_so_that_its_records_stay_where_they_belong() {
+        let of = |name: &str| {
+            let head = HEAD.replace("\"r\"", &serde_json::to_string(name).expect("text"));
+            of_text(format!("{head}\n").into_bytes()).map_err(|error| error.to_string())
+        };
+        for plain in ["r", "20261128T103022-1f2e", "a.b", "..."] {
+            of(plain).expect("a capture");
+        }
+        for other in
+            ["", ".", "..", "/", "/tmp/r", "../r", "a/b", "r/", "./r", "a/..", "a\\b", "a\0"]
+        {
+            let told = of(other).expect_err(other);
+            assert!(told.contains("c.jsonl, line 1: expected a run_id that is a plain"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_numbered_and_measured_whichever_way_it_is_read() {
+        let (quick, slow) = (r#"{"t":1,"m":2,"frame":"a"}"#, r#"{"t":1,"m":2,"tick":null}"#);
+        let text = format!("{HEAD}\n{quick}\n{slow}\n");
+        let mut reader =
+            Reader::new(io::Cursor::new(text.into_bytes()), Path::new("c")).expect("a capture");
+        for (line, text) in [(2, quick), (3, slow)] {
+            assert!(reader.read().expect("read").is_some());
+            assert_eq!(reader.last_line(), (line, text.len() + 1));
+        }
     }
 
     #[test]

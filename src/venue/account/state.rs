@@ -3,6 +3,7 @@
 //! An address without an account is shown as an empty one, as the venue does.
 
 use crate::types::account::AccountMode;
+use crate::types::market::UserFees;
 use crate::types::num::{Rate, Usd};
 use crate::types::time::Mono;
 use crate::venue::account::{Lens, View, rows};
@@ -166,10 +167,11 @@ pub(in crate::venue) fn fees(account: Option<&Account>) -> String {
         format!(r#"{{"ntlCutoff":"{cutoff}","cross":"{cross}","add":"{add}","spotCross":"0.0007","spotAdd":"0.0004"}}"#)
     })
     .collect();
-    let referral = account.map_or(Rate::ZERO, |account| account.referral_discount);
+    let UserFees { cross_rate, referral_discount: referral } =
+        account.map_or(UserFees::BASE, |account| account.fees);
     let referral = if referral == Rate::ZERO { "0.0".to_owned() } else { referral.to_string() };
     format!(
-        r#"{{"dailyUserVlm":[],"feeSchedule":{{"cross":"0.00045","add":"0.00015","spotCross":"0.0007","spotAdd":"0.0004","tiers":{{"vip":[{}],"mm":[{{"makerFractionCutoff":"0.005","add":"-0.00001"}}]}},"referralDiscount":"0.04","stakingDiscountTiers":[{{"bpsOfMaxSupply":"0.0","discount":"0.0"}}]}},"userCrossRate":"0.00045","userAddRate":"0.00015","userSpotCrossRate":"0.0007","userSpotAddRate":"0.0004","activeReferralDiscount":"{referral}","trial":null,"feeTrialEscrow":"0.0","nextTrialAvailableTimestamp":null,"stakingLink":null,"activeStakingDiscount":{{"bpsOfMaxSupply":"0.0","discount":"0.0"}}}}"#,
+        r#"{{"dailyUserVlm":[],"feeSchedule":{{"cross":"0.00045","add":"0.00015","spotCross":"0.0007","spotAdd":"0.0004","tiers":{{"vip":[{}],"mm":[{{"makerFractionCutoff":"0.005","add":"-0.00001"}}]}},"referralDiscount":"0.04","stakingDiscountTiers":[{{"bpsOfMaxSupply":"0.0","discount":"0.0"}}]}},"userCrossRate":"{cross_rate}","userAddRate":"0.00015","userSpotCrossRate":"0.0007","userSpotAddRate":"0.0004","activeReferralDiscount":"{referral}","trial":null,"feeTrialEscrow":"0.0","nextTrialAvailableTimestamp":null,"stakingLink":null,"activeStakingDiscount":{{"bpsOfMaxSupply":"0.0","discount":"0.0"}}}}"#,
         tiers.join(",")
     )
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::types::market::MarginMode;
-use crate::types::num::{Px, Rate, Sz, Usd};
+use crate::types::market::{MarginMode, UserFees};
+use crate::types::num::{Px, Sz, Usd};
 use crate::types::time::Mono;
 use crate::venue::action::{Address, Which};
 use crate::venue::clearing::position::{Leverage, Position};
@@ -65,8 +65,8 @@ pub(in crate::venue) struct Account {
     pub(in crate::venue) leader: Option<Address>,
     /// Who may sign for it.
     pub(in crate::venue) agents: Vec<Agent>,
-    /// Share of the fee that a referral takes off.
-    pub(in crate::venue) referral_discount: Rate,
+    /// What it pays as a taker, and the share of a fee that a referral takes off.
+    pub(in crate::venue) fees: UserFees,
     /// What was paid in.
     pub(in crate::venue) deposit: Usd,
     /// Deposit, realised profits and fees: what there would be if all positions closed at entry.
@@ -113,7 +113,7 @@ impl Account {
             address: settings.address,
             leader: settings.vault_of,
             agents: settings.agents.iter().map(agent).collect(),
-            referral_discount: settings.referral_discount,
+            fees: UserFees { referral_discount: settings.referral_discount, ..UserFees::BASE },
             deposit: settings.deposit,
             cash: settings.deposit,
             positions: BTreeMap::new(),

@@ -23,6 +23,7 @@ mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::types::market::UserFees;
 use crate::types::num::{Px, Rate, Sz, Usd};
 use crate::types::order::Cloid;
 use crate::venue::action::Address;
@@ -230,6 +231,11 @@ impl Clearing {
     /// Whether that is so.
     pub(in crate::venue) fn is_post_only(&self) -> bool {
         self.post_only
+    }
+
+    /// Sets what every account pays.
+    pub(in crate::venue) fn set_fees(&mut self, fees: UserFees) {
+        self.accounts.values_mut().for_each(|account| account.fees = fees);
     }
 
     /// Refuses the next `n` orders with these words.

@@ -2,6 +2,7 @@
 //!
 //! A price times a size is in 1e-16 USD, here called *fine*; money on an account is in 1e-6.
 
+use crate::types::market::UserFees;
 use crate::types::num::{Px, Rate, Ratio, Sz, Usd};
 use crate::venue::listing::Listing;
 
@@ -57,6 +58,12 @@ pub(super) fn margin(fine: i128, leverage: u32) -> Usd {
     ceil((fine + leverage - 1).div_euclid(leverage))
 }
 
+/// `userAddRate` of the base tier: 1.5 bps.
+const MAKER: Rate = Rate::from_units(150_000_000);
+
+/// Largest part of a fee's fraction: the product of two fits.
+const MOST_DIGITS: i128 = 1 << 62;
+
 /// A fee rate as an exact fraction, in lowest terms.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::venue) struct FeeRate {
@@ -65,15 +72,17 @@ pub(in crate::venue) struct FeeRate {
 }
 
 impl FeeRate {
-    /// What a taker or maker of the base tier pays in a market. The main dex has no deployer, so
-    /// its fee is not scaled. A discount outside 0 to 1 is none or all.
+    /// What a taker or maker pays in a market: a taker by the account's own rate, a maker by the base
+    /// tier's. The main dex has no deployer, so its fee is not scaled. A rate or discount outside 0 to
+    /// 1 is none or all.
     pub(in crate::venue) fn of(
         listing: &Listing,
         main_dex: bool,
         crossed: bool,
-        referral_discount: Rate,
+        fees: UserFees,
     ) -> Self {
         const PPM: i128 = 1_000_000;
+        let fraction = |rate: Rate| i128::from(rate.units().clamp(0, Rate::ONE.units()));
         let one = i128::from(Ratio::ONE.units());
         let share = i128::from(listing.fee_scale.units().max(0));
         let scale = match () {
@@ -81,14 +90,18 @@ impl FeeRate {
             () if share < one => one + share,
             () => 2 * share,
         };
-        let discount = i128::from(referral_discount.units().clamp(0, Rate::ONE.units())) / PPM;
-        // 4.5 and 1.5 bps.
-        let (base, of) = if crossed { (9, 20_000) } else { (3, 20_000) };
+        let discount = fraction(fees.referral_discount) / PPM;
+        let base = fraction(if crossed { fees.cross_rate } else { MAKER });
         let growth = if listing.growth { 10 } else { 1 };
         let numerator = base * scale * (PPM - discount);
-        let denominator = of * one * growth * PPM;
+        let denominator = fraction(Rate::ONE) * one * growth * PPM;
         let common = gcd(numerator, denominator);
-        Self { numerator: numerator / common, denominator: denominator / common }
+        let (mut numerator, mut denominator) = (numerator / common, denominator / common);
+        // Products of a fee must fit. No rate of the venue has digits that this takes.
+        while numerator.max(denominator) > MOST_DIGITS {
+            (numerator, denominator) = (numerator / 2 + 1, (denominator / 2).max(1));
+        }
+        Self { numerator, denominator }
     }
 
     /// The fee of a trade: the exact product, cut to 6 decimals.
@@ -122,8 +135,9 @@ mod tests {
         one
     }
 
-    fn rate(text: &str) -> Rate {
-        Rate::parse(text.as_bytes()).expect("a rate")
+    fn fees(cross_rate: &str, referral_discount: &str) -> UserFees {
+        let rate = |text: &str| Rate::parse(text.as_bytes()).expect("a rate");
+        UserFees { cross_rate: rate(cross_rate), referral_discount: rate(referral_discount) }
     }
 
     fn fee(rate: FeeRate, px: &str, sz: &str) -> String {
@@ -133,14 +147,14 @@ mod tests {
 
     #[test]
     fn the_recorded_fee_is_matched_to_its_last_digit() {
-        let rate = FeeRate::of(&listing(true, 1_000_000_000), false, true, rate("0.04"));
+        let rate = FeeRate::of(&listing(true, 1_000_000_000), false, true, fees("0.00045", "0.04"));
         assert_eq!((rate.numerator, rate.denominator), (27, 312_500), "8.64e-5");
         assert_eq!(fee(rate, "80.601", "0.6"), "0.004178");
     }
 
     #[test]
     fn rates_follow_the_table() {
-        let none = Rate::ZERO;
+        let none = UserFees::BASE;
         for (growth, scale, main, crossed, of_10000_usd) in [
             (true, 1_000_000_000, false, true, "0.9"),
             (true, 1_000_000_000, false, false, "0.3"),
@@ -157,8 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn a_taker_pays_the_rate_of_his_tier_and_a_maker_the_base_tiers() {
+        let listing = listing(true, 1_000_000_000);
+        let of = |crossed| FeeRate::of(&listing, false, crossed, fees("0.0003", "0.04"));
+        assert_eq!(fee(of(true), "10000", "1"), "0.576");
+        assert_eq!(fee(of(false), "10000", "1"), "0.288");
+    }
+
+    #[test]
+    fn a_rate_of_any_digits_makes_a_fee() {
+        let fees = fees("0.999999999999", "0.000001");
+        let rate = FeeRate::of(&listing(true, 999_999_999), false, true, fees);
+        assert_eq!(fee(rate, "900000000", "1"), "179999819.90982");
+    }
+
+    #[test]
     fn a_fee_is_cut_and_never_rounded_up() {
-        let rate = FeeRate::of(&listing(false, 1_000_000_000), true, true, Rate::ZERO);
+        let rate = FeeRate::of(&listing(false, 1_000_000_000), true, true, UserFees::BASE);
         // 4.5 bps of 0.0444444 is 0.00001999998.
         assert_eq!(fee(rate, "0.0444444", "1"), "0.000019");
         assert_eq!(

@@ -191,8 +191,7 @@ impl Clearing {
     ) {
         let Some(account) = self.accounts.get_mut(&user) else { return };
         let Some(order) = account.orders.get(&oid).map(|order| order.row.clone()) else { return };
-        let discount = account.referral_discount;
-        let rate = FeeRate::of(&market.listing, market.dex == 0, deal.crossed, discount);
+        let rate = FeeRate::of(&market.listing, market.dex == 0, deal.crossed, account.fees);
         let fee = rate.of_trade(deal.px, deal.sz);
         let booked = account.book(&Booking {
             market: market_at,

@@ -190,7 +190,7 @@ fn margin(case: &Case<'_>) -> Result<(), Refusal> {
     let (account, order) = (case.account, case.order);
     let px = if order.tif == Some(Tif::Ioc) { case.mark } else { order.px };
     let leverage = account.leverage(case.at, case.market);
-    let fee = FeeRate::of(&case.market.listing, false, true, account.referral_discount);
+    let fee = FeeRate::of(&case.market.listing, false, true, account.fees);
     let needed = money::margin(money::value(px, opening), leverage.value)
         .saturating_add(fee.at_most(order.px, order.sz));
     let held = account.held_by_orders(case.markets, case.replaced);

@@ -6,8 +6,13 @@
 //! for it. So it loses to whoever pulled his quote within the block, and fills at most what stood at its
 //! limit or better at the top.
 //!
-//! All of it lies in the time of the receiver: a quote is seen as late as the answer of its block is
-//! heard, so a latency is that from the write of an order to the answer, less the wait for the block.
+//! Blocks that move no market are not heard, so which block an order met is not always known. Then it is
+//! the next one that is heard, unless none is for as long as blocks are ever apart: that fills less than a
+//! quiet block in between would have.
+//!
+//! All of it lies in the time of the receiver. The quotes of a block are sent when it is made, its answers
+//! a while later: what of a latency comes after the block (`answer`) is between the two here, and orders
+//! are on their way to the venue for the rest.
 
 pub(super) mod latency;
 #[cfg(test)]
@@ -19,18 +24,18 @@ use std::sync::Arc;
 
 use crate::account::reading::{AccountReading, Reading};
 use crate::command::Failure;
-use crate::command::replay::fill::latency::Latency;
+use crate::command::replay::fill::latency::{BLOCK_WAIT, Latency};
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
 use crate::types::account::AccountState;
 use crate::types::config::{Config, Network};
 use crate::types::event::Event;
+use crate::types::market::{Bbo, UserFees};
 use crate::types::num::{Rate, Usd};
+use crate::types::split_mix::SplitMix64;
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
-use crate::venue::{AccountSettings, Address, ConnId, Dice, Mirrored, Output, Venue};
+use crate::venue::{AccountSettings, Address, ConnId, LONGEST_GAP, Mirrored, Output, Venue};
 
-/// No market moved in a block, or none that is watched: it is taken to come so long after the action.
-const QUIET_BLOCK: Nanos = Nanos::from_millis(70);
 /// All frames of a block have come so long after the first of them, or with the first of the next.
 const HEARD_WHOLE: Nanos = Nanos::from_millis(34);
 /// A reading of the account takes so long.
@@ -53,24 +58,13 @@ impl Told {
     }
 }
 
-/// The block that actions wait for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Block {
-    /// Nothing waits.
-    None,
-    /// No frame of it has come; it is made then, if none does.
-    Awaited { until: Mono },
-    /// Some have; by then all have.
-    Heard { until: Mono },
-}
-
-impl Block {
-    fn due(self) -> Mono {
-        match self {
-            Block::None => Mono::MAX,
-            Block::Awaited { until } | Block::Heard { until } => until,
-        }
-    }
+/// A block that is being heard.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    /// Since when: what came to the venue before is in it.
+    from: Mono,
+    /// By then all of it has come.
+    until: Mono,
 }
 
 /// The mirrored venue of one engine, and the way to it.
@@ -80,17 +74,19 @@ pub(super) struct Exchange {
     dexes: Vec<String>,
     user: String,
     latency: Latency,
-    dice: Dice,
-    /// Posts under way, first come first served.
+    seed: u64,
+    /// Posts that have no block yet, by their arrival, and those that arrive together as they were sent.
     under_way: VecDeque<(Mono, String)>,
-    block: Block,
-    /// Time of the newest block that was heard; only kept while one is awaited.
+    block: Option<Block>,
+    /// Time of the newest block that was waited for.
     newest: VenueMs,
     readings: VecDeque<(Mono, VenueMs)>,
-    /// When the quote was received that the mirror has, by market.
-    mirrored: Vec<Option<Mono>>,
+    /// The quote that the mirror has and when it was received, by market: several may be received at one
+    /// moment.
+    mirrored: Vec<Option<(Mono, Bbo)>>,
     outputs: Vec<Output>,
-    told: VecDeque<Told>,
+    /// What is on its way to the engine, by its arrival.
+    told: VecDeque<(Mono, Told)>,
 }
 
 /// What the fills of a replay are made with.
@@ -102,21 +98,28 @@ pub(super) struct Terms {
 }
 
 impl Exchange {
+    /// The dex whose venue can be mirrored.
+    ///
+    /// Errors: more than one, whose accounts are apart.
+    pub(super) fn dex(config: &Config) -> Result<&str, Failure> {
+        match &config.venue.dexes[..] {
+            [dex] => Ok(dex),
+            dexes => Err(Failure::usage(format!(
+                "venue.dexes = {dexes:?}: expected one dex with --fill"
+            ))),
+        }
+    }
+
     /// For an engine whose actions `signer` (an address) signs, from `began` on.
     ///
-    /// Errors: more than one dex, whose accounts are apart; a config without an account.
+    /// Errors: more than one dex; a config without an account.
     pub(super) fn new(
         terms: &Terms,
         config: &Config,
         signer: &str,
         began: Now,
     ) -> Result<Self, Failure> {
-        let [dex] = &config.venue.dexes[..] else {
-            return Err(Failure::usage(format!(
-                "venue.dexes = {:?}: expected one dex with --fill",
-                config.venue.dexes
-            )));
-        };
+        let dex = Self::dex(config)?;
         let address = |text: &str| {
             Address::parse(text)
                 .ok_or_else(|| Failure::usage(format!("{text:?}: expected an address")))
@@ -143,7 +146,7 @@ impl Exchange {
         }
         let what = Mirrored {
             seed: terms.seed,
-            dex: dex.clone(),
+            dex: dex.to_owned(),
             start: VenueMs(began.wall.0.div_euclid(1_000_000)),
             accounts,
             mainnet: config.venue.network == Network::Mainnet,
@@ -154,9 +157,9 @@ impl Exchange {
             dexes: config.venue.dexes.clone(),
             user: account.acting().unwrap_or_default().to_owned(),
             latency: terms.latency.clone(),
-            dice: Dice::new(terms.seed, u64::MAX - 6),
+            seed: terms.seed,
             under_way: VecDeque::new(),
-            block: Block::None,
+            block: None,
             newest: VenueMs(0),
             readings: VecDeque::new(),
             mirrored: Vec::new(),
@@ -168,45 +171,66 @@ impl Exchange {
     /// When something of it is due.
     pub(super) fn next_due(&self) -> Mono {
         let reading = self.readings.front().map_or(Mono::MAX, |(at, _)| *at);
-        // What arrives while a block is heard belongs into the next one.
-        let arrival = match self.block {
-            Block::Heard { .. } => Mono::MAX,
-            _ => self.under_way.front().map_or(Mono::MAX, |(at, _)| *at),
-        };
-        self.block.due().min(reading).min(arrival)
+        let told = self.told.front().map_or(Mono::MAX, |(at, _)| *at);
+        self.block_due().min(reading).min(told)
+    }
+
+    /// When the next block is made, if nothing is heard till then. Without a word of it there was one
+    /// within the longest gap, and it moved no market that is watched.
+    fn block_due(&self) -> Mono {
+        match (self.block, self.under_way.front()) {
+            (Some(block), _) => block.until,
+            (None, Some((at, _))) => at.plus(LONGEST_GAP),
+            (None, None) => Mono::MAX,
+        }
     }
 
     /// Does the first thing that is due at `now`.
     pub(super) fn advance(&mut self, now: Now, engine: &Engine) {
-        if self.block.due() <= now.mono {
-            self.commit(now, engine);
-        } else if self.readings.front().is_some_and(|(at, _)| *at <= now.mono) {
-            if let Some((_, since)) = self.readings.pop_front() {
-                self.read_account(now, since, engine);
+        self.venue.mirror_clock(now);
+        if self.block_due() <= now.mono {
+            match (self.block.take(), self.under_way.front()) {
+                (Some(block), _) => self.commit(now, block.from, block.from, engine),
+                // A quiet block is the first post's alone: those behind it wait for their own.
+                (None, Some(&(at, _))) => {
+                    self.commit(now, at.plus(Nanos(1)), at.plus(BLOCK_WAIT), engine);
+                }
+                (None, None) => {}
             }
-        } else if let Some((_, text)) = self.under_way.pop_front_if(|(at, _)| *at <= now.mono) {
-            self.arrive(now, &text, engine);
+        } else if self.readings.front().is_some_and(|(at, _)| *at <= now.mono)
+            && let Some((_, since)) = self.readings.pop_front()
+        {
+            self.read_account(now, since, engine);
         }
     }
 
-    /// What the engine is to hear next.
-    pub(super) fn next_told(&mut self) -> Option<Told> {
-        self.told.pop_front()
+    /// What the engine is to hear at `now`.
+    pub(super) fn next_told(&mut self, now: Mono) -> Option<Told> {
+        self.told.pop_front_if(|(at, _)| *at <= now).map(|(_, told)| told)
+    }
+
+    fn tell(&mut self, at: Mono, told: Told) {
+        let behind = self.told.partition_point(|(other, _)| *other <= at);
+        self.told.insert(behind, (at, told));
     }
 
     /// A line of the capture is about to be told. Whether the engine hears it: what concerns the
     /// account is of another one, and the operator's wishes were about its positions.
     pub(super) fn on_line(&mut self, now: Now, said: &Said<'_>, engine: &Engine) -> bool {
+        self.venue.mirror_clock(now);
         match said {
             Said::Frame(text) => {
-                if self.block != Block::None
+                if self.waits(now.mono)
                     && let Some(time) = wire::block_time(text)
-                    && time > self.newest
+                    && time > self.newest.max(newest(engine))
                 {
                     self.newest = time;
-                    match self.block {
-                        Block::Heard { .. } => self.commit(now, engine),
-                        _ => self.block = Block::Heard { until: now.mono.plus(HEARD_WHOLE) },
+                    if let Some(block) = self.block.take() {
+                        self.commit(now, block.from, block.from, engine);
+                    }
+                    if self.waits(now.mono) {
+                        let until = now.mono.plus(HEARD_WHOLE);
+                        self.block = Some(Block { from: now.mono, until });
                     }
                 }
                 return !wire::is_of_account(text);
@@ -215,11 +239,13 @@ impl Exchange {
                 self.disconnect();
                 // A venue that mirrors refuses nobody.
                 self.conn = self.venue.connect(now.mono, &mut self.outputs).ok();
-                self.collect();
+                self.collect(now.mono);
             }
             Said::Other(Heard::Disconnected(_)) => self.disconnect(),
             Said::Other(Heard::Universe(universe)) => {
                 universe.markets.iter().for_each(|spec| self.venue.mirror_market(now.mono, spec));
+                // The engine, too, takes an account that nobody told of for one of the base tier.
+                self.venue.mirror_fees(universe.fees.unwrap_or(UserFees::BASE));
             }
             Said::Other(Heard::Account(_) | Heard::AccountFailed(()) | Heard::Operator(_)) => {
                 return false;
@@ -235,26 +261,39 @@ impl Exchange {
             self.venue.disconnect(conn);
         }
         self.under_way.clear();
+        self.block = None;
+        self.told.retain(|(_, told)| !matches!(told, Told::Frame(_)));
     }
 
     /// The engine sends a frame.
     pub(super) fn send(&mut self, now: Now, frame: &[u8]) {
+        self.venue.mirror_clock(now);
         let Ok(text) = std::str::from_utf8(frame) else { return };
         match wire::kind_of(text) {
             wire::Kind::Account => {
                 if let Some(conn) = self.conn {
                     self.venue.text(now.mono, conn, text, &mut self.outputs);
-                    self.collect();
+                    self.collect(now.mono);
                 }
             }
-            wire::Kind::Post => {
-                let last = self.under_way.back().map_or(Mono(0), |(at, _)| *at);
-                let at = now.mono.plus(self.latency.draw(&mut self.dice)).max(last);
-                self.under_way.push_back((at, text.to_owned()));
+            wire::Kind::Post(mark) => {
+                let at = now.mono.plus(self.latency.arrival(self.lot(now.mono, mark)));
+                let behind = self.under_way.partition_point(|(other, _)| *other <= at);
+                self.under_way.insert(behind, (at, text.to_owned()));
             }
             // Market data and heartbeats are the capture's.
             wire::Kind::Other => {}
         }
+    }
+
+    /// What decides how long a post takes. It hangs on the post alone, not on those before it: engines
+    /// with other settings that send the same order have it arrive at the same moment.
+    fn lot(&self, now: Mono, mark: u64) -> u64 {
+        let mut lot = SplitMix64(self.seed);
+        for word in [now.0, mark] {
+            lot.0 = lot.bits() ^ word;
+        }
+        lot.bits()
     }
 
     /// The engine asks for its account.
@@ -262,24 +301,23 @@ impl Exchange {
         self.readings.push_back((now.mono.plus(READING), fills_since));
     }
 
-    fn arrive(&mut self, now: Now, text: &str, engine: &Engine) {
-        let Some(conn) = self.conn else { return };
-        if self.block == Block::None {
-            let times = engine.markets().iter().filter_map(|market| market.bbo);
-            self.newest = times.map(|held| held.value.time).max().unwrap_or(VenueMs(0));
-            self.block = Block::Awaited { until: now.mono.plus(QUIET_BLOCK) };
-        }
-        self.venue.text(now.mono, conn, text, &mut self.outputs);
-        self.venue.advance(now.mono, &mut self.outputs);
-        self.collect();
+    /// Whether something has come to the venue before `now` and has not been answered.
+    fn waits(&self, now: Mono) -> bool {
+        self.under_way.front().is_some_and(|(at, _)| *at < now)
     }
 
-    /// Makes the block that actions wait for, against what is left in the books.
-    fn commit(&mut self, now: Now, engine: &Engine) {
-        self.block = Block::None;
+    /// Makes a block of what came to the venue before a moment, against what is left in the books. Its
+    /// answers are on their way since `made`, as far as they take any time.
+    fn commit(&mut self, now: Now, before: Mono, made: Mono, engine: &Engine) {
+        while let Some((_, text)) = self.under_way.pop_front_if(|(at, _)| *at < before) {
+            if let Some(conn) = self.conn {
+                self.venue.text(now.mono, conn, &text, &mut self.outputs);
+            }
+        }
+        self.venue.advance(now.mono, &mut self.outputs);
         self.mirror(now, engine);
         self.venue.make_block(now.mono, &mut self.outputs);
-        self.collect();
+        self.collect(now.mono.max(made.plus(self.latency.answer())));
     }
 
     /// Tells the mirror what the engine has heard. A quote that is known already is left as it is:
@@ -289,9 +327,9 @@ impl Exchange {
         self.mirrored.resize(markets.len(), None);
         for (market, mirrored) in markets.iter().zip(&mut self.mirrored) {
             let coin = market.spec.coin.as_str();
-            let received = market.bbo.map(|held| held.received_at);
-            if received.is_none() || received != *mirrored {
-                *mirrored = received;
+            let quote = market.bbo.map(|held| (held.received_at, held.value));
+            if quote.is_none() || quote != *mirrored {
+                *mirrored = quote;
                 self.venue.mirror_book(coin, market.bbo.map(|held| held.value));
             }
             if let Some(oracle) = market.oracle() {
@@ -307,22 +345,31 @@ impl Exchange {
         while let Some(question) = reading.question() {
             let reply = self.venue.info(now.mono, question.body.to_string().as_bytes());
             if reply.status != 200 || reading.answer(reply.body.as_bytes()).is_err() {
-                self.told.push_back(Told::AccountFailed);
+                self.tell(now.mono, Told::AccountFailed);
                 return;
             }
         }
-        self.told.push_back(Told::Account(Box::new(reading.whole())));
+        self.tell(now.mono, Told::Account(Box::new(reading.whole())));
     }
 
-    fn collect(&mut self) {
-        for output in self.outputs.drain(..) {
+    /// What the venue says is heard at `at`.
+    fn collect(&mut self, at: Mono) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
             match output {
                 Output::Text(conn, text) if Some(conn) == self.conn => {
-                    self.told.push_back(Told::Frame(text));
+                    self.tell(at, Told::Frame(text));
                 }
                 // A mirror ends no connection, and speaks no binary.
                 _ => {}
             }
         }
+        self.outputs = outputs;
     }
+}
+
+/// Time of the newest block that the engine has a quote of.
+fn newest(engine: &Engine) -> VenueMs {
+    let times = engine.markets().iter().filter_map(|market| market.bbo);
+    times.map(|held| held.value.time).max().unwrap_or(VenueMs(0))
 }

@@ -1,18 +1,21 @@
 //! Orders against a book that the test writes, in virtual time.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Parser;
 
 use crate::command::Failure;
 use crate::command::replay::player::{Player, Rows};
+use crate::command::replay::score::{Figures, Score};
+use crate::command::replay::value::Rule;
 use crate::command::replay::{Replay, player};
 use crate::runtime::capture::{Header, Heard, Said};
 use crate::types::config::{self, Config};
 use crate::types::event::Actions;
 use crate::types::ids::{AssetId, Coin};
-use crate::types::market::{MarginMode, MarketSpec, Universe};
-use crate::types::num::{Px, Ratio, Sz, Usd};
+use crate::types::market::{MarginMode, MarketSpec, Universe, UserFees};
+use crate::types::num::{Px, Rate, Ratio, Sz, Usd};
 use crate::types::order::Purpose;
 use crate::types::record::{Decision, ExitReason, OrderRow, Outcome, Row, TradeRow};
 use crate::types::time::{Mono, Nanos, Now, Wall};
@@ -58,9 +61,16 @@ impl Script {
     /// A market at rest for twenty seconds, quoted 99.9 to 100.1 around an oracle of 100, which then
     /// jumps to 101: to buy at 100.1 is worth something. The quote stays until the test moves it.
     fn new() -> Self {
-        let spec = MarketSpec {
-            coin: Coin::new("tst:ONE").expect("a name"),
-            asset: AssetId(110_000),
+        let mut script = Self::of_markets(&["ONE"]);
+        script.oracle(JUMP, "101.0");
+        script
+    }
+
+    /// Markets at rest for twenty seconds.
+    fn of_markets(names: &[&str]) -> Self {
+        let spec = |(index, name): (usize, &&str)| MarketSpec {
+            coin: Coin::new(&format!("tst:{name}")).expect("a name"),
+            asset: AssetId(110_000 + index as u32),
             sz_decimals: 2,
             max_leverage: 20,
             margin_table: 20,
@@ -72,16 +82,27 @@ impl Script {
             oi_cap_sz: Some(Sz::from_units(2_000_000_000_000_000)),
             at_oi_cap: false,
         };
+        let markets = names.iter().enumerate().map(spec).collect();
         let mut script = Self(Vec::new());
         script.say(0, Heard::Tick(()));
-        script.say(1, Heard::Universe(Universe { markets: vec![spec], fees: None }));
+        script.say(1, Heard::Universe(Universe { markets, fees: None }));
         script.say(50, Heard::Connected(()));
         for ms in (100..JUMP).step_by(500) {
-            script.quote(ms, ("99.9", "50.0"), ("100.1", "50.0"));
-            script.oracle(ms, "100.0");
+            for name in names {
+                script.quote_of(name, ms, ("99.9", "50.0"), ("100.1", "50.0"));
+                script.oracle_of(name, ms, "100.0");
+            }
         }
-        script.oracle(JUMP, "101.0");
         script
+    }
+
+    /// From a moment on the clocks are so many milliseconds further.
+    fn step_clocks(&mut self, from_ms: u64, mono_ms: u64, wall_ms: u64) {
+        let from = now(from_ms).mono;
+        for (at, _) in self.0.iter_mut().filter(|(at, _)| at.mono >= from) {
+            at.mono = at.mono.plus(Nanos::from_millis(mono_ms));
+            at.wall = at.wall.plus(Nanos::from_millis(wall_ms));
+        }
     }
 
     fn say(&mut self, ms: u64, heard: Heard) {
@@ -90,18 +111,26 @@ impl Script {
 
     /// A quote; its block was made just before it is heard.
     fn quote(&mut self, ms: u64, bid: (&str, &str), ask: (&str, &str)) {
+        self.quote_of("ONE", ms, bid, ask);
+    }
+
+    fn quote_of(&mut self, name: &str, ms: u64, bid: (&str, &str), ask: (&str, &str)) {
         let time = START.0 / 1_000_000 + ms as i64;
         let side = |(px, sz): (&str, &str)| format!(r#"{{"px":"{px}","sz":"{sz}","n":1}}"#);
         let (bid, ask) = (side(bid), side(ask));
-        let bbo = format!(r#""coin":"tst:ONE","time":{time},"bbo":[{bid},{ask}]"#);
+        let bbo = format!(r#""coin":"tst:{name}","time":{time},"bbo":[{bid},{ask}]"#);
         self.say(ms, Heard::Frame(format!(r#"{{"channel":"bbo","data":{{{bbo}}}}}"#)));
     }
 
     fn oracle(&mut self, ms: u64, px: &str) {
+        self.oracle_of("ONE", ms, px);
+    }
+
+    fn oracle_of(&mut self, name: &str, ms: u64, px: &str) {
         let ctx = format!(
             r#""funding":"0.0","openInterest":"1000.0","prevDayPx":"100.0","dayNtlVlm":"1000.0","premium":"0.0","oraclePx":"{px}","markPx":"{px}","midPx":"100.0","impactPxs":["99.9","100.1"],"dayBaseVlm":"10.0""#
         );
-        let data = format!(r#"{{"coin":"tst:ONE","ctx":{{{ctx}}}}}"#);
+        let data = format!(r#"{{"coin":"tst:{name}","ctx":{{{ctx}}}}}"#);
         self.say(ms, Heard::Frame(format!(r#"{{"channel":"activeAssetCtx","data":{data}}}"#)));
     }
 }
@@ -115,8 +144,14 @@ impl Rows for Vec<Row> {
 
 /// Plays a script to its end; rows as they came.
 fn play(script: &Script, config: &Config, more: &[&str]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    play_into(&mut rows, script, config, more);
+    rows
+}
+
+fn play_into(rows: &mut impl Rows, script: &Script, config: &Config, more: &[&str]) -> Player {
     let header = Header::new("test", 1_000, 7, String::new());
-    let (mut rows, mut actions) = (Vec::new(), Actions::new());
+    let mut actions = Actions::new();
     let terms = args(more).terms().expect("terms");
     let mut player: Player = player(config, &header, now(0), terms.as_ref()).expect("a player");
     for (at, heard) in &script.0 {
@@ -124,10 +159,10 @@ fn play(script: &Script, config: &Config, more: &[&str]) -> Vec<Row> {
             Heard::Frame(text) => Said::Frame(text.as_bytes()),
             other => Said::Other(other),
         };
-        player.play(*at, said, &mut actions, &mut rows).expect("played");
+        player.play(*at, said, &mut actions, rows).expect("played");
     }
-    player.end(&mut actions, &mut rows).expect("ended");
-    rows
+    player.end(&mut actions, rows).expect("ended");
+    player
 }
 
 fn orders(rows: &[Row], entries: bool) -> Vec<OrderRow> {
@@ -188,6 +223,48 @@ fn a_quote_that_vanishes_in_the_next_block_is_filled() {
 }
 
 #[test]
+fn a_quote_that_vanishes_in_the_longest_block_is_not_filled_and_one_later_is() {
+    for (ms, outcome) in [(555, Outcome::Expired), (557, Outcome::Filled)] {
+        let mut script = Script::new();
+        // A block just before the order reaches the venue, and the next one.
+        script.quote(JUMP + 399, ("99.9", "50.0"), ("100.1", "49.0"));
+        script.quote(JUMP + ms, ("100.9", "50.0"), ("101.1", "50.0"));
+        let rows = play(&script, &settings(""), &FIXED);
+        assert_eq!(entry(&rows).outcome, outcome, "{ms}");
+    }
+}
+
+#[test]
+fn a_quiet_block_is_of_the_order_that_waited_for_it_alone() {
+    let mut script = Script::of_markets(&["ONE", "TWO"]);
+    script.oracle_of("ONE", JUMP, "101.0"); // At the venue at 400.
+    script.oracle_of("TWO", JUMP + 150, "101.0"); // And at 550.
+    script.quote_of("TWO", JUMP + 560, ("100.9", "50.0"), ("101.1", "50.0"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let answered: Vec<_> =
+        orders(&rows, true).iter().map(|row| (row.outcome, row.answered_at)).collect();
+    let at = |ms| Some(now(JUMP + ms).wall);
+    assert_eq!(answered, [(Outcome::Filled, at(556)), (Outcome::Expired, at(594))]);
+}
+
+#[test]
+fn what_comes_while_a_block_is_heard_is_in_the_next_one() {
+    let mut script = Script::of_markets(&["ONE", "TWO"]);
+    script.oracle_of("ONE", JUMP, "101.0"); // Bought at the venue at 400.
+    script.oracle_of("TWO", JUMP + 40, "101.0"); // And at 440.
+    script.quote_of("ONE", JUMP + 430, ("99.9", "50.0"), ("100.1", "49.0"));
+    script.quote_of("TWO", JUMP + 450, ("99.9", "50.0"), ("100.1", "49.0"));
+    script.quote_of("TWO", JUMP + 500, ("100.9", "50.0"), ("101.1", "50.0"));
+    let rows = play(&script, &settings(""), &FIXED);
+    let answered = orders(&rows, true)
+        .iter()
+        .map(|order| (order.outcome, order.answered_at))
+        .collect::<Vec<_>>();
+    let filled = |ms| (Outcome::Filled, Some(now(JUMP + ms).wall));
+    assert_eq!(answered, [filled(450), filled(484)]);
+}
+
+#[test]
 fn a_quote_that_stays_is_filled_at_its_price_and_left_once_the_bid_is_back() {
     let mut script = Script::new();
     script.quote(JUMP + 2_000, ("100.98", "50.0"), ("101.02", "50.0"));
@@ -196,14 +273,70 @@ fn a_quote_that_stays_is_filled_at_its_price_and_left_once_the_bid_is_back() {
     let entry = entry(&rows);
     assert_eq!((entry.outcome, entry.filled), (Outcome::Filled, entry.sz));
     assert_eq!(entry.avg_px, Some(px("100.1")));
-    // No block was heard: one is taken to come 70 ms after the order.
-    assert_eq!(entry.answered_at, Some(now(JUMP + 470).wall));
+    // No block was heard for as long as one can take.
+    assert_eq!(entry.answered_at, Some(now(JUMP + 556).wall));
     let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
     assert_eq!((trade.exit, trade.sz), (ExitReason::MarkRegression, entry.sz));
     assert_eq!((trade.entry_px, trade.exit_px), (px("100.1"), px("100.98")));
     assert!(trade.fees > Usd::ZERO && trade.net > Usd::ZERO, "{trade:?}");
     // The exit, too, took 400 ms to the venue.
     assert!(trade.exited_at >= now(JUMP + 2_400).wall);
+}
+
+#[test]
+fn fills_cost_what_the_captured_account_pays() {
+    let fees = |fees: Option<UserFees>| {
+        let mut script = Script::new();
+        for (_, heard) in &mut script.0 {
+            if let Heard::Universe(universe) = heard {
+                universe.fees = fees;
+            }
+        }
+        let rows = play(&script, &settings(""), &FIXED);
+        let entry = entry(&rows);
+        assert_eq!(
+            (entry.outcome, entry.sz, entry.avg_px),
+            (Outcome::Filled, sz("0.49"), Some(px("100.1")))
+        );
+        entry.fee.to_string()
+    };
+    let rate = |text: &str| Rate::parse(text.as_bytes()).expect("a rate");
+    let tier = UserFees { cross_rate: rate("0.0003"), referral_discount: rate("0.04") };
+    // 0.9 bps and 0.576 bps of 49.049 USD.
+    assert_eq!(fees(None), "0.004414");
+    assert_eq!(fees(Some(tier)), "0.002825");
+}
+
+#[test]
+fn clocks_that_step_apart_leave_orders_their_time() {
+    // Orders live for two seconds.
+    for (mono_ms, wall_ms) in [(10_000, 0), (0, 3_000)] {
+        let mut script = Script::new();
+        script.quote(JUMP + 2_000, ("100.98", "50.0"), ("101.02", "50.0"));
+        script.oracle(JUMP + 10_000, "101.0");
+        script.step_clocks(10_000, mono_ms, wall_ms);
+        let rows = play(&script, &settings(""), &FIXED);
+        let entry = *orders(&rows, true).first().expect("an entry");
+        assert_eq!(entry.outcome, Outcome::Filled, "{entry:?}");
+        let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
+        assert_eq!(trade.exit, ExitReason::MarkRegression);
+    }
+}
+
+#[test]
+fn of_two_quotes_of_one_moment_the_second_is_in_the_book() {
+    let mut script = Script::new();
+    // The first ends the wait of the entry; the second is of the next block, and comes with it.
+    script.quote(JUMP + 430, ("99.9", "50.0"), ("100.1", "50.0"));
+    script.quote(JUMP + 440, ("100.98", "50.0"), ("101.02", "50.0"));
+    if let Some((at, _)) = script.0.last_mut() {
+        *at = now(JUMP + 430);
+    }
+    script.oracle(JUMP + 10_000, "101.0");
+    let rows = play(&script, &settings(""), &FIXED);
+    assert_eq!(entry(&rows).avg_px, Some(px("100.1")));
+    let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };
+    assert_eq!((trade.exit, trade.exit_px), (ExitReason::MarkRegression, px("100.98")));
 }
 
 #[test]
@@ -240,6 +373,41 @@ fn what_is_held_at_the_end_of_a_capture_is_closed_against_its_last_book() {
     assert_eq!((trade.exit, trade.exit_px), (ExitReason::Shutdown, px("99.9")));
 }
 
+/// What a script comes to, without its rows.
+fn total(script: &Script, more: &str) -> Figures {
+    let rule = Rule {
+        probes: (400, 400),
+        latency_ms: 400,
+        exit_ms: 3_000,
+        fee_bps: None,
+        slippage_bps: 2.0,
+        priority_bps: 0.0,
+    };
+    let mut score = Score::new(rule);
+    let player = play_into(&mut score, script, &settings(more), &FIXED);
+    score.end_capture(&player);
+    score.finish(false).total
+}
+
+#[test]
+fn what_nothing_closed_is_told_with_what_it_was_worth() {
+    let mut script = Script::new();
+    // Bought at 100.1; then the bid falls, and in the end there is none.
+    script.quote(JUMP + 700, ("99.1", "0.01"), ("100.2", "50.0"));
+    script.oracle(JUMP + 800, "101.0");
+    let left = total(&script, "");
+    assert_eq!((left.left_open, left.trading.round_trips()), (1, 0), "{left:?}");
+    // 0.01 of it was sold; 0.48 are worth a dollar less.
+    assert_eq!(left.left_usd.to_string(), "-0.48");
+    assert_eq!(left.stops(), "FlattenFailures");
+    assert!(left.traded());
+    let mut closed = Script::new();
+    closed.quote(JUMP + 700, ("99.1", "50.0"), ("100.2", "50.0"));
+    let closed = total(&closed, "");
+    assert_eq!((closed.left_open, closed.trading.round_trips()), (0, 1), "{closed:?}");
+    assert_eq!((closed.left_usd, closed.stops().as_str()), (Usd::ZERO, ""));
+}
+
 #[test]
 fn one_seed_gives_one_result_and_drawn_latencies_differ_by_seed() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -271,6 +439,73 @@ fn measured(dir: &std::path::Path) -> PathBuf {
     dumps.append(stage, START, Nanos::from_secs(10), &counts).expect("written");
     let mut files = std::fs::read_dir(dir).expect("a directory");
     files.next().expect("a file").expect("an entry").path()
+}
+
+#[test]
+fn an_order_takes_as_long_whatever_was_sent_before_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let recorded = format!("recorded:{}", measured(dir.path()).display());
+    let mut script = Script::of_markets(&["ONE", "TWO"]);
+    for name in ["ONE", "TWO"] {
+        for second in (0..40).step_by(4) {
+            // ONE before TWO.
+            let ms = JUMP + second * 1_000 + if name == "ONE" { 0 } else { 1 };
+            script.oracle_of(name, ms, "101.0");
+            script.quote_of(name, ms + 3_000, ("100.98", "50.0"), ("101.02", "50.0"));
+            script.oracle_of(name, ms + 3_500, "100.0");
+            script.quote_of(name, ms + 3_600, ("99.9", "50.0"), ("100.1", "50.0"));
+        }
+    }
+    script.0.sort_by_key(|(at, _)| at.mono);
+    let of_two = |more: &str| {
+        let rows = play(&script, &settings(more), &["--fill", &recorded]);
+        let entries = orders(&rows, true).into_iter().filter(|row| row.coin.as_str() == "tst:TWO");
+        entries.map(|row| (row.sent_at, row.answered_at)).collect::<BTreeMap<_, _>>()
+    };
+    let (both, alone) =
+        (of_two(""), of_two("[detector.markets.\"tst:ONE\"]\nthreshold_bps = 500\n"));
+    // What an engine holds decides over some of its entries. Those that both sent took as long.
+    let shared: Vec<_> = both.iter().filter(|(sent, _)| alone.contains_key(*sent)).collect();
+    assert!(shared.len() > 5, "{both:?} {alone:?}");
+    assert!(shared.iter().all(|(sent, answered)| alone[*sent] == **answered), "{both:?} {alone:?}");
+}
+
+#[test]
+fn an_answer_takes_its_part_of_the_latency_after_the_block() {
+    let mut script = Script::new();
+    // It reaches the venue at 125 ms, and the quote goes before the answer comes.
+    script.quote(JUMP + 150, ("99.9", "50.0"), ("100.1", "49.0"));
+    script.quote(JUMP + 300, ("100.9", "50.0"), ("101.1", "50.0"));
+    let rows = play(&script, &settings(""), &["--fill", "fixed:400ms,answer=275ms"]);
+    let entry = entry(&rows);
+    assert_eq!((entry.outcome, entry.avg_px), (Outcome::Filled, Some(px("100.1"))));
+    assert_eq!(entry.answered_at, Some(now(JUMP + 150 + 275).wall));
+    // After a quiet block it comes when it would have come on average.
+    let rows = play(&Script::new(), &settings(""), &["--fill", "fixed:400ms,answer=275ms"]);
+    assert_eq!(orders(&rows, true)[0].answered_at, Some(now(JUMP + 400 + 34).wall));
+    // Without it all of the latency lies before the block.
+    let rows = play(&script, &settings(""), &FIXED);
+    assert_eq!(orders(&rows, true)[0].outcome, Outcome::Expired);
+}
+
+#[test]
+fn a_line_may_come_a_day_after_the_one_before_and_no_later() {
+    let day = Nanos::from_secs(86_400);
+    let play = |more: Nanos| {
+        let header = Header::new("test", 1_000, 7, String::new());
+        let terms = args(&FIXED).terms().expect("terms");
+        let mut player = player(&settings(""), &header, now(0), terms.as_ref()).expect("a player");
+        let (mut rows, mut actions) = (Vec::new(), Actions::new());
+        let tick = Heard::Tick(());
+        let mut play = |at| player.play(at, Said::Other(&tick), &mut actions, &mut rows);
+        play(now(5)).expect("the first");
+        let at = now(5);
+        let span = Nanos(day.0 + more.0);
+        play(Now { mono: at.mono.plus(span), wall: at.wall.plus(span) })
+    };
+    play(Nanos::ZERO).expect("a day");
+    let told = play(Nanos(1)).expect_err("a day and more").message;
+    assert!(told.starts_with("line 3: m = 86401005000001: expected at most a day"), "{told}");
 }
 
 #[test]

@@ -40,8 +40,8 @@ pub(super) fn block_time(frame: &[u8]) -> Option<VenueMs> {
 pub(super) enum Kind {
     /// A subscription of the account.
     Account,
-    /// A post: an action or a question.
-    Post,
+    /// A post: an action or a question, and what tells it from others of its moment.
+    Post(u64),
     /// A subscription of a market, or a heartbeat.
     Other,
 }
@@ -50,10 +50,21 @@ pub(super) enum Kind {
 pub(super) fn kind_of(frame: &str) -> Kind {
     let Ok(frame) = serde_json::from_str::<Value>(frame) else { return Kind::Other };
     match frame["method"].as_str() {
-        Some("post") => Kind::Post,
+        Some("post") => Kind::Post(mark(&frame["request"]["payload"]["action"])),
         Some("subscribe") if is_account_subscription(&frame) => Kind::Account,
         _ => Kind::Other,
     }
+}
+
+/// What an action is about: its kind, and market, side and intent of its first order. What a setting
+/// decides, a size or what else goes with it, is left out.
+fn mark(action: &Value) -> u64 {
+    let first = &action["orders"][0];
+    let words = [&action["type"], &first["a"], &first["b"], &first["r"]].map(Value::to_string);
+    // FNV-1a.
+    words.join(" ").bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +106,18 @@ mod tests {
     fn what_the_engine_sends_is_sorted() {
         let account = r#"{"method":"subscribe","subscription":{"type":"userFills","user":"0x1"}}"#;
         assert_eq!(kind_of(account), Kind::Account);
-        assert_eq!(kind_of(r#"{"method":"post","id":1,"request":{"type":"info"}}"#), Kind::Post);
+        let info = r#"{"method":"post","id":1,"request":{"type":"info"}}"#;
+        assert!(matches!(kind_of(info), Kind::Post(_)));
+        let order = |asset: u32, size: &str| {
+            let order = format!(r#"{{"a":{asset},"b":true,"p":"1","s":"{size}","r":false}}"#);
+            let action = format!(r#"{{"type":"order","orders":[{order}]}}"#);
+            let payload = format!(r#"{{"action":{action},"nonce":{asset}}}"#);
+            let request = format!(r#"{{"type":"action","payload":{payload}}}"#);
+            kind_of(&format!(r#"{{"method":"post","id":{size},"request":{request}}}"#))
+        };
+        assert_eq!(order(1, "5"), order(1, "6"));
+        assert_ne!(order(1, "5"), order(2, "5"));
+        assert_ne!(order(1, "5"), kind_of(info));
         let market = r#"{"method":"subscribe","subscription":{"type":"bbo","coin":"a:B"}}"#;
         assert_eq!(kind_of(market), Kind::Other);
         assert_eq!(kind_of(r#"{"method":"ping"}"#), Kind::Other);
