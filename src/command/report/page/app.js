@@ -129,7 +129,7 @@ class Page {
       [
         "USD",
         chosen.n > 0 ? usd(chosen.usd) : NONE,
-        `${chosen.n > 0 ? usd(group.usd_per_day) : NONE} a day`,
+        report.source.days > 1 ? `${chosen.n > 0 ? usd(group.usd_per_day) : NONE} a day` : "in all",
         sign(chosen.usd),
       ],
       ["fill rate", percent(chosen.fill_rate), `${many(chosen.fills, "fill")} of ${count(chosen.n)}${thin}`],

@@ -20,10 +20,12 @@ function saidLines({ markets, settings, source, coverage, thresholds, total }) {
     ? `fees of ${fixed(settings.fee_bps, 1)} bps each way`
     : "each market's recorded fees";
   const money = (value) => usd(value).replace("+", ""); // In a sentence, a gain needs no sign.
+  // What came of minutes says nothing of a day.
+  const aDay = source.days > 1 ? `, ${money(sum((one) => one.usd_per_day))} a day` : "";
   const lines = [];
   if (genuine.length > 0) {
     lines.push(
-      `Taking every signal of ${genuine.length === 1 ? "it" : "these"} would have earned ${money(sum((one) => one.chosen.usd))} USD, ${money(sum((one) => one.usd_per_day))} a day: ${terms(settings)}, after ${fees}. They were picked with hindsight and not every signal can be taken, so expect less.`,
+      `Taking every signal of ${genuine.length === 1 ? "it" : "these"} would have earned ${money(sum((one) => one.chosen.usd))} USD${aDay}: ${terms(settings)}, after ${fees}. They were picked with hindsight and not every signal can be taken, so expect less.`,
     );
   } else if (markets.length > 0) {
     lines.push(
