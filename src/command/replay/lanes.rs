@@ -18,7 +18,7 @@ use crate::command::replay::record::{note_holes, of_capture};
 use crate::command::replay::score::{Score, Scored};
 use crate::command::replay::settings::Setting;
 use crate::command::replay::{Replay, Source, player};
-use crate::runtime::capture::{Heard, Reader, Said};
+use crate::runtime::capture::{Heard, Reader, Said, TICK};
 use crate::types::event::Actions;
 use crate::types::time::Now;
 
@@ -42,7 +42,9 @@ struct Batch {
 enum Kept {
     /// Where its text lies.
     Frame(Range<usize>),
-    Other(Heard),
+    Tick,
+    /// Apart, since readings are large and rare.
+    Other(Box<Heard>),
 }
 
 impl Batch {
@@ -59,7 +61,8 @@ impl Batch {
                     batch.text.extend_from_slice(text);
                     Kept::Frame(from..batch.text.len())
                 }
-                Said::Other(heard) => Kept::Other(heard.clone()),
+                Said::Other(Heard::Tick(())) => Kept::Tick,
+                Said::Other(heard) => Kept::Other(Box::new(heard.clone())),
             };
             batch.lines.push((now, kept));
             bytes += reader.last_line().1;
@@ -71,6 +74,7 @@ impl Batch {
         self.lines.iter().map(|(now, kept)| {
             let said = match kept {
                 Kept::Frame(at) => Said::Frame(self.text.get(at.clone()).unwrap_or_default()),
+                Kept::Tick => Said::Other(&TICK),
                 Kept::Other(heard) => Said::Other(heard),
             };
             (*now, said)

@@ -12,8 +12,8 @@
 //!
 //! A capture may be compressed by zstd once it is written: it is read as it is.
 
-mod frame_line;
 mod reader;
+mod usual_line;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -87,6 +87,9 @@ pub enum Heard {
     /// This many things are missing here: the capture could not keep up.
     Missing(u64),
 }
+
+/// Said so often that it is made once.
+pub(crate) static TICK: Heard = Heard::Tick(());
 
 impl Heard {
     /// As the engine is told it; `None` for a hole.

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Component, Path, PathBuf};
 
-use crate::runtime::capture::frame_line::{self, Unescaped};
-use crate::runtime::capture::{FORMAT, Header, Heard, Line};
+use crate::runtime::capture::usual_line::{self, Unescaped, Usual};
+use crate::runtime::capture::{FORMAT, Header, Heard, Line, TICK};
 use crate::types::event::Event;
 use crate::types::time::Now;
 
@@ -139,11 +139,15 @@ impl Reader {
         // Nearly every line is read where it lies.
         match self.input.fill_buf() {
             Ok(buffer) => {
-                if let Some((now, length)) = frame_line::read(buffer, &mut self.frame) {
+                if let Some((now, usual, length)) = usual_line::read(buffer, &mut self.frame) {
                     self.input.consume(length);
                     self.line += 1;
                     self.length = length;
-                    return Ok(Some((now, Said::Frame(self.frame.as_bytes()))));
+                    let said = match usual {
+                        Usual::Frame => Said::Frame(self.frame.as_bytes()),
+                        Usual::Tick => Said::Other(&TICK),
+                    };
+                    return Ok(Some((now, said)));
                 }
             }
             // Told of where the rest of the line is read.
@@ -341,8 +345,8 @@ mod tests {
 
     fn quick(line: &[u8]) -> Option<(Now, String)> {
         let mut frame = Unescaped::default();
-        let (now, length) = frame_line::read(line, &mut frame)?;
-        assert_eq!(length, line.len());
+        let (now, usual, length) = usual_line::read(line, &mut frame)?;
+        assert_eq!((usual, length), (Usual::Frame, line.len()));
         Some((now, String::from_utf8(frame.as_bytes().to_vec()).expect("UTF-8")))
     }
 
@@ -354,6 +358,11 @@ mod tests {
         text.push(b'\n');
         let read = quick(&text).expect("the usual shape");
         assert_eq!(read, (Now { mono: Mono(0), wall: Wall(i64::MAX) }, frame.to_owned()));
+        let mut none = Unescaped::default();
+        let tick = b"{\"t\":3,\"m\":4,\"tick\":null}\n{";
+        let now = Now { mono: Mono(4), wall: Wall(3) };
+        assert_eq!(usual_line::read(tick, &mut none), Some((now, Usual::Tick, tick.len() - 1)));
+        assert_eq!(usual_line::read(&tick[..20], &mut none), None, "not whole");
         for other in [
             &br#"{"t":01,"m":2,"frame":""}"#[..],
             br#"{"t":1,"m":2,"frame":"\u0041"}"#,
@@ -367,7 +376,9 @@ mod tests {
             br#"{"t":1,"m":99999999999999999999,"frame":""}"#,
             b"{\"t\":1,\"m\":2,\"frame\":\"\t\"}",
             b"{\"t\":1,\"m\":2,\"frame\":\"\xff\"}",
-            br#"{"t":1,"m":2,"tick":null}"#,
+            br#"{"t":1,"m":2,"tick":nul}"#,
+            br#"{"t":1,"m":2,"tick":null,"x":1}"#,
+            br#"{"t":1,"m":2,"stop":null}"#,
         ] {
             let line = [other, b"\n"].concat();
             assert_eq!(quick(&line), None, "{}", String::from_utf8_lossy(other));

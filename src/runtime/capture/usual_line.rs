@@ -1,6 +1,6 @@
-//! The line that nearly every line of a capture is: `{"t":…,"m":…,"frame":"…"}`, read in one pass.
+//! The lines that nearly every line of a capture is: `{"t":…,"m":…,"frame":"…"}` and the tick, read in one pass.
 //!
-//! It knows that shape alone, as [`Writer`](super::Writer) writes it. Whatever else a line may be, it
+//! It knows these shapes alone, as [`Writer`](super::Writer) writes them. Whatever else a line may be, it
 //! passes on: it never guesses, and never reads a line in another way than the general reader would.
 
 use crate::types::time::{Mono, Now, Wall};
@@ -20,20 +20,32 @@ impl Unescaped {
     }
 }
 
-/// Reads the line that `text` begins with, up to its end: the moment, and how long the line is. Its
-/// frame is then in `frame`. `None` when the line has another shape, is not whole, or has an escape
+/// What a usual line says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Usual {
+    Frame,
+    Tick,
+}
+
+/// Reads the line that `text` begins with, up to its end: the moment, what it says, and how long the line is.
+/// A frame is then in `frame`. `None` when the line has another shape, is not whole, or has an escape
 /// that is rare (any but those of quote and backslash): then `frame` holds nothing that means something.
-pub(super) fn read(text: &[u8], frame: &mut Unescaped) -> Option<(Now, usize)> {
+pub(super) fn read(text: &[u8], frame: &mut Unescaped) -> Option<(Now, Usual, usize)> {
     let rest = text.strip_prefix(b"{\"t\":")?;
     let (wall, rest) = number(rest)?;
     let rest = rest.strip_prefix(b",\"m\":")?;
     let (mono, rest) = number(rest)?;
-    let rest = rest.strip_prefix(b",\"frame\":\"")?;
-    let rest = unescape(rest, frame)?.strip_prefix(b"}\n")?;
-    // What is no UTF-8 before is none after: an escape stands for one byte of ASCII.
-    std::str::from_utf8(frame.as_bytes()).ok()?;
+    let (usual, rest) = match rest.strip_prefix(b",\"frame\":\"") {
+        Some(rest) => {
+            let rest = unescape(rest, frame)?.strip_prefix(b"}\n")?;
+            // What is no UTF-8 before is none after: an escape stands for one byte of ASCII.
+            std::str::from_utf8(frame.as_bytes()).ok()?;
+            (Usual::Frame, rest)
+        }
+        None => (Usual::Tick, rest.strip_prefix(b",\"tick\":null}\n")?),
+    };
     let now = Now { mono: Mono(mono), wall: Wall(i64::try_from(wall).ok()?) };
-    Some((now, text.len() - rest.len()))
+    Some((now, usual, text.len() - rest.len()))
 }
 
 /// Decimal digits in front, as JSON writes a whole number that is not negative. Nineteen always fit.
