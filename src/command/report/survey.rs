@@ -259,15 +259,39 @@ impl Survey {
             push_once(&mut self.read.config_hashes, run.config_hash);
             push_once(&mut self.read.modes, run.mode.name().to_owned());
         }
+        // Another tool that wrote the files anew may have left the runs out.
+        let named = !self.slippage.runs.is_empty();
+        if !named {
+            self.read_latencies(&mut latencies)?;
+        }
         self.latencies_ms = latencies.into_iter().collect();
         self.read.slippage_bps = self.slippage.of_all();
-        if silent > 0 && settings.fee_bps.is_none() {
+        if (silent > 0 || !named && self.has_signals()) && settings.fee_bps.is_none() {
             self.read.warnings.push(format!(
                 "{} not say what net edges leave for slippage, which fees are told by: {} bps is taken, as in the \
                  config; --fee-bps says the fee itself",
-                if silent == 1 { "1 run does".to_owned() } else { format!("{silent} runs do") },
+                match silent {
+                    0 => "the day files name no run and do".to_owned(),
+                    1 => "1 run does".to_owned(),
+                    more => format!("{more} runs do"),
+                },
                 self.slippage.usual
             ));
+        }
+        Ok(())
+    }
+
+    /// The latencies that the probes themselves tell.
+    fn read_latencies(&mut self, latencies: &mut BTreeSet<u32>) -> Result<(), Failure> {
+        let mut names = Dictionary::default();
+        for day in self.days.clone() {
+            let kind = RowKind::Entries;
+            let read = self.records.batches(kind, day, &["latency_ms"], &mut names, |batch, _| {
+                latencies.extend(batch.ints(0).iter().filter_map(|ms| u32::try_from(*ms).ok()));
+            });
+            if let Err(error) = read {
+                self.leave_out(day, &error)?;
+            }
         }
         Ok(())
     }
