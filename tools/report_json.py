@@ -113,7 +113,7 @@ def by_group(rows):
 
 def trip_of(row):
     trip = {name: known(row[name]) for name in TRIP}
-    for name in ("win_rate", "mean_value_bps", "mean_net_bps"):
+    for name in ("win_rate", "mean_value_bps", "mean_net_bps", "median_net_bps"):
         trip[name] = {"value": trip[name]}
     return trip
 

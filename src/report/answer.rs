@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::coverage::{self, Blindness, Gap};
 use crate::report::edge::nearest_rank;
-use crate::report::figures::{Group, Making, SliceFigures, TripFigures};
+use crate::report::figures::{Group, Making, Ranged, SliceFigures, TripFigures};
 use crate::report::sessions::Session;
 use crate::report::survival::normal_quantile;
 use crate::report::tally::{Counts, GateTally, MarketTally, Slice, Tally};
@@ -434,7 +434,7 @@ impl<'a> Maker<'a> {
         let seed = bootstrap::seed(gate.name());
         let intervals = bootstrap::intervals(&tally.clusters, settings.upper(), seed);
         let interval = |at: usize| intervals.get(at).copied().flatten();
-        let median = nearest_rank(&mut tally.filled.clone(), 50);
+        let median = Ranged::new(nearest_rank(&mut tally.filled.clone(), 50), None);
         let at = (settings.latency_ms, settings.exit_ms);
         let intervals = [interval(0), interval(1), interval(2)];
         GateFigures {

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::report::bootstrap::Interval;
 use crate::report::clusters::Clusters;
-use crate::report::edge::{Bin, Decay, Edge, Quantiles, nearest_rank};
+use crate::report::edge::{Bin, Decay, Edge, Quantiles};
 use crate::report::survival::{self, Survival};
 use crate::report::tally::{Kept, Pairs, SideTally, Slice, Sums, TripSums};
 use crate::report::trip::Plan;
-use crate::report::{Settings, bootstrap, ratio};
+use crate::report::{Settings, bootstrap, medians, ratio};
 
 /// A figure and its interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -61,7 +61,7 @@ pub struct TripFigures {
     /// What is filled earns.
     pub mean_net_bps: Ranged,
     /// Half of the fills earn more.
-    pub median_net_bps: Option<f64>,
+    pub median_net_bps: Ranged,
     /// Sum.
     pub usd: f64,
     /// By valued signal.
@@ -74,7 +74,7 @@ impl TripFigures {
         (latency_ms, exit_ms): (u32, u32),
         sums: &TripSums,
         [value, net, win]: [Option<Interval>; 3],
-        median_net_bps: Option<f64>,
+        median_net_bps: Ranged,
     ) -> Self {
         let n = sums.n as f64;
         let win_rate = ratio(sums.wins as f64, sums.fills as f64);
@@ -147,7 +147,8 @@ pub struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// The figures of `sides` together, whose episodes `clusters` holds; `name` seeds the draws.
+    /// The figures of `sides`, those of one market or of all, whose episodes `clusters` holds; `name` seeds the
+    /// draws. Over all markets the median has no interval: episodes are told apart by market alone.
     pub fn group(
         &self,
         name: &str,
@@ -156,6 +157,7 @@ impl Making<'_> {
         clusters: &Clusters,
     ) -> Group {
         let plan = self.plan;
+        let together = sides.len() > 2;
         let mut sums = Sums::new(plan);
         sides.iter().for_each(|side| sums.add(&side.sums));
         let pairs = Pairs::of(plan);
@@ -170,7 +172,13 @@ impl Making<'_> {
             } else {
                 (None, None)
             };
-            let median = median_net(kept(), at, combination.exit);
+            let median = medians::net(sides, at, combination.exit);
+            let around = |median| {
+                let (upper, seed) = (self.settings.upper(), seed ^ bootstrap::seed("median"));
+                medians::interval(sides, at, combination.exit, median, upper, seed)
+            };
+            let chosen = at == plan.chosen && !together;
+            let median = Ranged::new(median, median.filter(|_| chosen).and_then(around));
             let at_these = (combination.latency_ms, combination.exit_ms());
             let of_trip = sums.trips.get(at)?;
             Some(TripFigures::of(at_these, of_trip, [interval(at), net, win], median))
@@ -178,7 +186,7 @@ impl Making<'_> {
         let probed = plan.probed();
         let chosen = trip(plan.chosen).unwrap_or_else(|| {
             let asked = (self.settings.latency_ms, self.settings.exit_ms);
-            TripFigures::of(asked, &TripSums::default(), [None; 3], None)
+            TripFigures::of(asked, &TripSums::default(), [None; 3], Ranged::default())
         });
         let trips = (0..probed).filter_map(trip).collect();
         let all = |of: fn(&Kept) -> &[f64]| kept().flat_map(of).copied().collect();
@@ -232,14 +240,6 @@ impl Making<'_> {
             usd: slice.sums.usd,
         }
     }
-}
-
-/// The median of what fills earn at combination number `at`.
-fn median_net<'a>(kept: impl Iterator<Item = &'a Kept>, at: usize, exit: usize) -> Option<f64> {
-    let filled = kept.flat_map(|one| &one.filled).filter(|filled| filled.at >> at & 1 == 1);
-    let mut nets: Vec<f64> =
-        filled.filter_map(|filled| filled.net_bps.get(exit).copied()).collect();
-    nearest_rank(&mut nets, 50)
 }
 
 /// An hour, a session or a side.

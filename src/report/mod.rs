@@ -19,6 +19,7 @@ pub mod day;
 pub mod edge;
 pub mod episodes;
 pub mod figures;
+pub mod medians;
 pub mod sessions;
 pub mod signal;
 pub mod survival;

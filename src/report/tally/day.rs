@@ -189,10 +189,10 @@ impl DayTally {
                 continue;
             }
             of_side.sums.counts.note(asked);
-            of_side.note(signal, &valued, plan, pairs, &mut episode.rows[side]);
+            let number = u32::try_from(of_market.episodes).unwrap_or(u32::MAX);
+            of_side.note(signal, &valued, plan, pairs, number, &mut episode.rows[side]);
             let trip = asked.ok();
             if let Some(trip) = &trip {
-                let number = u32::try_from(of_market.episodes).unwrap_or(u32::MAX);
                 of_market.marks.raw_bps.push(signal.raw_bps);
                 of_market.marks.value_bps.push(trip.value_bps);
                 of_market.marks.episode.push(number);
@@ -310,6 +310,7 @@ impl SideDay {
         valued: &Valued<'_>,
         plan: &Plan,
         pairs: Pairs,
+        episode: u32,
         row: &mut [f64],
     ) {
         debug_assert_eq!(row.len(), 2 * pairs.count(), "a row of the plan");
@@ -330,6 +331,7 @@ impl SideDay {
         }
         if filled_at != 0 {
             self.kept.filled.push(Filled { net_bps: valued.nets(), at: filled_at });
+            self.kept.episodes.push(episode);
         }
         let exits = valued.exits();
         if decay_of(exits).is_some() {

@@ -33,6 +33,18 @@ pub struct SideTally {
     pub crosses: Crosses,
 }
 
+impl SideTally {
+    /// None yet.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            sums: Sums::new(plan),
+            kept: Vec::new(),
+            clusters: Clusters::new(Pairs::of(plan).count(), CLUSTERS),
+            crosses: Crosses::default(),
+        }
+    }
+}
+
 /// A market, over all days.
 #[derive(Clone, Debug)]
 pub struct MarketTally {
@@ -52,17 +64,10 @@ pub struct MarketTally {
 
 impl MarketTally {
     fn new(plan: &Plan) -> Self {
-        let clusters = || Clusters::new(Pairs::of(plan).count(), CLUSTERS);
-        let side = || SideTally {
-            sums: Sums::new(plan),
-            kept: Vec::new(),
-            clusters: clusters(),
-            crosses: Crosses::default(),
-        };
         Self {
-            sides: [side(), side()],
+            sides: [SideTally::new(plan), SideTally::new(plan)],
             episodes: 0,
-            clusters: clusters(),
+            clusters: Clusters::new(Pairs::of(plan).count(), CLUSTERS),
             hours: BTreeMap::new(),
             sessions: BTreeMap::new(),
             marks: Vec::new(),
@@ -201,6 +206,7 @@ impl MarketTally {
             kept.raw_bps.shrink_to_fit();
             kept.net_bps.shrink_to_fit();
             kept.filled.shrink_to_fit();
+            kept.episodes.shrink_to_fit();
             all.kept.push(kept);
         }
         for (key, slice) in &of_day.hours {

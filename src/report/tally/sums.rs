@@ -195,6 +195,8 @@ pub struct Kept {
     pub net_bps: Vec<f64>,
     /// Fills.
     pub filled: Vec<Filled>,
+    /// The episode of each, by its number in the market's day; ascends.
+    pub episodes: Vec<u32>,
 }
 
 /// Valued signals of a market and day, in the order of time, for thresholds.

@@ -38,7 +38,7 @@ fn a_round_trip_pays_fees_both_ways_and_the_spread_back() {
     assert_eq!((trip.n, trip.fills, trip.wins), (1, 1, 1));
     close(trip.fill_rate, 0.5);
     close(trip.mean_net_bps.value, net);
-    close(trip.median_net_bps, net);
+    close(trip.median_net_bps.value, net);
     close(trip.mean_value_bps.value, net / 2.0);
     // Half of 100 USD.
     close(Some(trip.usd), 50.0 * net / 1e4);

@@ -52,7 +52,7 @@ const EXPLAINED = {
   },
   lines: {
     what: "The same values with their intervals: one line for each exit.",
-    how: "Cluster bootstrap at the report's confidence, as in the plot of all markets.",
+    how: "Cluster bootstrap at the report's confidence, as in the plot of all markets. The middle one's interval is that of the share of fills below it, carried over to the fills by their ranks.",
     read: "How steeply the lines fall says what a millisecond is worth. Points whose whisker crosses zero are not told from nothing.",
     misleads: "All points come from the same signals, so they rise and fall together.",
   },

@@ -288,7 +288,7 @@ const LINES = {
     if (traces.length === 0) return nothing("no signal was valued");
     const { chosen } = group;
     return {
-      note: `${withInterval(chosen.mean_value_bps)} bps a signal, ${terms(chosen)}; per fill ${withInterval(chosen.mean_net_bps)} bps, the middle one ${bps(chosen.median_net_bps)}.`,
+      note: `${withInterval(chosen.mean_value_bps)} bps a signal, ${terms(chosen)}; per fill ${withInterval(chosen.mean_net_bps)} bps, the middle one ${withInterval(chosen.median_net_bps)}.`,
       traces,
       layout: {
         shapes: [rule("y", 0, colors.text, "solid")],
