@@ -186,6 +186,10 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_played() {
         (&["--sweep", "detector.min_edge_bps=5..1:1"], "a step above zero"),
         (&["--sweep", "detector.min_egde_bps=1..5:1"], "min_egde_bps"),
         (&["--sweep", wide, "--latency-ms", "901"], "expected at most the last of them"),
+        (
+            &["--sweep", wide, "--latency-ms", "1000", "--exit-ms", "1000"],
+            "--latency-ms 1000: expected below --exit-ms, which is 1000",
+        ),
         (&["--sweep", wide, "--mode", "trading"], "expected --fill"),
         (&["--fill", "fixed:400ms"], "expected --mode trading"),
         (&["--fill", "guessed"], "fixed:400ms or recorded:FILE.hlog"),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::command::Failure;
 use crate::command::replay::value::Rule;
 use crate::command::replay::{Replay, Source};
+use crate::report::trip::PlanError;
 use crate::types::config::{self, Config};
 use crate::types::num::{Excess, Ratio, parse_signed};
 use crate::types::record::FOLLOW_UP_MS;
@@ -64,20 +65,24 @@ impl Setting {
         config: &Config,
         capture: &Path,
     ) -> Result<Rule, Failure> {
+        let (latency_ms, exit_ms) = (args.latency_ms(), args.exit_ms());
+        // As in a report.
+        if latency_ms >= exit_ms {
+            return Err(Failure::usage(PlanError::AfterExit { latency_ms, exit_ms }));
+        }
         let taken = &config.detector.entry_latencies_ms;
-        let probes = Rule::probes(taken, args.latency_ms()).ok_or_else(|| {
+        let probes = Rule::probes(taken, latency_ms).ok_or_else(|| {
             Failure::usage(format!(
-                "--latency-ms {}: {} with {} probes {taken:?} ms (detector.entry_latencies_ms): \
+                "--latency-ms {latency_ms}: {} with {} probes {taken:?} ms (detector.entry_latencies_ms): \
                  expected at most the last of them",
-                args.latency_ms(),
                 capture.display(),
                 self.label,
             ))
         })?;
         Ok(Rule {
             probes,
-            latency_ms: args.latency_ms(),
-            exit_ms: args.exit_ms(),
+            latency_ms,
+            exit_ms,
             fee_bps: args.fee_bps,
             slippage_bps: config.detector.slippage.to_f64(),
             priority_bps: args.priority_bps.unwrap_or(0.0),
