@@ -17,6 +17,7 @@ mod trader;
 use crate::detector::Judged;
 use crate::detector::cross::{self, Detector, World};
 use crate::feed::Subscription;
+use crate::feed::bucket::Bucket;
 use crate::feed::market::Market;
 use crate::feed::message::Decoder;
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
@@ -118,6 +119,8 @@ pub struct Engine {
     last_data: Option<Now>,
     read_at: Mono,
     read_failures: u32,
+    /// Weight of readings over REST that is left.
+    rest: Bucket,
     complained: [Option<Mono>; 3],
     started: bool,
     stopped: bool,
@@ -184,6 +187,7 @@ impl Engine {
             last_data: None,
             read_at: Mono(0),
             read_failures: 0,
+            rest: account::rest_budget(),
             complained: [None; 3],
             started: false,
             stopped: false,
@@ -222,7 +226,7 @@ impl Engine {
             }
             Event::AccountFailed => {
                 if let Some(trader) = &mut self.trader {
-                    trader.on_account_failed(now, out);
+                    trader.on_account_failed(now, &mut self.rest, out);
                 }
             }
             Event::Operator(wish) => {
@@ -243,7 +247,8 @@ impl Engine {
             return;
         }
         let md_ready = self.readiness == Readiness::Ready;
-        trader.on_event_end(now, md_ready, &self.markets, &mut self.session, out);
+        let Self { markets, session, rest, .. } = self;
+        trader.on_event_end(now, md_ready, markets, session, rest, out);
         if trader.may_end(now.mono) {
             self.end(now, out);
         }
@@ -288,8 +293,13 @@ impl Engine {
 
     fn on_time(&mut self, now: Now, out: &mut Actions) {
         if now.mono >= self.read_at {
-            self.read_at = now.mono.plus(READ_TIMEOUT);
-            out.push(Action::ReadUniverse);
+            let weight = account::universe_weight(self.config.venue.dexes.len());
+            if self.rest.take_owing(now.mono, weight) {
+                self.read_at = now.mono.plus(READ_TIMEOUT);
+                out.push(Action::ReadUniverse);
+            } else {
+                self.read_at = self.rest.ready_at(now.mono, weight);
+            }
         }
         if let Some(cause) = self.session.on_time(now.mono, out) {
             out.push(Action::Close(cause));
@@ -344,6 +354,10 @@ impl Engine {
         let until = now.mono.plus(self.config.venue.md_ready_timeout);
         self.readiness = Readiness::Waiting { until };
         self.session.on_connected(now.mono, out);
+        if self.read_failures > 0 {
+            // What kept the venue from being read may be over with what kept the link down.
+            self.read_at = self.read_at.min(now.mono);
+        }
         if let Some(trader) = &mut self.trader {
             trader.on_connected(now);
         }

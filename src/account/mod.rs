@@ -26,6 +26,9 @@ use crate::types::time::VenueMs;
 /// Longest a call may take, from name lookup to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest a connection may take: after an outage the next question must not wait for the last one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Largest answer taken; the largest seen is 60 KiB.
 const MAX_BODY: u64 = 8 << 20;
 
@@ -122,6 +125,7 @@ impl Reader {
     ) -> Self {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(timeout))
+            .timeout_connect(Some(timeout.min(CONNECT_TIMEOUT)))
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .http_status_as_error(false)
             .max_redirects(0)

@@ -1,13 +1,14 @@
 //! Readings of the account: when they are wanted, and what they say of positions, budget and funds.
 
 use crate::engine::trader::Trader;
+use crate::feed::bucket::Bucket;
 use crate::feed::market::Market;
-use crate::position::{Judged, MISMATCH_READS, Verdict};
+use crate::position::{Judged, LAG_MS, MISMATCH_READS, Ours, Verdict};
 use crate::types::account::{AccountState, HeldPosition};
 use crate::types::event::{Action, Actions};
 use crate::types::note::Note;
-use crate::types::num::{Szi, Usd};
-use crate::types::order::Fill;
+use crate::types::num::{Sz, Szi, Usd};
+use crate::types::order::{Fill, Order};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
 /// A reading that has no answer after this is asked for again.
@@ -22,6 +23,31 @@ const PAUSE: Nanos = Nanos::from_secs(2);
 const LOOK_BACK_MS: i64 = 24 * 3_600_000;
 /// Fills are asked for from a little before the last one known: blocks are not strictly ordered.
 const OVERLAP_MS: i64 = 5_000;
+/// A state that is older than the newest block by more than this is no news: the venue answers from a
+/// snapshot up to half a second old (PROTOCOL.md §4).
+const MAX_STATE_LAG_MS: i64 = 30_000;
+
+/// Weight of readings over REST that may go at once, and how long one takes to come back: so no minute
+/// sees more than 600 of the 1,200 that the venue grants to an address (PROTOCOL.md §8.1). The rest is
+/// for whoever else asks from here: preflight, the agent's validity, other programs.
+const REST_BURST: u32 = 180;
+const REST_REFILL: Nanos = Nanos::from_millis(143);
+
+/// What is left of the REST weight.
+pub(super) fn rest_budget() -> Bucket {
+    Bucket::new(REST_BURST, REST_REFILL)
+}
+
+/// Weight of a reading of the venue: `perpDexs` and `userFees`, and three questions a dex.
+pub(super) fn universe_weight(dexes: usize) -> u32 {
+    40_u32.saturating_add(60 * dexes as u32)
+}
+
+/// Weight of a reading of the account with few fills: its mode (once in ten minutes), a state for each
+/// dex and the spot side, its budget and its fills.
+fn account_weight(dexes: usize) -> u32 {
+    44_u32.saturating_add(2 * dexes as u32)
+}
 
 /// When the account is read.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +88,13 @@ impl Reading {
         self.at = self.at.min(soonest);
     }
 
-    /// A link is open: an answer that is under way tells of the time before it, when orders of the
-    /// last one may still have filled.
-    pub(super) fn on_connected(&mut self) {
+    /// A link is open: a reading is wanted at once, however long one that failed was to wait. An
+    /// answer that is under way tells of the time before the link, when orders of the last one may
+    /// still have filled.
+    pub(super) fn on_connected(&mut self, now: Mono) {
         self.void = self.asked.is_some();
+        (self.failures, self.not_before) = (0, Mono(0));
+        if self.void { self.wanted(now) } else { self.at = now };
     }
 
     pub(super) fn next_due(&self) -> Mono {
@@ -75,11 +104,17 @@ impl Reading {
 
 impl Trader {
     /// Asks for a reading, if one is due.
-    pub(super) fn read_account(&mut self, now: Now, out: &mut Actions) {
+    pub(super) fn read_account(&mut self, now: Now, rest: &mut Bucket, out: &mut Actions) {
         let overdue = self.reading.asked.is_some_and(|asked| now.mono.since(asked) >= TIMEOUT);
         let due = self.reading.asked.is_none() && now.mono >= self.reading.at;
         if self.bars.is_empty() || !(due || overdue) {
             return; // Without markets there is nothing to compare with.
+        }
+        let weight = account_weight(self.settings.dexes);
+        if !rest.take_owing(now.mono, weight) {
+            self.reading.asked = None;
+            self.reading.at = rest.ready_at(now.mono, weight);
+            return;
         }
         self.reading.asked = Some(now.mono);
         self.reading.at = Mono::MAX;
@@ -93,7 +128,9 @@ impl Trader {
         out.push(Action::ReadAccount { fills_since });
     }
 
-    pub(super) fn on_account_failed(&mut self, now: Now, out: &mut Actions) {
+    pub(super) fn on_account_failed(&mut self, now: Now, rest: &mut Bucket, out: &mut Actions) {
+        // Most often nobody was reached; what the venue refuses waits longer each time.
+        rest.give_back(account_weight(self.settings.dexes));
         self.counts.account_reads.1 += 1;
         self.reading.asked = None;
         let retry = Nanos(RETRY.0 << self.reading.failures.min(8)).min(LONGEST_RETRY);
@@ -149,19 +186,24 @@ impl Trader {
 
     fn reconcile(&mut self, now: Now, state: &AccountState, markets: &[Market], out: &mut Actions) {
         let mut verdicts = std::mem::take(&mut self.verdicts);
+        let behind = self.clock_behind_ms();
+        let fresh_from = VenueMs(self.newest_block.0.saturating_sub(MAX_STATE_LAG_MS));
         let Self { reconciler, positions, orders, .. } = self;
-        // What does not fit is no size that is held anywhere: it differs from all of them.
-        let ours = |id| {
-            let whole = positions.held(id).checked_add(orders.announced(id));
-            whole.unwrap_or(Szi::from_units(i64::MAX))
+        let ours = |id| Ours {
+            held: positions.held(id),
+            outstanding: orders.outstanding(id).later(behind),
         };
-        reconciler.judge(now.mono, state, ours, &mut verdicts);
+        reconciler.judge(now.mono, state, fresh_from, ours, &mut verdicts);
         let mut adopted = false;
         for judged in &verdicts {
             let Some(market) = markets.get(judged.market.index()) else { continue };
             let coin = market.spec.coin;
             let held = match judged.verdict {
-                Verdict::Agrees => continue,
+                Verdict::Agrees | Verdict::Unconfirmed | Verdict::Outdated => continue,
+                Verdict::Explained { extra } => {
+                    self.account_for(now, judged, extra, markets, out);
+                    continue;
+                }
                 Verdict::Waiting { reads, ours, theirs } => {
                     out.note(Note::PositionDiffers { coin, ours, theirs, reads });
                     continue;
@@ -179,6 +221,7 @@ impl Trader {
             };
             adopted = true;
             self.adopt(now, judged, held.as_ref(), market, &state.fills, out);
+            self.settle_claims(now, judged);
         }
         self.verdicts = verdicts;
         if adopted {
@@ -187,6 +230,71 @@ impl Trader {
                 self.on_fill(now, fill, markets, out);
             }
         }
+    }
+
+    /// A reading has accounted for orders whose rows never came: `extra`, on top of what rows tell, is
+    /// what they filled. It is booked as their fills, at the prices that their answers told, without a
+    /// fee, which rows alone tell.
+    fn account_for(
+        &mut self,
+        now: Now,
+        judged: &Judged,
+        extra: Szi,
+        markets: &[Market],
+        out: &mut Actions,
+    ) {
+        let (id, until) = (judged.market, self.claims_until(judged.at));
+        let Some(market) = markets.get(id.index()) else { return };
+        // What was possible and not announced takes up the rest, the oldest order first.
+        let announced = self.orders.outstanding(id).announced;
+        let mut rest = extra.units().saturating_sub(announced.units());
+        while let Some(claim) = self.orders.claim(id, until) {
+            let signed = Szi::of(claim.side, claim.possible).units();
+            let more = if signed < 0 { rest.max(signed).min(0) } else { rest.min(signed).max(0) };
+            rest = rest.saturating_sub(more);
+            let units = claim.announced.units().saturating_add(more.saturating_abs());
+            let order = self.orders.get(claim.id).map(|tracked| *tracked.order());
+            if let (Some(order), true) = (order, units > 0) {
+                let before = self.positions.baseline(id).unwrap_or(VenueMs(i64::MIN));
+                let fill = Fill {
+                    coin: market.spec.coin,
+                    px: claim.px,
+                    sz: Sz::from_units(units),
+                    side: claim.side,
+                    time: claim.since.max(VenueMs(before.0.saturating_add(1))),
+                    start_position: self.positions.held(id),
+                    closed_pnl: Usd::ZERO,
+                    oid: claim.oid.unwrap_or(0),
+                    cloid: Some(order.cloid),
+                    tid: 0,
+                    fee: Usd::ZERO,
+                    liquidation: false,
+                };
+                let (coin, cloid, sz) = (order.coin, order.cloid, fill.sz);
+                out.note(Note::FillsAssumed { coin, cloid, sz });
+                self.on_fill(now, &fill, markets, out);
+            }
+            self.orders.accounted(now, claim.id);
+        }
+        self.positions.raise_baseline(id, judged.at);
+    }
+
+    /// The venue's position was taken over: what orders said before that is in it, or was wrong.
+    fn settle_claims(&mut self, now: Now, judged: &Judged) {
+        let until = self.claims_until(judged.at);
+        while let Some(claim) = self.orders.claim(judged.market, until) {
+            self.orders.accounted(now, claim.id);
+        }
+    }
+
+    /// The newest claim, by our clock, that a state of the time `at` accounts for.
+    fn claims_until(&self, at: VenueMs) -> VenueMs {
+        VenueMs(at.0.saturating_sub(LAG_MS).saturating_sub(self.clock_behind_ms()))
+    }
+
+    /// How far our clock is behind the venue's, milliseconds, as far as block times tell.
+    fn clock_behind_ms(&self) -> i64 {
+        self.monitor.skew_ms().unwrap_or(0).min(0).saturating_neg()
     }
 
     fn adopt(
@@ -219,8 +327,10 @@ impl Trader {
     }
 
     /// Orders whose fills have not all been told ask for a reading.
-    pub(super) fn want_missing_fills(&mut self, now: Now) {
-        while self.orders.take_rows_missing().is_some() {
+    pub(super) fn want_missing_fills(&mut self, now: Now, out: &mut Actions) {
+        while let Some(missing) = self.orders.take_rows_missing() {
+            let Order { coin, cloid, .. } = missing.order;
+            out.note(Note::FillRowsMissing { coin, cloid });
             self.reading.wanted(now.mono);
         }
     }

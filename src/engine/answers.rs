@@ -40,6 +40,7 @@ impl Trader {
 
     /// A block's time was told.
     pub(super) fn on_venue_time(&mut self, now: Now, time: VenueMs, out: &mut Actions) {
+        self.newest_block = self.newest_block.max(time);
         if let Some(reason) = self.monitor.on_venue_time(now, time)
             && !self.hard_stop.holds(reason)
         {
@@ -71,8 +72,11 @@ impl Trader {
                 self.read_if(now, skipped > 0);
             }
             Message::UserEvent(UserEvent::Funding { coin, usd }) => {
-                out.note(Note::Funding { coin, usd });
-                self.on_money(now, usd, out);
+                // The account holds other things too: as with fills, not our markets, not our loss.
+                if find(markets, &coin).is_some() {
+                    out.note(Note::Funding { coin, usd });
+                    self.on_money(now, usd, out);
+                }
             }
             Message::UserEvent(UserEvent::Liquidation | UserEvent::NonUserCancel { .. }) => {
                 self.read_if(now, true);

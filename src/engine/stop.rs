@@ -75,8 +75,7 @@ impl Trader {
 
     pub(super) fn on_connected(&mut self, now: Now) {
         self.reconciler.on_reconnect(now.mono);
-        self.reading.on_connected();
-        self.reading.wanted(now.mono);
+        self.reading.on_connected(now.mono);
     }
 
     /// Recounts READY, and releases what a reconnect had set.

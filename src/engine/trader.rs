@@ -14,6 +14,7 @@ use crate::executor::encode::Encoder;
 use crate::executor::orders::{OrderId, Orders};
 use crate::executor::queue::{Dispatch, Priority, Queue};
 use crate::executor::rules;
+use crate::feed::bucket::Bucket;
 use crate::feed::market::Market;
 use crate::feed::session::Session;
 use crate::position::{Judged, Positions, Reconciler, RiskMonitor};
@@ -26,7 +27,7 @@ use crate::types::note::{ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::record::{Check, Decision, ExitReason, SignalRow};
-use crate::types::time::{Mono, Now};
+use crate::types::time::{Mono, Now, VenueMs};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
 pub(super) const MOST_IN_BATCH: usize = 16;
@@ -70,6 +71,8 @@ pub(super) struct Trader {
     pub(super) reconciler: Reconciler,
     pub(super) verdicts: Vec<Judged>,
     pub(super) monitor: RiskMonitor,
+    /// Time of the newest block that the feed told.
+    pub(super) newest_block: VenueMs,
     pub(super) hard_stop: HardStop,
     /// READY, as last told.
     pub(super) ready: ReadyFlags,
@@ -108,6 +111,8 @@ pub(super) struct Trader {
 /// The parts of the config that trading reads.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
+    /// How many dexes are watched.
+    pub(super) dexes: usize,
     pub(super) detector: config::Detector,
     pub(super) executor: config::Executor,
     pub(super) position: config::Position,
@@ -126,6 +131,7 @@ impl Trader {
     ) -> Self {
         Self {
             settings: Settings {
+                dexes: config.venue.dexes.len(),
                 detector: config.detector.clone(),
                 executor: config.executor.clone(),
                 position: config.position.clone(),
@@ -144,6 +150,7 @@ impl Trader {
             reconciler: Reconciler::new(config.position.resync_interval),
             verdicts: Vec::new(),
             monitor: RiskMonitor::new(&config.risk_monitor),
+            newest_block: VenueMs(0),
             hard_stop: latch,
             ready: ReadyFlags::default(),
             orders_heard: false,
@@ -373,6 +380,7 @@ impl Trader {
         md_ready: bool,
         markets: &[Market],
         session: &mut Session,
+        rest: &mut Bucket,
         out: &mut Actions,
     ) {
         self.judge_ready(now, md_ready, session.is_open(), out);
@@ -386,8 +394,8 @@ impl Trader {
             self.flatten = false; // The operator's wish is done.
         }
         self.set_leverage(now, markets, session, out);
-        self.want_missing_fills(now);
-        self.read_account(now, out);
+        self.want_missing_fills(now, out);
+        self.read_account(now, rest, out);
     }
 
     /// When something falls due without news.

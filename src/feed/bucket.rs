@@ -36,6 +36,22 @@ impl Bucket {
         n.checked_add(keep).is_some_and(|wanted| wanted <= self.level) && self.take(now, n)
     }
 
+    /// Takes `n` as soon as they are there, or the capacity where `n` is more: what goes beyond it is
+    /// owed, and the bucket fills up later. Returns whether it did.
+    pub fn take_owing(&mut self, now: Mono, n: u32) -> bool {
+        if !self.take(now, n.min(self.capacity)) {
+            return false;
+        }
+        let owed = u64::from(n.saturating_sub(self.capacity));
+        self.counted_to = self.counted_to.plus(Nanos(owed.saturating_mul(self.refill.0)));
+        true
+    }
+
+    /// Gives back `n` that were taken and not used.
+    pub fn give_back(&mut self, n: u32) {
+        self.level = self.level.saturating_add(n).min(self.capacity);
+    }
+
     /// When `n` will be there, if none are taken before. A wish above the capacity counts as the
     /// capacity, so that it is granted some day.
     pub fn ready_at(&mut self, now: Mono, n: u32) -> Mono {

@@ -28,7 +28,7 @@ mod tests;
 
 pub use exits::{ExitOrder, ExitState, ExitView, RULES, RuleFn};
 pub use monitor::{LEAST_SKEW_MS, MOST_SKEW_MS, RiskMonitor};
-pub use reconcile::{Judged, MISMATCH_READS, Reconciler, Verdict};
+pub use reconcile::{Judged, LAG_MS, MISMATCH_READS, Ours, Reconciler, Verdict};
 pub use trip::Position;
 
 use seen::Seen;
@@ -203,6 +203,19 @@ impl Positions {
     /// What is held there by the fills we know; nothing where the market is unknown.
     pub fn held(&self, market: MarketId) -> Szi {
         self.get(market).map_or(Szi::ZERO, |position| position.szi)
+    }
+
+    /// Fills up to here are in what is held there; `None` before the first reading.
+    pub fn baseline(&self, market: MarketId) -> Option<VenueMs> {
+        self.slots.get(market.index())?.baseline
+    }
+
+    /// A reading of the time `at` has accounted for everything there: fills up to then, should their
+    /// rows come later, are in what is held.
+    pub fn raise_baseline(&mut self, market: MarketId, at: VenueMs) {
+        if let Some(slot) = self.slots.get_mut(market.index()) {
+            slot.baseline = slot.baseline.max(Some(at));
+        }
     }
 
     /// The position there, if one is open.

@@ -85,6 +85,8 @@ impl Reach {
             Note::LinkDown { cause, .. } => self.see(&format!("link_down:{}", cause.name())),
             Note::Gate { gate: Some(gate), .. } => self.see(&format!("gate:{}", gate.name())),
             Note::OrderInDoubt { .. } => self.see("order:in_doubt"),
+            Note::FillRowsMissing { .. } => self.see("order:rows_missing"),
+            Note::FillsAssumed { .. } => self.see("order:rows_assumed"),
             Note::ExitAtCollar { .. } => self.see("exit:at_collar"),
             Note::ExitMissed { .. } => self.see("exit:missed"),
             Note::PositionAdopted { .. } => self.see("position:adopted"),

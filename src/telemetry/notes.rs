@@ -93,6 +93,12 @@ const fn kind(note: &Note) -> Kind {
             debug("order missed", MANY)
         }
         Note::Refused { .. } => warn("refused", MARKETS),
+        Note::FillRowsMissing { .. } => {
+            warn("an order filled and no row tells of it: the account is read", MARKETS)
+        }
+        Note::FillsAssumed { .. } => {
+            warn("fill booked without its row, as the account shows it: fee unknown", MARKETS)
+        }
         Note::OrderInDoubt { .. } => warn("order in doubt: looked up", MARKETS),
         Note::PositionOpened { .. } => info("position opened", MANY),
         Note::PositionAdopted { .. } => warn("position found at the venue", MARKETS),
@@ -252,7 +258,10 @@ fn write(kind: Kind, note: &Note) {
             let coin = shown(coin);
             say!(kind, coin = %coin, refusal = refusal.name(), words = %words);
         }
-        Note::OrderInDoubt { coin, cloid } => {
+        Note::FillsAssumed { coin, cloid, sz } => {
+            say!(kind, coin = coin.as_str(), cloid = %cloid, sz = %sz);
+        }
+        Note::OrderInDoubt { coin, cloid } | Note::FillRowsMissing { coin, cloid } => {
             say!(kind, coin = coin.as_str(), cloid = %cloid);
         }
         Note::PositionOpened { coin, szi, px } | Note::PositionAdopted { coin, szi, px } => {

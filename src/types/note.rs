@@ -80,6 +80,11 @@ pub enum Note {
     OrderEnded { coin: Coin, cloid: Cloid, outcome: Outcome, filled: Sz, fee: Usd },
     /// The venue refused, in these words.
     Refused { coin: Option<Coin>, refusal: Refusal, words: Sample },
+    /// An order has filled and no row tells of it: the account is read for it.
+    FillRowsMissing { coin: Coin, cloid: Cloid },
+    /// A reading of the account shows what an order filled, and no row ever told of it: it is booked at
+    /// the price that the answer told, without its fee.
+    FillsAssumed { coin: Coin, cloid: Cloid, sz: Sz },
     /// What became of an order is not known: it is looked up.
     OrderInDoubt { coin: Coin, cloid: Cloid },
     /// A position began.

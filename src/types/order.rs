@@ -323,6 +323,54 @@ impl Fill {
     }
 }
 
+/// What the orders of one market may add to the position that its fill rows make. Sizes are above zero
+/// when bought.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Outstanding {
+    /// Filled by word of answers and updates, and told by no row.
+    pub announced: Szi,
+    /// The same without regard to side: above zero although purchases and sales cancel out.
+    pub gross: Sz,
+    /// What may have been sold beyond that, at most: zero or below.
+    pub low: Szi,
+    /// What may have been bought beyond that, at most: zero or above.
+    pub high: Szi,
+    /// Time of the oldest and of the newest of these orders' ends; `None` when nothing is
+    /// outstanding.
+    pub since: Option<(VenueMs, VenueMs)>,
+}
+
+impl Outstanding {
+    /// Adds what one order may: `announced` for certain and up to `possible` more on `side`, not
+    /// later than `since`.
+    pub fn add(&mut self, side: Side, announced: Sz, possible: Sz, since: VenueMs) {
+        let sum = |a: Szi, sz| {
+            Szi::from_units(a.units().saturating_add(Szi::of(side, sz).units()))
+        };
+        self.announced = sum(self.announced, announced);
+        self.gross = Sz::from_units(self.gross.units().saturating_add(announced.units()));
+        match side {
+            Side::Buy => self.high = sum(self.high, possible),
+            Side::Sell => self.low = sum(self.low, possible),
+        }
+        let (first, last) = self.since.unwrap_or((since, since));
+        self.since = Some((first.min(since), last.max(since)));
+    }
+
+    /// Whether these orders account for a position that differs from the rows' by `extra`.
+    pub fn explains(&self, extra: Szi) -> bool {
+        let beyond = extra.units().checked_sub(self.announced.units());
+        beyond.is_some_and(|beyond| (self.low.units()..=self.high.units()).contains(&beyond))
+    }
+
+    /// The same with every time `ms` later.
+    #[must_use]
+    pub fn later(self, ms: i64) -> Self {
+        let shift = |at: VenueMs| VenueMs(at.0.saturating_add(ms));
+        Self { since: self.since.map(|(first, last)| (shift(first), shift(last))), ..self }
+    }
+}
+
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $text:literal: $class:ident,)*) => {
         /// Why the venue did not do what was asked (PROTOCOL.md §3.6). The words it uses stand in

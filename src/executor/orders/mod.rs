@@ -14,10 +14,10 @@ pub use table::Orders;
 pub use tracked::Tracked;
 
 use crate::types::ids::Sample;
-use crate::types::num::Sz;
+use crate::types::num::{Px, Side, Sz};
 use crate::types::order::{Order, Purpose, Refusal};
 use crate::types::record::{OrderRow, Outcome};
-use crate::types::time::{Nanos, Wall};
+use crate::types::time::{Nanos, VenueMs, Wall};
 
 /// Orders the table holds at once.
 pub const SLOTS: usize = 256;
@@ -42,11 +42,9 @@ pub const EXPIRY_MARGIN: Nanos = Nanos::from_secs(1);
 /// difference of clocks.
 pub const EXIT_GIVE_UP: Nanos = Nanos::from_secs(30);
 
-/// Fill rows may trail the end they belong to by so long; then they are missing.
+/// Fill rows may trail the end they belong to by so long; then they are missing, and the account is
+/// read for them.
 pub const ROWS_GRACE: Nanos = Nanos::from_secs(2);
-
-/// Missing fill rows are waited for so long; then the order ends without them.
-pub const ROWS_DEADLINE: Nanos = Nanos::from_secs(10);
 
 /// An update that ends an order with nothing filled waits so long for the answer to say otherwise.
 pub const ANSWER_GRACE: Nanos = Nanos::from_secs(1);
@@ -100,6 +98,27 @@ pub struct Owner {
     pub purpose: Purpose,
     /// Whether it was over already: its row no longer counts this fill.
     pub ended: bool,
+}
+
+/// What of one order no fill row has told: evidence that a reading of the account has to bear out.
+/// Their sum is an [`Outstanding`](crate::types::order::Outstanding).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Claim {
+    /// The order.
+    pub id: OrderId,
+    /// Its side.
+    pub side: Side,
+    /// Filled by word of an answer or an update.
+    pub announced: Sz,
+    /// What may have filled beyond that, at most.
+    pub possible: Sz,
+    /// At this price, as the answer told it; else the order's limit.
+    pub px: Px,
+    /// Its fills are not later than this, by our wall clock: when its end became known, or when the
+    /// venue no longer takes it.
+    pub since: VenueMs,
+    /// The venue's id, if it was told.
+    pub oid: Option<u64>,
 }
 
 /// An order whose end is certain and whose fills have not all been told.

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use super::life::Ways;
 use super::recent::{Past, Recent};
 use super::tracked::{Sent, Tracked};
-use super::{Answered, Ended, OrderId, OrdersFull, Owner, RowsMissing, SLOTS};
+use super::{Answered, Claim, Ended, OrderId, OrdersFull, Owner, RowsMissing, SLOTS};
 use crate::executor::refusals::refusal;
 use crate::types::ids::MarketId;
 use crate::types::num::{Szi, Usd};
-use crate::types::order::{Cloid, Fill, Order, OrderUpdate, PostAnswer, Purpose};
-use crate::types::time::{Mono, Nanos, Now, Wall};
+use crate::types::order::{Cloid, Fill, Order, OrderUpdate, Outstanding, PostAnswer, Purpose};
+use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 
 /// Look-ups whose answer may still come.
 const ASKED: usize = 256;
@@ -88,7 +88,8 @@ impl Orders {
             }
         }
         if let Some(tracked) = self.tracked(id) {
-            tracked.on_sent(Sent { at: now, nonce, post, item: of - 1, of, expires });
+            let item = of - 1;
+            tracked.on_sent(Sent { at: now, nonce, post, item, of, expires, expires_at });
         }
     }
 
@@ -180,15 +181,12 @@ impl Orders {
         link_open: bool,
         ask: &mut impl FnMut(OrderId, Cloid) -> Option<u64>,
     ) {
-        let opened = link_open && !std::mem::replace(&mut self.link_open, link_open);
+        self.link_open = link_open;
         let order_timeout = self.order_timeout;
         let Self { slots, used, asked, .. } = self;
         for at in used.iter() {
             let slot = slots.get_mut(usize::from(*at));
             let Some(tracked) = slot.and_then(|slot| slot.tracked.as_mut()) else { continue };
-            if opened {
-                tracked.on_connected(now.mono);
-            }
             tracked.on_time(now, order_timeout, link_open);
             if !link_open || tracked.is_done() {
                 continue;
@@ -244,8 +242,7 @@ impl Orders {
     }
 
     /// Takes one order whose fill rows are missing; to be called until it gives `None`. Each is
-    /// told once, and ends without them when reading the account's fills does not bring them in
-    /// time.
+    /// told once, and stays in the table until rows or a reading of the account tell of them.
     pub fn take_rows_missing(&mut self) -> Option<RowsMissing> {
         self.each_mut().find_map(|tracked| {
             tracked.take_missing().then(|| RowsMissing {
@@ -328,6 +325,28 @@ impl Orders {
     pub fn announced(&self, market: MarketId) -> Szi {
         let each = self.live(market).map(|(_, tracked)| tracked.announced().units());
         Szi::from_units(each.fold(0, i64::saturating_add))
+    }
+
+    /// What no fill row has told of the orders of this market, summed up.
+    pub fn outstanding(&self, market: MarketId) -> Outstanding {
+        let mut sum = Outstanding::default();
+        for claim in self.live(market).filter_map(|(_, tracked)| tracked.claim()) {
+            sum.add(claim.side, claim.announced, claim.possible, claim.since);
+        }
+        sum
+    }
+
+    /// The oldest claim of this market that is not newer than `until`.
+    pub fn claim(&self, market: MarketId, until: VenueMs) -> Option<Claim> {
+        let mut claims = self.live(market).filter_map(|(_, tracked)| tracked.claim());
+        claims.find(|claim| claim.since <= until)
+    }
+
+    /// A reading of the account has accounted for the order: it is over.
+    pub fn accounted(&mut self, now: Now, id: OrderId) {
+        if let Some(tracked) = self.tracked(id) {
+            tracked.accounted(now);
+        }
     }
 
     /// News that no order could meet where it was: fills past its size, words before it was sent.

@@ -2,8 +2,8 @@
 
 use super::life::{Life, OrderEvent, OrderState, Ways};
 use super::{
-    ANSWER_GRACE, EXIT_GIVE_UP, EXPIRY_MARGIN, Ended, LOOK_UP_PACE, LOOK_UP_SLOW_PACE, LOOK_UPS,
-    OrderId, ROWS_DEADLINE, ROWS_GRACE,
+    ANSWER_GRACE, Claim, EXIT_GIVE_UP, EXPIRY_MARGIN, Ended, LOOK_UP_PACE, LOOK_UP_SLOW_PACE,
+    LOOK_UPS, OrderId, ROWS_GRACE,
 };
 use crate::executor::refusals::{refusal, refusal_of_word};
 use crate::types::ids::Sample;
@@ -23,6 +23,8 @@ pub(super) struct Sent {
     pub(super) of: u32,
     /// When the venue no longer takes it, by our clock.
     pub(super) expires: Mono,
+    /// The same as the venue is told it.
+    pub(super) expires_at: Wall,
 }
 
 /// What its fill rows sum up to.
@@ -84,11 +86,10 @@ struct Doubt {
     suspect: Option<Refusal>,
 }
 
-/// Fill rows that have not come.
+/// Fill rows that have not come, and whether the caller has heard of it.
 #[derive(Clone, Copy, Debug)]
 struct Missing {
     told: bool,
-    deadline: Mono,
 }
 
 /// An order in the table.
@@ -113,7 +114,7 @@ pub struct Tracked {
     doubt: Option<Doubt>,
     /// Something filled, and only rows can tell how much; this much at most.
     guess: Option<Sz>,
-    closed_at: Option<Mono>,
+    closed_at: Option<Now>,
     missing: Option<Missing>,
     done: Option<Now>,
     pub(super) contradicted: u32,
@@ -175,15 +176,56 @@ impl Tracked {
         self.done.is_some()
     }
 
-    /// What of it no fill row has told yet and still may: all that is left while it is open, what
-    /// is known to have filled once it is closed.
+    /// What of it no fill row has told yet and still may, at the worst: all that is left while it is
+    /// open, or while nobody knows how much filled; else what is known to have filled.
     pub(super) fn unsettled(&self) -> Sz {
         let most = match (self.done, self.life.is_closed()) {
             (Some(_), _) => Sz::ZERO,
-            (None, true) => self.filled().max(self.guessed()),
-            (None, false) => self.order.sz,
+            (None, true) if !self.is_guessing() => self.filled(),
+            (None, _) => self.order.sz,
         };
         less(most, self.rows.sz)
+    }
+
+    /// What of it no fill row has told and a reading of the account may; `None` once nothing is left
+    /// to tell, and before it was sent.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        let sent = self.sent.filter(|_| self.done.is_none())?;
+        let open = self.order.sz.units().saturating_sub(self.filled().max(self.rows.sz).units());
+        let (possible, since) = match self.closed_at {
+            Some(at) if self.is_guessing() || self.waits_for_answer() => (open, at.wall),
+            Some(at) => (0, at.wall),
+            None => (open, sent.expires_at),
+        };
+        let announced = less(self.filled(), self.rows.sz);
+        let possible = Sz::from_units(possible.max(0));
+        (announced.is_positive() || possible.is_positive()).then_some(Claim {
+            id: self.id,
+            side: self.order.side,
+            announced,
+            possible,
+            px: self.answer_px.unwrap_or(self.order.px),
+            since: VenueMs(since.0.div_euclid(1_000_000)),
+            oid: self.oid,
+        })
+    }
+
+    /// A reading of the account that is newer than its claim tells what rows did not: it is over.
+    /// What filled beyond its rows was told to [`Tracked::on_fill`] before, if anything had.
+    pub(super) fn accounted(&mut self, now: Now) {
+        let Some(sent) = self.sent else { return };
+        self.guess = None; // The reading knows.
+        if !self.life.is_closed() && now.mono >= sent.expires {
+            let refusal = self.doubt.and_then(|doubt| doubt.suspect).unwrap_or(Refusal::TooLate);
+            let nothing = self.oid.is_none() && self.filled() == Sz::ZERO;
+            self.close(if nothing { OrderEvent::Refused(refusal) } else { OrderEvent::Expired });
+        }
+        if self.life.is_closed() {
+            self.answer_due = false;
+            self.doubt = None;
+            self.closed_at.get_or_insert(now);
+            self.done.get_or_insert(now);
+        }
     }
 
     /// Filled by word of an answer or an update, and not by fill rows; above zero when bought.
@@ -312,12 +354,12 @@ impl Tracked {
             Fate::Live => {}
             Fate::Unknown => self.begin_doubt(now, None),
             Fate::Filled => {
-                self.claim(update);
+                self.take_filled_size(update);
                 self.close(OrderEvent::Expired);
             }
             Fate::Cancelled | Fate::Rejected => {
                 if fate == Fate::Cancelled {
-                    self.claim(update);
+                    self.take_filled_size(update);
                 }
                 let refusal = refusal_of_word(update.word).unwrap_or(Refusal::Unlisted);
                 self.close(OrderEvent::Refused(refusal));
@@ -329,7 +371,7 @@ impl Tracked {
     ///
     /// Of a reduce-only order that is a guess, since the venue shrinks what is left to the
     /// position without a word (PROTOCOL.md §9.4): there the answer and the rows tell.
-    fn claim(&mut self, update: &OrderUpdate) {
+    fn take_filled_size(&mut self, update: &OrderUpdate) {
         let gone = less(update.orig_sz, update.sz);
         if update.word == Word::ReduceOnlyCanceled {
             return;
@@ -382,20 +424,13 @@ impl Tracked {
             doubt.next = now.mono;
         }
         self.settle(now);
-        if self.waits_for_rows() && self.missing.is_none() {
-            self.missing = Some(Missing { told: false, deadline: now.mono.plus(ROWS_DEADLINE) });
+        if self.waits_for_rows() {
+            self.missing.get_or_insert(Missing { told: false });
         }
     }
 
-    /// The link is back: rows can be read again, and have their whole time to come.
-    pub(super) fn on_connected(&mut self, now: Mono) {
-        if let Some(missing) = &mut self.missing {
-            missing.deadline = now.plus(ROWS_DEADLINE);
-        }
-    }
-
-    /// Whatever is due by now, but for look-ups. Missing rows are not given up while the link is
-    /// down.
+    /// Whatever is due by now, but for look-ups. Missing rows are never given up: only rows or a
+    /// reading of the account that is newer than what was announced account for them.
     pub(super) fn on_time(&mut self, now: Now, order_timeout: Nanos, link_open: bool) {
         if self.answer_due && self.timeout(order_timeout).is_some_and(|at| at <= now.mono) {
             self.answer_due = false;
@@ -413,22 +448,8 @@ impl Tracked {
             self.close(OrderEvent::Expired);
         }
         self.settle(now);
-        if !self.waits_for_rows() {
-            return;
-        }
-        match self.missing {
-            None if self.rows_due() <= now.mono => {
-                let deadline = now.mono.plus(ROWS_DEADLINE);
-                self.missing = Some(Missing { told: false, deadline });
-            }
-            Some(missing) if link_open && missing.deadline <= now.mono => {
-                let guessed = self.guessed();
-                if self.rows.sz == Sz::ZERO && guessed > Sz::ZERO {
-                    self.tell(OrderEvent::FilledTo { total: guessed });
-                }
-                self.done = Some(now);
-            }
-            _ => {}
+        if self.waits_for_rows() && self.rows_due() <= now.mono {
+            self.missing.get_or_insert(Missing { told: false });
         }
     }
 
@@ -456,13 +477,10 @@ impl Tracked {
         }
         let timeout = self.timeout(order_timeout).filter(|_| self.answer_due);
         let look_up = self.doubt.filter(|_| link_open).map(|doubt| doubt.next);
-        let rows = match self.missing {
-            _ if !self.waits_for_rows() => None,
-            Some(missing) => Some(missing.deadline).filter(|_| link_open),
-            None => Some(self.rows_due()),
-        };
+        let rows = self.waits_for_rows() && self.missing.is_none();
+        let rows = rows.then(|| self.rows_due());
         let grace = if self.waits_for_answer() { self.closed_at } else { None };
-        let grace = grace.map(|at| at.plus(ANSWER_GRACE));
+        let grace = grace.map(|at| at.mono.plus(ANSWER_GRACE));
         [timeout, look_up, rows, grace].into_iter().flatten().min().unwrap_or(Mono::MAX)
     }
 
@@ -487,7 +505,7 @@ impl Tracked {
     }
 
     fn rows_due(&self) -> Mono {
-        self.closed_at.unwrap_or_default().plus(ROWS_GRACE)
+        self.closed_at.unwrap_or_default().mono.plus(ROWS_GRACE)
     }
 
     /// Applies `event`; returns whether it was legal.
@@ -519,11 +537,6 @@ impl Tracked {
         doubt.suspect = doubt.suspect.or(suspect);
     }
 
-    /// What updates let guess of the filled size, where nothing better is known.
-    fn guessed(&self) -> Sz {
-        self.guess.filter(|_| !self.answer_tells).unwrap_or_default()
-    }
-
     /// Whether rows alone can tell what filled, and none has come.
     fn is_guessing(&self) -> bool {
         self.guess.is_some() && !self.answer_tells && self.rows.sz == Sz::ZERO
@@ -546,8 +559,8 @@ impl Tracked {
             return;
         }
         self.doubt = None; // Its rows filled it up.
-        let closed_at = *self.closed_at.get_or_insert(now.mono);
-        let patient = self.waits_for_answer() && now.mono < closed_at.plus(ANSWER_GRACE);
+        let closed_at = *self.closed_at.get_or_insert(now);
+        let patient = self.waits_for_answer() && now.mono < closed_at.mono.plus(ANSWER_GRACE);
         if self.done.is_none() && !self.waits_for_rows() && !patient {
             self.done = Some(now);
         }

@@ -1,7 +1,8 @@
 //! A reading is believed against us only when it repeats itself, and only for the difference.
 
 use super::*;
-use crate::position::{Judged, Reconciler, Verdict};
+use crate::position::{Judged, Ours, Reconciler, Verdict};
+use crate::types::order::Outstanding;
 use crate::types::time::Nanos;
 
 const RESYNC: Nanos = Nanos::from_secs(60);
@@ -10,6 +11,8 @@ const RESYNC: Nanos = Nanos::from_secs(60);
 struct Desk {
     reconciler: Reconciler,
     ours: Szi,
+    /// What orders in SILVER may add.
+    outstanding: Outstanding,
 }
 
 impl Desk {
@@ -17,7 +20,7 @@ impl Desk {
         let mut reconciler = Reconciler::new(RESYNC);
         reconciler.add_market(SILVER, coin(SILVER));
         reconciler.add_market(GOLD, coin(GOLD));
-        Self { reconciler, ours: Szi::ZERO }
+        Self { reconciler, ours: Szi::ZERO, outstanding: Outstanding::default() }
     }
 
     /// After a first reading at 0 that found nothing.
@@ -42,9 +45,9 @@ impl Desk {
 
     fn judge(&mut self, now_ms: i64, state: &AccountState) -> Vec<Judged> {
         let mut verdicts = vec![Judged { market: GOLD, at: venue(0), verdict: Verdict::Flat }];
-        let ours = self.ours;
-        let held = |market| if market == SILVER { ours } else { Szi::ZERO };
-        self.reconciler.judge(mono(now_ms), state, held, &mut verdicts);
+        let silver = Ours { held: self.ours, outstanding: self.outstanding };
+        let ours = |market| if market == SILVER { silver } else { Ours::default() };
+        self.reconciler.judge(mono(now_ms), state, venue(-60_000), ours, &mut verdicts);
         verdicts
     }
 
@@ -202,20 +205,121 @@ fn all_zero_is_no_evidence_where_there_was_a_value() {
     assert_eq!(desk.read(&all_zero(54_000)), Some(Verdict::Agrees), "it takes nothing away");
 }
 
+/// A18: a position whose closing row never came is flat by the same rule in every mode; where a flat dex
+/// shows nothing but zeros they are said once more.
 #[test]
 fn an_account_whose_balance_lies_elsewhere_has_to_say_zero_three_times() {
     let mut desk = Desk::holding("2");
     let zero = |ms| AccountState { mode: AccountMode::Unified, ..all_zero(ms) };
     assert_eq!(desk.read(&zero(2_000)), desk.waiting(1, "0"));
     assert_eq!(desk.read(&zero(4_000)), desk.waiting(2, "0"), "twice is not enough");
+    assert_eq!(desk.read(&zero(6_000)), Some(Verdict::Flat));
+}
+
+#[test]
+fn zeros_that_last_a_minute_are_the_truth() {
+    let mut desk = Desk::holding("2");
+    for ms in (2_000..62_000).step_by(10_000) {
+        assert_eq!(desk.read(&all_zero(ms)), None, "{ms}");
+    }
+    assert_eq!(desk.read(&all_zero(62_000)), desk.waiting(1, "0"));
+    assert_eq!(desk.read(&all_zero(64_000)), desk.waiting(2, "0"));
+    assert_eq!(desk.read(&all_zero(66_000)), Some(Verdict::Flat));
+}
+
+/// A15: a dex that its owner emptied is known to be empty: a market that it lists is settled.
+#[test]
+fn a_dex_on_which_nothing_is_held_may_be_emptied() {
+    let mut desk = Desk::settled();
+    assert_eq!(desk.read(&all_zero(2_000)), Some(Verdict::Agrees));
+    assert_eq!(desk.read(&all_zero(4_000)), Some(Verdict::Agrees));
+    let copper = Coin::new("xyz:COPPER").expect("a name");
+    desk.reconciler.add_market(MarketId(2), copper);
+    desk.read(&all_zero(6_000));
+    desk.read(&all_zero(8_000));
+    assert!(!desk.reconciler.in_doubt(MarketId(2)));
+    assert_eq!(desk.reconciler.wants_read_at(), mono(60_000), "and nothing is left to ask");
+}
+
+fn bought_by_answer(ms: i64, size: &str) -> Outstanding {
+    let mut sum = Outstanding::default();
+    sum.add(Side::Buy, sz(size), Sz::ZERO, venue(ms));
+    sum
+}
+
+/// A1: a state that is older than an answer concludes nothing, however often it is told.
+#[test]
+fn a_state_from_before_an_answer_concludes_nothing() {
+    let mut desk = Desk::settled();
+    desk.outstanding = bought_by_answer(5_000, "2");
+    for ms in [1_000, 2_000, 4_000, 4_999, 14_999] {
+        assert_eq!(desk.read(&reading(ms, &[])), Some(Verdict::Outdated), "{ms}");
+        assert_eq!(desk.reconciler.wants_read_at(), mono(2_000), "asked again soon");
+    }
+    assert!(desk.reconciler.synced(), "other markets are as they were");
+}
+
+/// A1: an answered fill that a later reading denies is a mismatch, at once.
+#[test]
+fn an_answered_fill_that_a_later_reading_denies_is_a_mismatch_at_once() {
+    let mut desk = Desk::settled();
+    desk.outstanding = bought_by_answer(5_000, "2");
     let verdict = Verdict::Mismatch { ours: szi("2"), theirs: Szi::ZERO, held: None };
-    assert_eq!(desk.read(&zero(6_000)), Some(verdict));
+    assert_eq!(desk.read(&reading(15_000, &[])), Some(verdict));
+    // Where a flat account shows nothing but zeros, the second time.
+    let mut desk = Desk::settled();
+    let zero = |ms| AccountState { mode: AccountMode::Unified, ..all_zero(ms) };
+    desk.outstanding = bought_by_answer(5_000, "2");
+    desk.ours = Szi::ZERO;
+    assert!(matches!(desk.read(&zero(15_000)), Some(Verdict::Waiting { reads: 1, .. })));
+    assert_eq!(desk.read(&zero(17_000)), Some(verdict));
+}
+
+#[test]
+fn a_later_reading_accounts_for_fills_without_rows() {
+    let mut desk = Desk::holding("1");
+    desk.outstanding = bought_by_answer(5_000, "2");
+    let theirs = [held(SILVER, "3", None)];
+    assert_eq!(desk.read(&reading(14_999, &theirs)), Some(Verdict::Agrees), "rows may still come");
+    let explained = Verdict::Explained { extra: szi("2") };
+    assert_eq!(desk.read(&reading(15_000, &theirs)), Some(explained));
+    // What only may have filled is as large as the position says.
+    desk.outstanding = Outstanding::default();
+    desk.outstanding.add(Side::Sell, Sz::ZERO, sz("1"), venue(5_000));
+    for (theirs, extra) in [("1", "0"), ("0.4", "-0.6")] {
+        let state = reading(16_000, &[held(SILVER, theirs, None)]);
+        assert_eq!(desk.read(&state), Some(Verdict::Explained { extra: szi(extra) }));
+    }
+    // More than that is no order of ours, and nothing that was answered.
+    let state = reading(17_000, &[held(SILVER, "-0.1", None)]);
+    assert_eq!(desk.read(&state), desk.waiting(1, "-0.1"));
+}
+
+/// A1: purchases and sales that cancel out are in no position: rows alone account for them.
+#[test]
+fn answered_fills_that_cancel_out_wait_for_rows_and_not_for_ever() {
+    let mut desk = Desk::settled();
+    desk.outstanding = bought_by_answer(5_000, "2");
+    desk.outstanding.add(Side::Sell, sz("2"), Sz::ZERO, venue(7_000));
+    for ms in [20_000, 60_000, 604_999] {
+        assert_eq!(desk.read(&reading(ms, &[])), Some(Verdict::Agrees), "{ms}");
+    }
+    assert!(matches!(desk.read(&reading(605_000, &[])), Some(Verdict::Mismatch { .. })));
+}
+
+/// A state that is older than what the feed tells is no reading of today.
+#[test]
+fn a_state_older_than_the_feed_concludes_nothing() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.read(&reading(-60_001, &[])), Some(Verdict::Outdated));
+    assert!(!desk.reconciler.synced());
+    assert_eq!(desk.read(&reading(-60_000, &[])), Some(Verdict::Flat));
 }
 
 #[test]
 fn an_empty_account_has_to_say_so_twice_at_the_start() {
     let mut desk = Desk::new();
-    assert_eq!(desk.read(&all_zero(0)), desk.waiting(1, "0"));
+    assert_eq!(desk.read(&all_zero(0)), Some(Verdict::Unconfirmed));
     assert!(!desk.reconciler.synced());
     assert_eq!(desk.reconciler.wants_read_at(), mono(2_000));
     assert_eq!(desk.read(&all_zero(2_000)), Some(Verdict::Flat));
@@ -264,9 +368,16 @@ fn a_market_that_is_listed_later_is_in_doubt_by_itself() {
     desk.reconciler.add_market(MarketId(2), copper);
     assert!(desk.reconciler.in_doubt(MarketId(2)));
     assert!(desk.reconciler.synced(), "the others trade on");
+    // A20: and where it takes two readings to know that it is flat.
+    let zero = |ms| AccountState { mode: AccountMode::Unified, ..all_zero(ms) };
+    desk.judge(1_000, &zero(1_000));
+    assert!(desk.reconciler.in_doubt(MarketId(2)) && desk.reconciler.synced());
+    desk.judge(3_000, &zero(3_000));
+    assert!(!desk.reconciler.in_doubt(MarketId(2)));
+    desk.reconciler.add_market(MarketId(3), Coin::new("xyz:TIN").expect("a name"));
     assert_eq!(desk.reconciler.wants_read_at(), Mono(0));
     let verdicts = desk.judge(5_000, &reading(5_000, &[]));
-    let flat = Judged { market: MarketId(2), at: venue(5_000), verdict: Verdict::Flat };
+    let flat = Judged { market: MarketId(3), at: venue(5_000), verdict: Verdict::Flat };
     assert_eq!(verdicts.last(), Some(&flat));
-    assert!(!desk.reconciler.in_doubt(MarketId(2)));
+    assert!(!desk.reconciler.in_doubt(MarketId(3)));
 }
