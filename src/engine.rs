@@ -17,7 +17,6 @@ mod trader;
 use crate::detector::Judged;
 use crate::detector::cross::{self, Detector, World};
 use crate::feed::Subscription;
-use crate::feed::bucket::Bucket;
 use crate::feed::market::Market;
 use crate::feed::message::Decoder;
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
@@ -32,6 +31,7 @@ use crate::types::record::{CrossEnd, Decision, GapCause, GapRow, Gate, Mode, Row
 use crate::types::snapshot::MarketState;
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
+use self::account::RestBudget;
 use self::trader::Trader;
 pub use self::trader::Wallet;
 
@@ -120,7 +120,7 @@ pub struct Engine {
     read_at: Mono,
     read_failures: u32,
     /// Weight of readings over REST that is left.
-    rest: Bucket,
+    rest: RestBudget,
     complained: [Option<Mono>; 3],
     started: bool,
     stopped: bool,
@@ -187,7 +187,7 @@ impl Engine {
             last_data: None,
             read_at: Mono(0),
             read_failures: 0,
-            rest: account::rest_budget(),
+            rest: RestBudget::new(config.venue.dexes.len()),
             complained: [None; 3],
             started: false,
             stopped: false,
@@ -293,13 +293,13 @@ impl Engine {
 
     fn on_time(&mut self, now: Now, out: &mut Actions) {
         if now.mono >= self.read_at {
-            let weight = account::universe_weight(self.config.venue.dexes.len());
-            if self.rest.take_owing(now.mono, weight) {
-                self.read_at = now.mono.plus(READ_TIMEOUT);
-                out.push(Action::ReadUniverse);
-            } else {
-                self.read_at = self.rest.ready_at(now.mono, weight);
-            }
+            self.read_at = match self.rest.take_universe(now.mono) {
+                Ok(()) => {
+                    out.push(Action::ReadUniverse);
+                    now.mono.plus(READ_TIMEOUT)
+                }
+                Err(ready_at) => ready_at,
+            };
         }
         if let Some(cause) = self.session.on_time(now.mono, out) {
             out.push(Action::Close(cause));

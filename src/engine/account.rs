@@ -34,13 +34,36 @@ const REST_BURST: u32 = 180;
 const REST_REFILL: Nanos = Nanos::from_millis(143);
 
 /// What is left of the REST weight.
-pub(super) fn rest_budget() -> Bucket {
-    Bucket::new(REST_BURST, REST_REFILL)
+#[derive(Clone, Debug)]
+pub(super) struct RestBudget {
+    bucket: Bucket,
+    /// Weight of a reading of the venue: `perpDexs` and `userFees`, and three questions a dex.
+    universe: u32,
+    /// What readings of the account leave to a reading of the venue that waits.
+    kept: u32,
 }
 
-/// Weight of a reading of the venue: `perpDexs` and `userFees`, and three questions a dex.
-pub(super) fn universe_weight(dexes: usize) -> u32 {
-    40_u32.saturating_add(60 * dexes as u32)
+impl RestBudget {
+    /// All of it, for so many dexes.
+    pub(super) fn new(dexes: usize) -> Self {
+        let universe = 40_u32.saturating_add(60_u32.saturating_mul(dexes as u32));
+        Self { bucket: Bucket::new(REST_BURST, REST_REFILL), universe, kept: 0 }
+    }
+
+    /// Takes what a reading of the venue weighs; else returns when it may go.
+    pub(super) fn take_universe(&mut self, now: Mono) -> Result<(), Mono> {
+        self.kept = 0;
+        if self.bucket.take_owing(now, self.universe) {
+            return Ok(());
+        }
+        self.kept = self.universe.min(REST_BURST / 2);
+        Err(self.bucket.ready_at(now, self.universe))
+    }
+
+    /// A reading of the venue failed: most often nobody was reached.
+    pub(super) fn universe_failed(&mut self) {
+        self.bucket.give_back(self.universe);
+    }
 }
 
 /// Weight of a reading of the account with few fills: its mode (once in ten minutes), a state for each
@@ -94,7 +117,11 @@ impl Reading {
     pub(super) fn on_connected(&mut self, now: Mono) {
         self.void = self.asked.is_some();
         (self.failures, self.not_before) = (0, Mono(0));
-        if self.void { self.wanted(now) } else { self.at = now };
+        if self.void {
+            self.wanted(now)
+        } else {
+            self.at = now
+        };
     }
 
     pub(super) fn next_due(&self) -> Mono {
@@ -104,16 +131,18 @@ impl Reading {
 
 impl Trader {
     /// Asks for a reading, if one is due.
-    pub(super) fn read_account(&mut self, now: Now, rest: &mut Bucket, out: &mut Actions) {
+    pub(super) fn read_account(&mut self, now: Now, rest: &mut RestBudget, out: &mut Actions) {
         let overdue = self.reading.asked.is_some_and(|asked| now.mono.since(asked) >= TIMEOUT);
         let due = self.reading.asked.is_none() && now.mono >= self.reading.at;
         if self.bars.is_empty() || !(due || overdue) {
             return; // Without markets there is nothing to compare with.
         }
         let weight = account_weight(self.settings.dexes);
-        if !rest.take_owing(now.mono, weight) {
+        // A reading that repeats itself does not keep the venue from being read.
+        let kept = if self.reconciler.synced() { rest.kept } else { 0 };
+        if !rest.bucket.take_above(now.mono, weight, kept) {
             self.reading.asked = None;
-            self.reading.at = rest.ready_at(now.mono, weight);
+            self.reading.at = rest.bucket.ready_at(now.mono, weight.saturating_add(kept));
             return;
         }
         self.reading.asked = Some(now.mono);
@@ -128,9 +157,9 @@ impl Trader {
         out.push(Action::ReadAccount { fills_since });
     }
 
-    pub(super) fn on_account_failed(&mut self, now: Now, rest: &mut Bucket, out: &mut Actions) {
+    pub(super) fn on_account_failed(&mut self, now: Now, rest: &mut RestBudget, out: &mut Actions) {
         // Most often nobody was reached; what the venue refuses waits longer each time.
-        rest.give_back(account_weight(self.settings.dexes));
+        rest.bucket.give_back(account_weight(self.settings.dexes));
         self.counts.account_reads.1 += 1;
         self.reading.asked = None;
         let retry = Nanos(RETRY.0 << self.reading.failures.min(8)).min(LONGEST_RETRY);

@@ -1,7 +1,6 @@
 //! The venue's list of markets: what is watched of it, and what changed.
 
 use crate::detector::cost;
-use crate::engine::account::universe_weight;
 use crate::engine::{Engine, MAX_MARKETS, Readiness, Watch};
 use crate::feed::Subscription;
 use crate::feed::market::{Market, changed_rule};
@@ -110,7 +109,7 @@ impl Engine {
     }
 
     pub(super) fn on_universe_failed(&mut self, now: Now, out: &mut Actions) {
-        self.rest.give_back(universe_weight(self.config.venue.dexes.len()));
+        self.rest.universe_failed();
         let bound = self.config.venue.meta_refresh.max(Nanos::from_secs(60));
         let delay = Nanos(READ_RETRY.0.saturating_mul(1 << self.read_failures.min(20)));
         let retry = delay.min(bound);

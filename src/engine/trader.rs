@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use crate::engine::account::Reading;
+use crate::engine::account::{Reading, RestBudget};
 use crate::engine::leverage::Leverage;
 use crate::executor::budget::{ActionBudget, Kind};
 use crate::executor::checks::{self, EntryView};
@@ -14,7 +14,6 @@ use crate::executor::encode::Encoder;
 use crate::executor::orders::{OrderId, Orders};
 use crate::executor::queue::{Dispatch, Priority, Queue};
 use crate::executor::rules;
-use crate::feed::bucket::Bucket;
 use crate::feed::market::Market;
 use crate::feed::session::Session;
 use crate::position::{Judged, Positions, Reconciler, RiskMonitor};
@@ -380,7 +379,7 @@ impl Trader {
         md_ready: bool,
         markets: &[Market],
         session: &mut Session,
-        rest: &mut Bucket,
+        rest: &mut RestBudget,
         out: &mut Actions,
     ) {
         self.judge_ready(now, md_ready, session.is_open(), out);

@@ -12,8 +12,8 @@
 use crate::types::account::{AccountMode, AccountState, DexAccount, HeldPosition};
 use crate::types::ids::{Coin, MarketId};
 use crate::types::num::Szi;
-use crate::types::order::Outstanding;
 use crate::types::order::Fill;
+use crate::types::order::Outstanding;
 use crate::types::time::{Mono, Nanos, VenueMs};
 
 /// Readings in a row that must differ from us, with no fill between them, to overrule us.
@@ -214,7 +214,7 @@ impl Reconciler {
         ours: impl Fn(MarketId) -> Ours,
         verdicts: &mut Vec<Judged>,
     ) {
-        use Verdict::{Outdated, Unconfirmed, Waiting};
+        use Verdict::{Agrees, Outdated, Unconfirmed, Waiting};
         verdicts.clear();
         let (mut open, mut all_judged) = (false, true);
         for state in &reading.dexes {
@@ -251,6 +251,9 @@ impl Reconciler {
                 true => slot.judge(&ours(id), held, empty, state.time),
                 false => slot.first(held, empty, &reading.fills, state.time),
             };
+            // What rows have not told yet is asked for until something accounts for it.
+            let unsettled = verdict == Some(Agrees) && ours(id).outstanding.since.is_some();
+            open |= unsettled;
             open |= matches!(verdict, Some(Waiting { .. } | Unconfirmed | Outdated) | None);
             all_judged &= slot.newcomer || !matches!(verdict, Some(Outdated) | None);
             slot.newcomer &= !slot.settled;

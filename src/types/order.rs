@@ -344,9 +344,7 @@ impl Outstanding {
     /// Adds what one order may: `announced` for certain and up to `possible` more on `side`, not
     /// later than `since`.
     pub fn add(&mut self, side: Side, announced: Sz, possible: Sz, since: VenueMs) {
-        let sum = |a: Szi, sz| {
-            Szi::from_units(a.units().saturating_add(Szi::of(side, sz).units()))
-        };
+        let sum = |a: Szi, sz| Szi::from_units(a.units().saturating_add(Szi::of(side, sz).units()));
         self.announced = sum(self.announced, announced);
         self.gross = Sz::from_units(self.gross.units().saturating_add(announced.units()));
         match side {

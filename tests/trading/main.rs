@@ -6,6 +6,7 @@ mod support;
 mod allocations;
 mod desk;
 mod entries;
+mod evidence;
 mod exits;
 mod pipe;
 mod readings;

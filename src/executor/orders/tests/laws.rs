@@ -151,7 +151,9 @@ fn play(order: Order, truth: Truth, news: &[(News, u64)], heard: &[bool]) -> (En
         if due == Mono::MAX {
             // Only news ends it: a reading of the account, with what its rows did not tell.
             let claim = desk.orders.claim(MARKET, VenueMs(i64::MAX)).expect("a claim");
-            assert!(claim.announced.units() + claim.possible.units() + told.units() >= real.units());
+            assert!(
+                claim.announced.units() + claim.possible.units() + told.units() >= real.units()
+            );
             let rest = Sz::from_units(real.units() - told.units());
             if rest.is_positive() {
                 desk.orders.on_fill(ms(at), &fill(&order, 0, &rest.to_string()));
