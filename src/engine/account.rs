@@ -116,12 +116,9 @@ impl Reading {
     /// still have filled.
     pub(super) fn on_connected(&mut self, now: Mono) {
         self.void = self.asked.is_some();
-        (self.failures, self.not_before) = (0, Mono(0));
-        if self.void {
-            self.wanted(now)
-        } else {
-            self.at = now
-        };
+        self.failures = 0;
+        self.not_before = Mono(0);
+        self.at = now;
     }
 
     pub(super) fn next_due(&self) -> Mono {
@@ -228,7 +225,8 @@ impl Trader {
             let Some(market) = markets.get(judged.market.index()) else { continue };
             let coin = market.spec.coin;
             let held = match judged.verdict {
-                Verdict::Agrees | Verdict::Unconfirmed | Verdict::Outdated => continue,
+                Verdict::Agrees => continue,
+                Verdict::Unconfirmed | Verdict::Outdated => continue,
                 Verdict::Explained { extra } => {
                     self.account_for(now, judged, extra, markets, out);
                     continue;
