@@ -389,44 +389,49 @@ mod tests {
     const CHILD: &str = "HIP3_TEST_DUMPS";
 
     /// C1: an append that the disk takes half of is cut back, and the next one stands on a line of its
-    /// own. In a process of its own, whose files must not grow past a limit.
+    /// own. In a process of its own, whose files must not grow past a block or two.
     #[test]
     fn half_an_append_is_cut_back() {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        use signal_hook::consts::signal::SIGXFSZ;
-
-        if std::env::var_os(CHILD).is_none() {
-            let name = "telemetry::dumps::tests::half_an_append_is_cut_back";
-            let done = std::process::Command::new(std::env::current_exe().expect("this program"))
-                .args(["--exact", name])
-                .env(CHILD, "1")
-                .output()
-                .expect("a process");
-            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+        let name = "telemetry::dumps::tests::half_an_append_is_cut_back";
+        let interval =
+            |dumps: &mut Dumps, max| dumps.append(Stage::Turn, BEGAN, Nanos(5), &counts([max]));
+        if let Some(dir) = std::env::var_os(CHILD) {
+            let dir = Path::new(&dir);
+            let run_id = dir.file_name().expect("a name").to_string_lossy().into_owned();
+            let mut dumps = Dumps::new(dir, &run_id);
+            let mut taken = 0;
+            while interval(&mut dumps, 3).is_ok() {
+                taken += 1;
+                assert!(taken < 1_000, "there is a limit");
+            }
+            let length = || fs::metadata(path(dir, BEGAN.day())).expect("the dump").len();
+            let before = length();
+            for _ in 0..3 {
+                interval(&mut dumps, 4).expect_err("no room");
+                assert_eq!(length(), before);
+            }
+            assert_eq!(read_strictly(&path(dir, BEGAN.day())), vec![3; taken]);
+            assert!(taken > 1, "{taken}");
             return;
         }
-        // A write past the limit kills, unless somebody hears of it.
-        let heard = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        signal_hook::flag::register(SIGXFSZ, heard).expect("a handler");
-        let before = getrlimit(Resource::Fsize);
-        let limit = |most: Option<u64>| {
-            setrlimit(Resource::Fsize, Rlimit { current: most, ..before }).expect("a limit");
-        };
         let dir = tempfile::tempdir().expect("a directory");
-        let path = path(dir.path(), BEGAN.day());
-        let mut dumps = Dumps::new(dir.path(), "run-1");
-        let mut append = |max| dumps.append(Stage::Turn, BEGAN, Nanos(5), &counts([max]));
-        append(3).expect("written");
-        let length = fs::metadata(&path).expect("the dump").len();
-        for room in [1, 10, 60] {
-            limit(Some(length + room));
-            append(4).expect_err("no room for a line");
-            append(4).expect_err("nor for the head of a new run");
-            assert_eq!(fs::metadata(&path).expect("the dump").len(), length, "{room}");
+        // Lines of different lengths meet the limit at different places.
+        for run_id in ["r", "run", "a-longer-run", "a-run-of-quite-some-length-in-its-name"] {
+            let place = dir.path().join(run_id);
+            // A write past the limit kills, unless its signal is ignored.
+            let done = std::process::Command::new("sh")
+                .args(["-c", "trap '' XFSZ && ulimit -f 2 && exec \"$0\" --exact \"$1\""])
+                .arg(std::env::current_exe().expect("this program"))
+                .args([name])
+                .env(CHILD, &place)
+                .output()
+                .expect("a shell");
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+            let file = path(&place, BEGAN.day());
+            let before = read_strictly(&file);
+            interval(&mut Dumps::new(&place, "next"), 5).expect("written");
+            assert_eq!(read_strictly(&file), [before, vec![5]].concat());
         }
-        limit(before.current);
-        append(5).expect("written");
-        assert_eq!(read_strictly(&path), [3, 5]);
     }
 
     #[test]
