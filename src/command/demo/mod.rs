@@ -42,8 +42,9 @@ const DEPOSIT: Usd = Usd::from_units(1_000 * 1_000_000);
 /// them is refused. Nor does it take from a file where records and latencies lie
 /// (persistence.data_dir, telemetry.latency_dir), persistence.flush_interval_s, alerts.enabled and
 /// runtime.busy_poll: by default records lie in data/demo/signals, latencies beside them, rows are
-/// visible after 5 s, nobody is alerted and the hot thread sleeps between frames. These --set changes, as it
-/// does every other key.
+/// visible after 5 s, nobody is alerted and the hot thread sleeps between frames. The settings that
+/// --latency and --lively bring go before the file's too. All of these --set changes, as it does every
+/// other key.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// What the engine may do; else what the config says, which by default is to observe
