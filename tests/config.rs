@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hip3::types::config::{
     AlertFormat, Config, ConfigError, Core, Dispatch, LogFormat, LogLevel, Network, TakerFee,
-    from_text, load,
+    from_text, is_set, load,
 };
 use hip3::types::num::{Bps, Ratio, Usd};
 use hip3::types::record::Mode;
@@ -553,4 +553,18 @@ proptest! {
 fn deep_keys_do_not_break_the_stack() {
     let deep = format!("{}a = 1\n", "a.".repeat(1 << 18));
     let _ = read(&deep).map_err(|e| e.to_string().len());
+}
+
+#[test]
+fn a_key_is_set_by_itself_or_within_its_section() {
+    let sets = |over: &str, path: &str| is_set(&[over.to_owned()], path);
+    assert!(sets("persistence.data_dir=x", "persistence.data_dir"));
+    assert!(sets(" persistence . data_dir = 1", "persistence.data_dir"));
+    assert!(sets("persistence={data_dir=\"x\"}", "persistence.data_dir"));
+    assert!(sets("persistence=1", "persistence.data_dir"), "what it replaces is set too");
+    assert!(sets("mode=trading", "mode"));
+    assert!(!sets("persistence.flush_interval_s=5", "persistence.data_dir"));
+    assert!(!sets("persistence={}", "persistence.data_dir"));
+    assert!(!sets("nonsense", "persistence.data_dir"));
+    assert!(!is_set(&[], "mode"));
 }

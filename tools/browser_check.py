@@ -18,7 +18,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -147,9 +146,9 @@ class Demo:
         self.said.set()  # It ended.
 
     def close(self):
-        """Ends it as Ctrl-C does; it closes what it holds first."""
+        """Ends it in order: it closes what it holds first."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.terminate()
             try:
                 self.process.wait(timeout=30)
             except subprocess.TimeoutExpired:

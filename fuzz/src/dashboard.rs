@@ -100,6 +100,11 @@ fn connection(ip: IpAddr, input: &[u8]) {
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{}", answer.escape_ascii());
     assert!(!holds(&answer, TOKEN) && !holds(&answer, CODED), "{}", answer.escape_ascii());
     let known = holds(input, TOKEN) || holds(input, CODED);
+    // Who names no host hears at most of health.
+    let is_unnamed = ip.is_loopback() && !holds(&input.to_ascii_lowercase(), "host");
+    let tells =
+        holds(&answer, "timestamp_ms") || holds(&answer, "hip3_") || holds(&answer, "<html");
+    assert!(!is_unnamed || !tells, "{}", answer.escape_ascii());
     assert!(known || wishes.is_empty(), "{wishes:?} of {}", input.escape_ascii());
 }
 

@@ -16,7 +16,8 @@ use crate::types::time::Nanos;
 ///
 /// SIGINT (Ctrl-C), SIGTERM or SIGHUP ends in order: no new entries, positions are closed (see
 /// position.flatten_on_shutdown), looks that are owed are recorded, rings are drained, files are
-/// closed. A second one ends at once. The log and the status line go to standard error, the summary
+/// closed. A second one ends at once. What was ignored at the start, as SIGHUP by nohup, stays ignored;
+/// SIGTERM never is. The log and the status line go to standard error, the summary
 /// at the end to standard output.
 ///
 /// Trading needs the agent's key, in HIP3_PRIVATE_KEY or in the file that account.key_file names

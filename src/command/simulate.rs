@@ -30,6 +30,9 @@ use crate::types::time::Nanos;
 /// With `--faults all` the seeds take turns over the built-in profiles; with `--reach` everything that
 /// must be seen at least once (gates, checks, refusals, latches, exits, faults) has to be. Exit code 1
 /// when an invariant did not hold, or something was not seen.
+///
+/// What is printed is the same for the same arguments on every machine, except how long it took: that
+/// stands on the last line, with --json under the key machine.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
     /// Seeds, the last one excluded; one number plays one seed
@@ -249,8 +252,7 @@ impl Simulate {
         if let Some(failure) = failure {
             return Err(Failure::runtime(failure));
         }
-        all.sort_by_key(|(_, played)| played.seed);
-        Ok(all)
+        Ok(settled(all))
     }
 
     /// Plays a run that failed once more, with its last events, and a smaller one if that is wanted.
@@ -293,6 +295,15 @@ impl Simulate {
         );
         Ok(text)
     }
+}
+
+/// Runs in the order of their seeds, up to the first that failed: how many of those behind it were played
+/// before it failed depends on the machine. Those before it were all begun before it, and so were ended.
+fn settled(mut played: Vec<(usize, Played)>) -> Vec<(usize, Played)> {
+    played.sort_by_key(|(_, one)| one.seed);
+    let failed = played.iter().position(|(_, one)| one.broken.is_some());
+    played.truncate(failed.map_or(played.len(), |at| at + 1));
+    played
 }
 
 /// How many other seeds are tried for one that fails sooner.
@@ -541,14 +552,8 @@ impl Report {
         let checked = Invariant::ALL.iter().zip(&self.checked);
         columns(&mut text, checked.map(|(invariant, count)| (invariant.name(), *count)));
         let seconds: f64 = self.sums.iter().map(|sum| sum.seconds).sum();
-        let _ = writeln!(
-            text,
-            "\n{:.1} virtual hours in {:.1} s: {:.0} virtual seconds a second; hash {:016x}",
-            seconds / 3600.0,
-            self.took,
-            seconds / self.took.max(1e-9),
-            self.digest().value()
-        );
+        let (hours, hash) = (seconds / 3600.0, self.digest().value());
+        let _ = writeln!(text, "\n{hours:.1} virtual hours; hash {hash:016x}");
         if judged {
             let _ = match missing.len() {
                 0 => writeln!(text, "reach: all of {} things were seen", reach::wanted().len()),
@@ -558,6 +563,8 @@ impl Report {
         if self.failure.is_none() && !self.sums.is_empty() {
             let _ = writeln!(text, "every invariant held");
         }
+        let (took, speed) = (self.took, seconds / self.took.max(1e-9));
+        let _ = writeln!(text, "took {took:.1} s: {speed:.0} virtual seconds per second");
         text
     }
 
@@ -596,10 +603,12 @@ impl Report {
             "seen": seen,
             "never_seen": missing,
             "virtual_seconds": seconds,
-            "seconds": self.took,
-            "speed": seconds / self.took.max(1e-9),
             "hash": format!("{:016x}", self.digest().value()),
             "violation": self.failure,
+            "machine": {
+                "seconds": self.took,
+                "speed": seconds / self.took.max(1e-9),
+            },
         });
         format!("{text:#}\n")
     }
@@ -628,6 +637,58 @@ fn list(profiles: &[Profile]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn played(seeds: &[u64]) -> (Vec<Profile>, Vec<(usize, Played)>) {
+        let calm = Profile::named("calm").expect("a profile").expect("it is read");
+        let dir = tempfile::tempdir().expect("a directory");
+        let one = |seed: &u64| {
+            let (profile, dir) = (calm.clone(), dir.path().to_owned());
+            let plan = Plan { profile, seed: *seed, span: Plan::SHORTEST, markets: 1, dir };
+            (0, play(&plan, Trace::none()).expect("a run"))
+        };
+        let all = seeds.iter().map(one).collect();
+        (vec![calm], all)
+    }
+
+    /// C8: what the machine decides over stands apart: under one key, and on the last line.
+    #[test]
+    fn two_machines_print_the_same_but_for_how_long_they_took() {
+        let report = |seeds: &[u64], took| {
+            let (profiles, played) = played(seeds);
+            Report::new(&profiles, settled(played), took)
+        };
+        let (slow, fast) = (report(&[1, 2], 9.0), report(&[2, 1], 3.0));
+        let json = |report: &Report| -> serde_json::Value {
+            serde_json::from_str(&report.as_json(&[])).expect("JSON")
+        };
+        let (mut of_slow, mut of_fast) = (json(&slow), json(&fast));
+        let machine = |told: &mut serde_json::Value| told.as_object_mut()?.remove("machine");
+        let (told, other) =
+            (machine(&mut of_slow).expect("it"), machine(&mut of_fast).expect("it"));
+        assert_eq!(of_slow, of_fast);
+        assert!(of_slow["virtual_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
+        assert_eq!((&told["seconds"], &other["seconds"]), (&json!(9.0), &json!(3.0)));
+        let lines = |report: &Report| {
+            let text = report.as_text(&[], false);
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (mut slow, mut fast) = (lines(&slow), lines(&fast));
+        assert_ne!(slow.pop(), fast.pop());
+        assert_eq!(slow, fast);
+    }
+
+    /// C8: of runs behind the first that failed it depends on the machine how many were played.
+    #[test]
+    fn what_was_played_behind_a_failure_is_left_out() {
+        let (_, mut all) = played(&[4, 1, 3, 2]);
+        let broken =
+            crate::simulation::Broken { invariant: Invariant::ALL[0], what: String::new() };
+        for (_, one) in &mut all {
+            one.broken = [2, 4].contains(&one.seed).then(|| broken.clone());
+        }
+        let kept: Vec<u64> = settled(all).iter().map(|(_, one)| one.seed).collect();
+        assert_eq!(kept, [1, 2]);
+    }
 
     #[test]
     fn seeds_are_a_range_or_one() {

@@ -176,16 +176,6 @@ fn keep<T>(rows: &mut VecDeque<T>, row: T) {
     rows.push_back(row);
 }
 
-/// Counters by name, for a page: `/metrics` has them with labels and units.
-pub(super) fn counters(shot: &Snapshot) -> impl Iterator<Item = (&'static str, u64)> {
-    let of_rings = [
-        ("notes_lost", shot.notes_lost),
-        ("rows_unshown", shot.rows_unshown),
-        ("snapshots_skipped", shot.skipped),
-    ];
-    shot.status.counters().into_iter().chain(of_rings)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

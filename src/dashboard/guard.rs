@@ -7,7 +7,7 @@ use axum::http::header::{
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Version};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -84,9 +84,11 @@ impl Guard {
     }
 
     /// Whether a request may be answered at all: on loopback the `Host` has to be a name of it, or a
-    /// stranger's page could reach us by a name of its own that points to 127.0.0.1.
-    pub(super) fn may_ask(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        if !self.local || host(headers).is_some_and(|host| is_loopback(host.host())) {
+    /// stranger's page could reach us by a name of its own that points to 127.0.0.1. Only a
+    /// [probe](is_bare_probe) may leave it out.
+    pub(super) fn may_ask<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let by_our_name = || host(request.headers()).is_some_and(|host| is_loopback(host.host()));
+        if !self.local || by_our_name() || is_bare_probe(request) {
             return Ok(());
         }
         Err(Refusal::Host)
@@ -119,6 +121,20 @@ impl Guard {
         let known = by_header || by_protocol(headers).is_some_and(|given| token.is(&given));
         if known { Ok(()) } else { Err(Refusal::Token) }
     }
+}
+
+/// What tells whether the process is well, and nothing else.
+const PROBED: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Whether a load balancer or monitor asks for health by HTTP/1.0, which knows no `Host`. No browser
+/// speaks it, so that no page can have sent it.
+fn is_bare_probe<B>(request: &Request<B>) -> bool {
+    let uri = request.uri();
+    request.version() == Version::HTTP_10
+        && [Method::GET, Method::HEAD].contains(request.method())
+        && uri.authority().is_none()
+        && PROBED.contains(&uri.path())
+        && ![HOST, ORIGIN].iter().any(|name| request.headers().contains_key(name))
 }
 
 /// What follows `Bearer`, in any case.
@@ -199,6 +215,12 @@ mod tests {
         pairs.iter().map(pair).collect()
     }
 
+    fn request(pairs: &[(&'static str, &str)]) -> Request<()> {
+        let mut request = Request::new(());
+        *request.headers_mut() = headers(pairs);
+        request
+    }
+
     fn guard(bind: &str, token: Option<&str>) -> Guard {
         let token = token.map(|text| Token::new(text).expect("a token"));
         Guard::new(bind.parse().expect("an address"), token)
@@ -270,8 +292,9 @@ mod tests {
     #[test]
     fn on_loopback_only_names_of_it_are_asked() {
         let local = guard("127.0.0.1:8080", None);
+        let may_ask = |pairs: &[(&'static str, &str)]| local.may_ask(&request(pairs));
         for host in ["localhost", "LOCALHOST:9000", "127.0.0.1:8080", "127.1.2.3", "[::1]:80"] {
-            assert_eq!(local.may_ask(&headers(&[("host", host)])), Ok(()), "{host}");
+            assert_eq!(may_ask(&[("host", host)]), Ok(()), "{host}");
         }
         for host in [
             "example.org",
@@ -281,12 +304,41 @@ mod tests {
             "[::2]",
             "",
         ] {
-            assert_eq!(local.may_ask(&headers(&[("host", host)])), Err(Refusal::Host), "{host}");
+            assert_eq!(may_ask(&[("host", host)]), Err(Refusal::Host), "{host}");
         }
-        assert_eq!(local.may_ask(&HeaderMap::new()), Err(Refusal::Host));
-        let two = headers(&[("host", "localhost"), ("host", "example.org")]);
-        assert_eq!(local.may_ask(&two), Err(Refusal::Host));
-        assert_eq!(guard("0.0.0.0:1", None).may_ask(&headers(&[("host", "box")])), Ok(()));
+        assert_eq!(may_ask(&[]), Err(Refusal::Host));
+        let two = [("host", "localhost"), ("host", "example.org")];
+        assert_eq!(may_ask(&two), Err(Refusal::Host));
+        assert_eq!(guard("0.0.0.0:1", None).may_ask(&request(&[("host", "box")])), Ok(()));
+    }
+
+    /// C4: health is told by HTTP/1.0 without `Host`, and nothing else is.
+    #[test]
+    fn only_health_is_told_to_who_names_no_host_and_only_by_http_1_0() {
+        let local = guard("127.0.0.1:8080", None);
+        let asked = |method: Method, uri: &'static str, version, pairs: &[(&'static str, &str)]| {
+            let mut request = request(pairs);
+            *request.method_mut() = method;
+            *request.uri_mut() = uri.parse().expect("a target");
+            *request.version_mut() = version;
+            local.may_ask(&request).is_ok()
+        };
+        for path in PROBED {
+            assert!(asked(Method::GET, path, Version::HTTP_10, &[]), "{path}");
+            assert!(asked(Method::HEAD, path, Version::HTTP_10, &[]), "{path}");
+            assert!(!asked(Method::GET, path, Version::HTTP_11, &[]), "{path}");
+            assert!(!asked(Method::OPTIONS, path, Version::HTTP_10, &[]), "{path}");
+            assert!(!asked(Method::POST, path, Version::HTTP_10, &[]), "{path}");
+            for host in ["example.org", ""] {
+                assert!(!asked(Method::GET, path, Version::HTTP_10, &[("host", host)]), "{host}");
+            }
+            let origin = [("origin", "https://example.org")];
+            assert!(!asked(Method::GET, path, Version::HTTP_10, &origin), "{path}");
+        }
+        assert!(!asked(Method::GET, "http://example.org/healthz", Version::HTTP_10, &[]));
+        for path in ["/", "/metrics", "/api/snapshot", "/healthz/", "/ws", "/%68ealthz"] {
+            assert!(!asked(Method::GET, path, Version::HTTP_10, &[]), "{path}");
+        }
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     // Where such a body ends another reader may see otherwise: what follows it is never answered.
     let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = match shared.guard.may_ask(request.headers()) {
+    let mut response = match shared.guard.may_ask(&request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refuse(refusal),
     };

@@ -8,8 +8,9 @@ use std::fmt::Display;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::dashboard::board::{Board, counters};
+use crate::dashboard::board::Board;
 use crate::dashboard::history::History;
+use crate::types::counters;
 use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
 use crate::types::order::Purpose;
 use crate::types::record::{Mode, OrderRow, Outcome, SignalRow, TradeRow};
@@ -202,7 +203,7 @@ impl<'a> Page<'a> {
             positions: Positions(&shot.positions),
             pending_orders: trading.pending,
             rows,
-            counters: Counters(shot),
+            counters: Counters { shot, mode: facts.mode },
             funnel: Funnel {
                 crosses: status.crosses,
                 signals: status.signals,
@@ -509,11 +510,15 @@ impl Shown for TradeRow {
     }
 }
 
-struct Counters<'a>(&'a Snapshot);
+/// Every counter by name.
+struct Counters<'a> {
+    shot: &'a Snapshot,
+    mode: Mode,
+}
 
 impl Serialize for Counters<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(counters(self.0))
+        serializer.collect_map(counters::by_name(self.shot, self.mode))
     }
 }
 

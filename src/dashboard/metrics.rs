@@ -6,11 +6,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::dashboard::board::Board;
+use crate::types::counters;
 use crate::types::hard_stop::StopReason;
 use crate::types::note::LinkState;
 use crate::types::num::Usd;
-use crate::types::order::RefusalClass;
-use crate::types::record::{Check, ExitReason, Gate, Outcome};
 use crate::types::time::{Mono, Nanos};
 
 /// What the answer says it is.
@@ -125,11 +124,31 @@ fn flag(holds: bool) -> Value {
 
 fn families(board: &Board, now: Mono) -> Vec<Family> {
     let mut all = vec![health(board, now)];
+    all.extend(counters::families(&board.shot, board.facts.mode).into_iter().map(counted));
     all.extend(of_the_run(board));
     all.extend(of_the_feed(board));
-    all.extend(of_the_records(board));
     all.extend(of_trading(board));
     all
+}
+
+/// Counters of the run, as they are counted.
+fn counted(family: counters::Family) -> Family {
+    let counters::Family { name, help, unit, counters, .. } = family;
+    let value = |value| match unit {
+        counters::Unit::Events | counters::Unit::Bytes => Value::Whole(value),
+        counters::Unit::Time => seconds(Nanos(value)),
+    };
+    let text =
+        |(name, value): (&'static str, std::borrow::Cow<'static, str>)| (name, value.into_owned());
+    let samples = counters.into_iter().map(|counter| {
+        (counter.labels.into_iter().map(text).collect::<Labels>(), value(counter.value))
+    });
+    let unit = match unit {
+        counters::Unit::Events => None,
+        counters::Unit::Bytes => Some(Unit::Bytes),
+        counters::Unit::Time => Some(Unit::Seconds),
+    };
+    Family { name, help, unit, kind: MetricType::Counter, samples: samples.collect() }
 }
 
 fn health(board: &Board, now: Mono) -> Family {
@@ -160,7 +179,6 @@ fn of_the_run(board: &Board) -> Vec<Family> {
             unit: Some(Unit::Seconds),
             ..gauge("uptime", "Time since the run began", seconds(shot.uptime))
         },
-        counter("loop_turns", "Turns of the hot loop", shot.turns),
         Family {
             unit: Some(Unit::Seconds),
             ..gauge(
@@ -178,16 +196,6 @@ fn of_the_run(board: &Board) -> Vec<Family> {
             ..gauges("latency", "Quantiles of how long a stage took, since the start", quantiles)
         },
         counters("latency_count", "How many a stage was measured", measured),
-        counters(
-            "ring_drops",
-            "What full rings between threads could not take",
-            [
-                (label("ring", "records"), board.shot.status.rows_lost),
-                (label("ring", "notes"), shot.notes_lost),
-                (label("ring", "dashboard"), shot.rows_unshown),
-                (label("ring", "snapshots"), shot.skipped),
-            ],
-        ),
         gauge("dashboard_clients", "Sockets of pages open now", Value::Whole(board.clients.into())),
         counter(
             "dashboard_clients_dropped",
@@ -199,43 +207,13 @@ fn of_the_run(board: &Board) -> Vec<Family> {
 
 fn of_the_feed(board: &Board) -> Vec<Family> {
     let status = &board.shot.status;
-    let channels = [
-        ("bbo", status.bbo),
-        ("activeAssetCtx", status.ctx),
-        ("orderUpdates", status.order_updates),
-        ("userFills", status.user_fills),
-        ("userEvents", status.user_events),
-        ("post", status.posts),
-        ("subscriptionResponse", status.acks),
-        ("pong", status.pongs),
-        ("error", status.venue_errors),
-        ("ignored", status.ignored),
-        ("unknown", status.unknown),
-    ];
-    let by_gate = |n: usize| label("gate", Gate::ALL[n].name());
-    let blocks = status.gate_blocks.iter().enumerate().map(|(n, count)| (by_gate(n), *count));
-    let blocked = status.gate_blocked.iter().enumerate().map(|(n, t)| (by_gate(n), seconds(*t)));
     vec![
-        counters(
-            "frames",
-            "Frames understood, by channel",
-            channels.map(|(channel, count)| (label("channel", channel), count)),
-        ),
-        counter("frames_received", "Frames of all kinds, malformed ones too", status.frames),
-        counter("frames_malformed", "Frames that could not be understood", status.malformed),
-        counter("frames_slow_path", "Frames of an unusual shape, read slowly", status.fallback),
-        Family {
-            unit: Some(Unit::Bytes),
-            ..counter("frames_received", "Bytes of all frames", status.bytes)
-        },
         gauge("link_up", "Whether the link is open", flag(status.link.is_open())),
         gauge(
             "link_live",
             "Whether every subscription is acknowledged",
             flag(status.link == LinkState::Live),
         ),
-        counter("link_connects", "Links opened", status.connects),
-        counter("link_disconnects", "Links lost", status.disconnects),
         gauges(
             "markets",
             "Markets: watched, with fresh data, with a gate that blocks",
@@ -243,67 +221,12 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
                 .map(|(state, n)| (label("state", state), Value::Whole(n.into()))),
         ),
         gauge("md_ready", "Whether every market has data or is set aside", flag(status.md_ready)),
-        counters("gate_blocks", "Times a gate began to block a market", blocks),
-        Family {
-            name: "gate_blocked",
-            help: "How long a gate has blocked, summed over the markets",
-            unit: Some(Unit::Seconds),
-            kind: MetricType::Counter,
-            samples: blocked.collect(),
-        },
-    ]
-}
-
-fn of_the_records(board: &Board) -> Vec<Family> {
-    let status = &board.shot.status;
-    let trading = &status.trading;
-    let observed = match board.facts.mode {
-        crate::types::record::Mode::Observation => {
-            status.signals.saturating_sub(status.signals_blocked)
-        }
-        crate::types::record::Mode::Trading => 0,
-    };
-    let mut decisions = vec![
-        (label("decision", "observed"), observed),
-        (label("decision", "blocked"), status.signals_blocked),
-        (label("decision", "sent"), trading.approved),
-        (label("decision", "skipped:BelowMinimum"), trading.below_minimum),
-    ];
-    decisions.extend(Check::ALL.iter().map(|check| {
-        let decision = crate::types::record::Decision::Failed(*check).to_string();
-        (label("decision", &decision), trading.stopped_by[*check as usize])
-    }));
-    vec![
-        counter("crosses", "Crosses begun", status.crosses),
         gauge("crosses_open", "Crosses that last now", Value::Whole(status.crosses_open.into())),
-        counter("signals", "Signals recorded", status.signals),
-        counters("decisions", "What became of signals", decisions),
-        counter("signals_shed", "Signals too many to be followed up", status.signals_shed),
-        counter("follow_ups", "Follow-ups recorded", status.followups),
-        counter("entry_probes", "Entry probes recorded", status.entries),
-        counter("gaps", "Times in which not everything was seen", status.gaps),
     ]
 }
 
 fn of_trading(board: &Board) -> Vec<Family> {
     let trading = &board.shot.status.trading;
-    let sent = ExitReason::ALL.map(|reason| {
-        let labels = vec![("purpose", "exit".to_owned()), ("reason", reason.name().to_owned())];
-        (labels, trading.exits_sent[reason as usize])
-    });
-    let entries = vec![("purpose", "entry".to_owned()), ("reason", "signal".to_owned())];
-    let ended = [("entry", trading.entries_ended), ("exit", trading.exits_ended)];
-    let ended = ended.into_iter().flat_map(|(purpose, counts)| {
-        Outcome::ALL.map(|outcome| {
-            let labels =
-                vec![("purpose", purpose.to_owned()), ("outcome", outcome.name().to_owned())];
-            (labels, counts[outcome as usize])
-        })
-    });
-    let trips = ExitReason::ALL
-        .map(|reason| (label("exit", reason.name()), trading.trades[reason as usize]));
-    let refusals = RefusalClass::ALL
-        .map(|class| (label("class", class.name()), trading.refusals[class as usize]));
     let conditions = trading.ready.named();
     let reasons = StopReason::ALL
         .iter()
@@ -321,19 +244,7 @@ fn of_trading(board: &Board) -> Vec<Family> {
             conditions.map(|(name, holds)| (label("condition", name), flag(holds))),
         ),
         gauges("hard_stop", "Which reasons of HardStop hold", reasons),
-        counters(
-            "orders_sent",
-            "Orders that left, by what for",
-            [(entries, trading.entries_sent)].into_iter().chain(sent),
-        ),
-        counters("orders_ended", "Orders that are over, by how", ended),
         gauge("orders_pending", "Orders that may still fill", Value::Whole(trading.pending.into())),
-        counter("order_lookups", "Orders looked up because no answer came", trading.lookups),
-        counters("refusals", "Orders refused, by class", refusals),
-        counter("fills", "Fills, each counted once", trading.fills),
-        counter("fills_repeated", "Fills that came again", trading.fills_repeated),
-        counters("round_trips", "Round trips, by exit", trips),
-        counter("round_trips_won", "Round trips with a profit after fees", trading.wins),
         Family {
             unit: usd_unit(),
             ..gauge("profit", "Profit of what was closed, before fees", usd(trading.gross))
@@ -352,22 +263,6 @@ fn of_trading(board: &Board) -> Vec<Family> {
             "budget_left",
             "Requests of the address budget that are left",
             Value::Signed(trading.budget_left),
-        ),
-        counters(
-            "signatures",
-            "Signatures made, by how",
-            [
-                (label("nonce", "presigned"), trading.presigned.0),
-                (label("nonce", "ordinary"), trading.presigned.1),
-            ],
-        ),
-        counters(
-            "account_reads",
-            "Readings of the account",
-            [
-                (label("result", "read"), trading.account_reads.0),
-                (label("result", "failed"), trading.account_reads.1),
-            ],
         ),
     ]
 }

@@ -1,6 +1,7 @@
 //! What the cold threads do in loops: the desk reads venue and account and resolves names, the recorder
 //! feeds the files. Each ends when its ring is closed and empty.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -211,24 +212,33 @@ const REPORT: Duration = Duration::from_secs(1);
 
 /// Tells the service manager how it goes, until `done`: whoever sets it should wake this thread. The
 /// watchdog is fed as long as the hot loop turns, and while what it left behind is put away; a loop
-/// that hangs is restarted.
-pub fn report(service: Service, watched: &Watched, ended: &AtomicBool, done: &AtomicBool) {
-    service.ready();
+/// that hangs is restarted. A manager that cannot be reached acts by itself: the log says so once.
+pub fn report(service: &Service, watched: &Watched, ended: &AtomicBool, done: &AtomicBool) {
+    let mut failing = false;
+    let mut heard = |sent: io::Result<()>| {
+        match (&sent, failing) {
+            (Err(error), false) => warn!(%error, "the service manager cannot be reached"),
+            (Ok(()), true) => info!("the service manager is reached again"),
+            (Err(_), true) | (Ok(()), false) => {}
+        }
+        failing = sent.is_err();
+    };
+    heard(service.ready());
     let (mut beats, mut told) = (watched.beats(), String::new());
     while !done.load(Ordering::Acquire) {
         let beat = watched.beats();
         if std::mem::replace(&mut beats, beat) != beat || ended.load(Ordering::Acquire) {
-            service.feed();
+            heard(service.feed());
         }
         let seen = if watched.blind_since().is_some() { "not all seen" } else { "all seen" };
         let status = format!("{} markets, {seen}", watched.markets());
         if told != status {
-            service.tell(&status);
+            heard(service.tell(&status));
             told = status;
         }
         std::thread::park_timeout(REPORT);
     }
-    service.stopping();
+    heard(service.stopping());
 }
 
 /// A row on its way to the recorder.

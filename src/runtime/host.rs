@@ -126,7 +126,7 @@ pub enum RunError {
     Died(&'static str),
 }
 
-/// Runs until SIGINT, SIGTERM, or the end of the duration. The log goes to `screen`, and alerts to
+/// Runs until SIGINT, SIGTERM, SIGHUP, or the end of the duration. The log goes to `screen`, and alerts to
 /// whom the config names.
 pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome, RunError> {
     let mut alerts = match config.alerts.enabled {
@@ -248,6 +248,9 @@ fn run_alerting(
         "starting"
     );
     tell_recovery(&recovery);
+    if !signals.ignored().is_empty() {
+        info!(signals = signals.ignored().join(", "), "ignored at the start, and so they stay");
+    }
 
     match lock_memory() {
         Locking::Failed(reason) => warn!(reason, "memory is not locked"),
@@ -412,7 +415,7 @@ fn run_alerting(
             let ended = Arc::clone(&hot_ended);
             thread::Builder::new()
                 .name("hip3-service".to_owned())
-                .spawn(move || report(service, &seen, &ended, &done))
+                .spawn(move || report(&service, &seen, &ended, &done))
         })
         .transpose()
         .map_err(system("start the service thread"))?;

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use crate::executor::orders::Ways;
+use crate::types::counters;
 use crate::types::hard_stop::StopReason;
 use crate::types::note::{Note, Status};
 use crate::types::order::{Purpose, RefusalClass};
 use crate::types::record::{
-    Capture, Check, CrossEnd, Decision, ExitReason, GapCause, Gate, Outcome, Row,
+    Capture, Check, CrossEnd, Decision, ExitReason, GapCause, Gate, Mode, Outcome, Row,
 };
+use crate::types::snapshot::Snapshot;
 
 /// How often each thing was seen.
 #[derive(Clone, Debug, Default)]
@@ -131,10 +133,23 @@ fn capture(status: Capture) -> &'static str {
 
 /// The engine's counters, by name, but for those that nothing here can move: signatures are made
 /// ordinarily, there is no time for a thread to presign; and what a venue complains of, or who floods
-/// the engine with signals, has tests of its own.
-fn metrics(status: &Status) -> impl Iterator<Item = (&'static str, u64)> {
-    const ELSEWHERE: [&str; 3] = ["signatures_presigned", "venue_errors", "signals_shed"];
-    status.counters().into_iter().filter(|(name, _)| !ELSEWHERE.contains(name))
+/// the engine with signals, has tests of its own. Rings and turns are the machine's, and kinds of things
+/// are seen by the rows and notes that tell of them.
+fn metrics(status: &Status) -> impl Iterator<Item = (String, u64)> {
+    const ELSEWHERE: [&str; 8] = [
+        "signatures_presigned",
+        "venue_errors",
+        "signals_shed",
+        "observed",
+        "turns",
+        "notes_lost",
+        "rows_unshown",
+        "snapshots_skipped",
+    ];
+    let shot = Snapshot { status: *status, ..Snapshot::default() };
+    let known = |name: &str| !ELSEWHERE.contains(&name) && !name.contains('.');
+    let all = counters::by_name(&shot, Mode::Trading).into_iter();
+    all.filter(move |(name, _)| known(name)).map(|(name, count)| (name.into_owned(), count))
 }
 
 /// Everything that must be seen over the seeds of a full run, by name.
@@ -185,7 +200,6 @@ pub fn wanted() -> Vec<String> {
         "market",
         &mut ["set_aside", "joined", "listed", "halted", "resumed", "param_changed"].into_iter(),
     );
-    want("metric", &mut metrics(&Status::default()).map(|(name, _)| name));
     want("refusal", &mut MUST_REFUSE.into_iter());
     want("refusal_class", &mut RefusalClass::ALL.iter().map(|class| class.name()));
     want("order", &mut ORDER_WAYS.into_iter());
@@ -204,6 +218,7 @@ pub fn wanted() -> Vec<String> {
         "start_failed",
     ];
     all.extend(single.into_iter().map(str::to_owned));
+    all.extend(metrics(&Status::default()).map(|(name, _)| format!("metric:{name}")));
     all
 }
 

@@ -119,6 +119,14 @@ const fn kind(note: &Note) -> Kind {
 
 /// Writes a line as severe as its kind; fields as `tracing` writes them.
 macro_rules! say {
+    ($kind:expr) => {
+        match $kind.severity {
+            Severity::Error => tracing::error!("{}", $kind.what),
+            Severity::Warn => tracing::warn!("{}", $kind.what),
+            Severity::Info => tracing::info!("{}", $kind.what),
+            Severity::Debug => tracing::debug!("{}", $kind.what),
+        }
+    };
     ($kind:expr, $($field:tt)*) => {
         match $kind.severity {
             Severity::Error => tracing::error!($($field)*, "{}", $kind.what),
@@ -236,7 +244,11 @@ fn write(kind: Kind, note: &Note) {
                 .filter(|(_, holds)| !holds)
                 .map(|(name, _)| name)
                 .collect();
-            say!(kind, missing = missing.join(","));
+            // The line of a trader that is ready says all there is to say.
+            match missing.is_empty() {
+                true => say!(kind),
+                false => say!(kind, missing = missing.join(",")),
+            }
         }
         Note::HardStopSet { reason } | Note::HardStopReleased { reason } => {
             say!(kind, reason = reason.name());
@@ -370,6 +382,28 @@ mod tests {
             assert!(!line.contains('\u{1b}'), "{line:?}");
         }
         assert!(lines[19].contains("edge_bps=\"12.00\""), "{}", lines[19]);
+    }
+
+    /// C10: the line that says that trading is ready names nothing that is missing.
+    #[test]
+    fn readiness_says_what_is_missing_and_nothing_when_nothing_is() {
+        use crate::types::note::ReadyFlags;
+        let ready = ReadyFlags {
+            md_ready: true,
+            order_snapshot: true,
+            fills_snapshot: true,
+            position_synced: true,
+            ws_connected: true,
+            hard_stop_clear: true,
+        };
+        let lines = told(LogLevel::Info, |told| {
+            told.tell(Mono(0), &Note::Readiness { ready });
+            let ready = ReadyFlags { md_ready: false, ws_connected: false, ..ready };
+            told.tell(Mono(0), &Note::Readiness { ready });
+        });
+        assert!(lines[0].trim_end().ends_with("trading is ready"), "{lines:?}");
+        let missing = "trading is not ready missing=\"md_ready,ws_connected\"";
+        assert!(lines[1].contains(missing), "{lines:?}");
     }
 
     #[test]

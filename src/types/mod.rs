@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod config;
+pub mod counters;
 pub mod event;
 pub mod hard_stop;
 pub mod ids;

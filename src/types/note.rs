@@ -191,7 +191,7 @@ impl LinkState {
     }
 }
 
-/// Counters since the start of the run, and what holds now.
+/// Counters since the start of the run, and what holds now. [`counters`](crate::types::counters) names them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Status {
     /// Markets watched.
@@ -262,57 +262,6 @@ pub struct Status {
     pub signals_shed: u64,
     /// What trading adds.
     pub trading: Trading,
-}
-
-impl Status {
-    /// What only ever grows, by name; counters by kind are summed up.
-    pub fn counters(&self) -> [(&'static str, u64); 41] {
-        let trading = &self.trading;
-        let sum = |counts: &[u64]| counts.iter().sum();
-        [
-            ("frames", self.frames),
-            ("bytes", self.bytes),
-            ("bbo", self.bbo),
-            ("ctx", self.ctx),
-            ("order_updates", self.order_updates),
-            ("user_fills", self.user_fills),
-            ("user_events", self.user_events),
-            ("posts", self.posts),
-            ("acks", self.acks),
-            ("pongs", self.pongs),
-            ("ignored", self.ignored),
-            ("unknown", self.unknown),
-            ("malformed", self.malformed),
-            ("slow_path", self.fallback),
-            ("venue_errors", self.venue_errors),
-            ("connects", self.connects),
-            ("disconnects", self.disconnects),
-            ("gate_blocks", sum(&self.gate_blocks)),
-            ("gate_blocked_ms", self.gate_blocked.iter().map(|time| time.as_millis()).sum()),
-            ("crosses", self.crosses),
-            ("signals", self.signals),
-            ("signals_blocked", self.signals_blocked),
-            ("followups", self.followups),
-            ("entry_probes", self.entries),
-            ("gaps", self.gaps),
-            ("rows_lost", self.rows_lost),
-            ("signals_shed", self.signals_shed),
-            ("approved", trading.approved),
-            ("below_minimum", trading.below_minimum),
-            ("entries_sent", trading.entries_sent),
-            ("exits_sent", sum(&trading.exits_sent)),
-            ("refusals", sum(&trading.refusals)),
-            ("fills", trading.fills),
-            ("fills_repeated", trading.fills_repeated),
-            ("trades", sum(&trading.trades)),
-            ("wins", trading.wins),
-            ("lookups", trading.lookups),
-            ("signatures_presigned", trading.presigned.0),
-            ("signatures_ordinary", trading.presigned.1),
-            ("account_reads", trading.account_reads.0),
-            ("account_reads_failed", trading.account_reads.1),
-        ]
-    }
 }
 
 /// Counters of trading, and what holds now; all zero in observation.

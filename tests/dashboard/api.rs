@@ -1,5 +1,7 @@
 //! `/api/snapshot` and `/api/history`: values as they are, and `null` where nothing is known.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use hip3::types::num::Bps;
@@ -8,6 +10,8 @@ use hip3::types::snapshot::Figures;
 use hip3::types::time::{Mono, Nanos};
 
 use crate::harness::{Server, facts, trading};
+use crate::metrics::Metrics;
+use crate::numbered::numbered;
 use crate::page::carries_the_headers;
 use crate::sample::{snapshot, trading_snapshot};
 use crate::store_rows::{self, NOON, level, px, secs};
@@ -174,6 +178,90 @@ fn with_a_token_trading_can_be_controlled() {
     assert_eq!(fields(&server)["control"], json!({ "available": true, "why": null }));
     server.end();
 }
+
+/// C10: whatever `/metrics` counts stands among the snapshot's counters with the same number, what each
+/// check stopped among it, and the names that scripts know are there.
+#[test]
+fn the_snapshot_has_every_counter_that_the_metrics_have() {
+    // In which each counter has a number of its own.
+    let (shot, _) = numbered();
+    let mut server = Server::start(trading(), None);
+    server.show(&shot);
+    let fields = fields(&server);
+    let counters = fields["counters"].as_object().expect("counters");
+    let numbers: BTreeSet<u64> = counters.values().map(|n| n.as_u64().expect("a number")).collect();
+    let metrics = Metrics::read(&server.get("/metrics").body);
+    let mut seen = 0;
+    for (sample, value) in &metrics.samples {
+        let name = sample.split('{').next().expect("a name");
+        // Those of the dashboard itself are not of the run, and these have a place of their own.
+        let elsewhere = ["hip3_dashboard_clients_dropped_total", "hip3_latency_count_total"];
+        if metrics.kinds[name] != "counter" || elsewhere.contains(&name) {
+            continue;
+        }
+        let in_ms = name.ends_with("_seconds_total");
+        let number = if in_ms { value * 1_000.0 } else { *value } as u64;
+        assert!(numbers.contains(&number), "{sample} {value} in {counters:?}");
+        seen += 1;
+    }
+    assert!(seen > 80, "{seen}");
+    let stopped = shot.status.trading.stopped_by;
+    assert_eq!(counters["stopped_by.NotReady"], json!(stopped[1]));
+    assert_eq!(counters["stopped_by.BudgetExhausted"], json!(stopped[7]));
+    assert_eq!(counters["stopped_by"], json!(stopped.iter().sum::<u64>()));
+    for name in NAMES {
+        assert!(counters.contains_key(name), "{name}");
+    }
+    server.end();
+}
+
+/// Names of counters that scripts rely on.
+const NAMES: [&str; 44] = [
+    "frames",
+    "bytes",
+    "bbo",
+    "ctx",
+    "order_updates",
+    "user_fills",
+    "user_events",
+    "posts",
+    "acks",
+    "pongs",
+    "ignored",
+    "unknown",
+    "malformed",
+    "slow_path",
+    "venue_errors",
+    "connects",
+    "disconnects",
+    "gate_blocks",
+    "gate_blocked_ms",
+    "crosses",
+    "signals",
+    "signals_blocked",
+    "followups",
+    "entry_probes",
+    "gaps",
+    "rows_lost",
+    "signals_shed",
+    "approved",
+    "below_minimum",
+    "entries_sent",
+    "exits_sent",
+    "refusals",
+    "fills",
+    "fills_repeated",
+    "trades",
+    "wins",
+    "lookups",
+    "signatures_presigned",
+    "signatures_ordinary",
+    "account_reads",
+    "account_reads_failed",
+    "notes_lost",
+    "rows_unshown",
+    "snapshots_skipped",
+];
 
 #[test]
 fn a_server_that_was_shown_nothing_says_nothing_wrong() {

@@ -7,6 +7,7 @@ use hip3::types::snapshot::Snapshot;
 use hip3::types::time::{Nanos, Wall};
 
 use crate::harness::{Server, facts, trading, wait_for};
+use crate::http::{ask, talk};
 use crate::metrics::Metrics;
 use crate::page::carries_the_headers;
 use crate::sample::snapshot;
@@ -139,5 +140,45 @@ fn trading_is_ready_once_it_may_open() {
     assert_eq!(both(&server), [well(), not("HardStop holds")]);
     show(&mut server, ready, HardStop::default());
     assert_eq!(both(&server), [well(), well()]);
+    server.end();
+}
+
+/// C4: load balancers and monitors ask for health by HTTP/1.0 without `Host`. Whatever else names no host
+/// is refused, and so is every name that is not this machine's.
+#[test]
+fn health_is_told_by_http_1_0_without_a_host() {
+    let mut server = Server::observing();
+    for (method, body) in [("GET", "ok\n"), ("HEAD", "")] {
+        for path in ["/healthz", "/readyz"] {
+            server.show(&snapshot());
+            let answer = ask(server.address, &format!("{method} {path} HTTP/1.0\r\n\r\n"));
+            assert_eq!((answer.status, answer.body.as_str()), (200, body), "{method} {path}");
+            carries_the_headers(&answer);
+        }
+    }
+    let refused = |request: &str| {
+        let heard = talk(server.address, request.as_bytes());
+        let text = String::from_utf8(heard).expect("text");
+        let told = text.starts_with("HTTP/1.0 403 ") || text.starts_with("HTTP/1.1 403 ");
+        assert!(told, "{request:?}: {text:?}");
+    };
+    for line in [
+        "OPTIONS / HTTP/1.0",
+        "OPTIONS /healthz HTTP/1.0",
+        "POST /healthz HTTP/1.0",
+        "GET / HTTP/1.0",
+        "GET /metrics HTTP/1.0",
+        "GET /api/snapshot HTTP/1.0",
+        "GET /healthz/../api/snapshot HTTP/1.0",
+        "GET http://example.org/healthz HTTP/1.0",
+        "GET /healthz HTTP/1.1\r\nConnection: close",
+    ] {
+        refused(&format!("{line}\r\n\r\n"));
+    }
+    for host in ["localhost.example.org", "127.0.0.1.example.org", "2130706433", ""] {
+        for path in ["/healthz", "/readyz", "/api/snapshot"] {
+            refused(&format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n"));
+        }
+    }
     server.end();
 }

@@ -386,3 +386,57 @@ fn rights_that_are_lost_and_given_back_cost_no_row_and_no_stop() {
     looks_are_complete(&signals);
     agree(&signals, &desk.books());
 }
+
+/// The log of latencies as other tools read it: line by line, and nothing behind a line that is neither a
+/// comment, nor the legend, nor a whole interval. How many intervals it has.
+fn intervals_read_strictly(path: &Path) -> usize {
+    use base64::Engine as _;
+    let text = fs::read_to_string(path).expect("text");
+    assert!(text.ends_with('\n'), "the last line ends: {}", path.display());
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.starts_with('"'));
+    let mut intervals = 0;
+    for line in lines {
+        let (_, payload) = line.rsplit_once(',').unwrap_or_else(|| panic!("no interval: {line:?}"));
+        assert!(line.starts_with("Tag=") && line.matches(',').count() == 4, "{line:?}");
+        let bytes = base64::engine::general_purpose::STANDARD.decode(payload).expect(line);
+        let length = u32::from_be_bytes(bytes[4..8].try_into().expect("four bytes"));
+        assert_eq!(length as usize, bytes.len() - 8, "{line:?}");
+        intervals += 1;
+    }
+    intervals
+}
+
+/// C1: latencies that a full disk takes half of leave no half line behind, and are dumped again once there
+/// is room.
+#[test]
+fn a_dump_of_latencies_that_the_disk_takes_half_of_is_cut_back() {
+    let desk = Funded::new(10, LOOSE);
+    let latency = desk.dir.path().join("latency");
+    let Some(disk) = SmallDisk::over(&latency) else { return };
+    let log = desk.log("log");
+    let args = ["run", "--config", &desk.config, "--mode", "observation"];
+    let often = ["--set", "telemetry.latency_interval_s=1"];
+    let mut run = disk.start(&[&args[..], &often].concat(), &log);
+    let seen = disk.path();
+    let of_day = || {
+        let mut all = fs::read_dir(&seen).into_iter().flatten().filter_map(Result::ok);
+        all.find(|entry| entry.path().extension().is_some_and(|end| end == "hlog"))
+    };
+    let length = |path: &Path| fs::metadata(path).map_or(0, |data| data.len());
+    run.wait_until("a dump", || of_day().is_some_and(|dump| length(&dump.path()) > 1_000));
+    let dump = of_day().expect("a dump").path();
+    for _ in 0..3 {
+        let ballast = Ballast::into(&seen);
+        once_more(&mut run, &log, "latency cannot be dumped", 1);
+        let before = length(&dump);
+        ballast.let_go();
+        run.wait_until("another interval", || length(&dump) > before);
+    }
+    assert_eq!(run.terminate(), 0, "{}", run_log(&log));
+    assert!(intervals_read_strictly(&dump) > 3, "{}", run_log(&log));
+    let path = dump.display().to_string();
+    let (code, out, errors) = crate::harness::output(&["latency", &path, "--json"]);
+    assert_eq!(code, 0, "{errors}");
+    let told: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(told["broken_lines"], 0, "{told:#}");
+}

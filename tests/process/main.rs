@@ -6,6 +6,7 @@ mod store_rows;
 mod alerts;
 mod bad_input;
 mod dashboard;
+mod demo;
 mod disk;
 mod funded;
 mod harness;

@@ -429,3 +429,23 @@ fn a_demo_has_a_report() {
     assert_eq!(of_markets, count("valued"));
     assert_eq!(count("open_crosses"), 0, "every cross of a run that ended has its row");
 }
+
+/// C6: whoever reads the records with Spark finds the switch that it needs, which our own tool sets too.
+#[test]
+fn where_spark_is_named_its_switch_for_nanoseconds_is() {
+    let switch = "spark.sql.legacy.parquet.nanosAsLong";
+    let text = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let tool = text("tools/report_spark.py");
+    assert!(tool.contains(&format!(".config(\"{switch}\", \"true\")")));
+    let readme = text("README.md");
+    let named = |part: &&str| part.contains("Spark");
+    let sections: Vec<&str> = readme.split("\n## ").filter(named).collect();
+    assert!(sections.len() >= 2, "{}", sections.len());
+    for section in sections {
+        let title = section.lines().next();
+        assert!(section.contains(&format!("{switch}=true")), "{title:?}");
+    }
+}

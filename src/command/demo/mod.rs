@@ -3,6 +3,7 @@
 mod certificate;
 mod dense;
 mod lively;
+mod settings;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -13,8 +14,9 @@ use crate::executor::signer::{Address, Key};
 use crate::runtime::host::Options;
 use crate::runtime::os;
 use crate::runtime::wallet::throwaway_key;
-use crate::types::config::{self, Config, Network};
+use crate::types::config::{Config, Network};
 use crate::types::num::{Rate, Usd};
+use crate::types::record::Mode;
 use crate::types::time::Nanos;
 use crate::venue::tcp::{Server, Serving};
 use crate::venue::{AccountSettings, Settings};
@@ -33,19 +35,32 @@ const DEPOSIT: Usd = Usd::from_units(1_000 * 1_000_000);
 /// With `--mode trading` the engine trades for an account that the simulated venue has made up as
 /// well, with a key made for this run, kept nowhere and worth nothing anywhere else. HardStop works
 /// as in a real run, but does not outlive the demo.
+///
+/// With `--config` the settings of a run are tried out. The demo decides some keys itself, whatever the file
+/// says: venue.network, venue.ws_url, venue.rest_url, venue.dexes, account.user_address,
+/// account.vault_address and account.key_file are those of its own venue and account, and --set of one of
+/// them is refused. Nor does it take from a file where records and latencies lie
+/// (persistence.data_dir, telemetry.latency_dir), persistence.flush_interval_s, alerts.enabled and
+/// runtime.busy_poll: by default records lie in data/demo/signals, latencies beside them, rows are
+/// visible after 5 s, nobody is alerted and the hot thread sleeps between frames. The settings that
+/// --latency and --lively bring go before the file's too. All of these --set changes, as it does every
+/// other key.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// What the engine may do
-    #[arg(long, default_value = "observation")]
-    mode: ModeArg,
+    /// What the engine may do; else what the config says, which by default is to observe
+    #[arg(long)]
+    mode: Option<ModeArg>,
+    /// The config file whose settings are tried out; by default every key has its default
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Stops by itself after this long, e.g. 60s, 15m
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
     duration: Nanos,
     #[command(flatten)]
     market: Market,
-    /// Where the records go
-    #[arg(long, value_name = "DIR", default_value = "data/demo/signals")]
-    data_dir: PathBuf,
+    /// Where the records go, as by --set persistence.data_dir; by default into data/demo/signals
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
     /// Spins the hot thread, as the real thing does; by default it sleeps between frames
     #[arg(long)]
     busy_poll: bool,
@@ -74,23 +89,11 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let trader = Trader::new().map_err(Failure::runtime)?;
-        let trading = matches!(self.mode, ModeArg::Trading);
+        let mut config = settings::config(&self, &trader.account)?;
+        let trading = config.mode == Mode::Trading;
         if self.latency && !trading {
             return Err(Failure::usage("--latency measures orders: give --mode trading"));
         }
-        let mut overrides = Vec::new();
-        if self.latency {
-            overrides.extend(dense::OVERRIDES.map(str::to_owned));
-        }
-        if self.lively {
-            overrides.extend(lively::OVERRIDES.map(str::to_owned));
-        }
-        overrides.extend(self.overrides);
-        overrides.push(self.mode.key());
-        if trading {
-            overrides.push(format!("account.user_address=\"{}\"", trader.account));
-        }
-        let mut config = config::load(None, &overrides).map_err(Failure::usage)?;
         let mut settings = self.market.settings()?;
         let dex = settings.dex.clone();
         if trading {
@@ -110,15 +113,6 @@ impl Demo {
         };
         let server = Server::serve(settings, serving).map_err(Failure::runtime)?;
         point_at(&mut config, &server, dex);
-        if config.telemetry.latency_dir == Config::default().telemetry.latency_dir {
-            // What is measured against a made-up venue does not lie with the real.
-            config.telemetry.latency_dir = self.data_dir.with_file_name("latency");
-        }
-        config.persistence.data_dir = self.data_dir;
-        // Short runs should show their files while they last.
-        config.persistence.flush_interval =
-            config.persistence.flush_interval.min(Nanos::from_secs(5));
-        config.runtime.busy_poll = self.busy_poll;
         if trading && config.dashboard.enabled && config.dashboard.token_file.is_none() {
             config.dashboard.token_file = Some(make_token(&config.persistence.data_dir)?);
         }

@@ -136,6 +136,7 @@ pub(super) fn check_keys(axes: &[Axis], overrides: &[String]) -> Result<(), Fail
             Some("websocket") => {
                 "another section: the link is the captured run's, whatever the setting"
             }
+            _ if plain == "persistence.data_dir" => "--out instead",
             _ if !known.insert(plain.clone()) => "each key once",
             _ => continue,
         };
@@ -290,6 +291,7 @@ mod tests {
             (&["mode=observation,trading"][..], &[][..], "--sweep mode: expected --mode"),
             (&[], &["mode=trading"], "--set mode: expected --mode"),
             (&["websocket.pong_timeout_ms=1,2"], &[], "the captured run's"),
+            (&[], &["persistence.data_dir=x"], "--out instead"),
             (&[], &[" \"websocket\" .pong_timeout_ms=1"], "the captured run's"),
             (&["a.b=1,2", "a.b=3,4"], &[], "--sweep a.b: expected each key once"),
             (&["a.b=1,2"], &["a.b=3"], "--set a.b: expected each key once"),

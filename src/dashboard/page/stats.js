@@ -104,7 +104,7 @@ export class Counters {
       if (!value) {
         value = el("dd");
         this.#rows.set(name, value);
-        $("counter-list").append(el("div", {}, el("dt", {}, name.replaceAll("_", " ")), value));
+        $("counter-list").append(el("div", {}, el("dt", {}, name.replaceAll("_", " ").replace(".", ": ")), value));
       }
       setText(value, count(counters[name]));
       setData(value.parentElement, "zero", String(counters[name] === 0));

@@ -19,7 +19,7 @@ mod words;
 
 pub use check::web_host;
 pub use error::{ConfigError, Problem};
-pub use read::{from_text, load};
+pub use read::{from_text, is_set, load};
 
 /// Everything `config.toml` says.
 #[derive(Clone, Debug, Eq, PartialEq)]

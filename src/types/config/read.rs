@@ -47,6 +47,24 @@ pub fn from_text(text: &str, name: &str, overrides: &[String]) -> Result<Config,
     if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
 }
 
+/// Whether one of `overrides` sets the key at `path`, such as `persistence.data_dir`: by itself, or within a
+/// section that is set whole.
+pub fn is_set(overrides: &[String], path: &str) -> bool {
+    let (mut table, mut problems) = (Table::new(), Vec::new());
+    for over in overrides {
+        tree::set(&mut table, over, &mut problems);
+    }
+    let mut inner = &table;
+    for key in path.split('.') {
+        match inner.get(key).map(|entry| &entry.node) {
+            None => return false,
+            Some(Node::Table(next)) => inner = next,
+            Some(_) => return true,
+        }
+    }
+    true
+}
+
 /// Larger files are no configs.
 const MAX_FILE: u64 = 1 << 20;
 
