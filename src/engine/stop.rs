@@ -1,5 +1,6 @@
 //! READY, HardStop, the operator, and the end of a run.
 
+use crate::engine::closing::READ_FIRST;
 use crate::engine::trader::Trader;
 use crate::types::event::{Action, Actions, Wish};
 use crate::types::hard_stop::StopReason;
@@ -63,6 +64,7 @@ impl Trader {
 
     /// The link is gone: what was sent has no answer, and what was not sent must not go out later.
     pub(super) fn on_disconnected(&mut self, now: Now, out: &mut Actions) {
+        self.unlinked_since = Some(now.mono);
         self.orders_heard = false;
         self.fills_heard = false;
         self.drop_queued(now);
@@ -74,6 +76,9 @@ impl Trader {
     }
 
     pub(super) fn on_connected(&mut self, now: Now) {
+        self.unlinked_since = None;
+        self.exits_read_first = now.mono.plus(READ_FIRST);
+        self.positions.relinked(now.mono);
         self.reconciler.on_reconnect(now.mono);
         self.reading.on_connected();
         self.reading.wanted(now.mono);

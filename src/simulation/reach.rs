@@ -86,6 +86,8 @@ impl Reach {
             Note::Gate { gate: Some(gate), .. } => self.see(&format!("gate:{}", gate.name())),
             Note::OrderInDoubt { .. } => self.see("order:in_doubt"),
             Note::ExitAtCollar { .. } => self.see("exit:at_collar"),
+            Note::ExitPastCollar { .. } => self.see("exit:past_collar"),
+            Note::ExitByRest { .. } => self.see("exit:by_rest"),
             Note::ExitMissed { .. } => self.see("exit:missed"),
             Note::PositionAdopted { .. } => self.see("position:adopted"),
             Note::PositionDiffers { .. } => self.see("position:differs"),

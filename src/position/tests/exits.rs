@@ -1,12 +1,20 @@
 //! Each rule at its limit, one unit past it, and without what it needs; then how exits go on.
 
 use super::*;
-use crate::position::{ExitOrder, ExitState, ExitView, RULES};
+use crate::position::{Alarm, ExitEnd, ExitOrder, ExitState, ExitView, RULES};
 use crate::types::config::{Config, MarkRegression, TimeStop};
 use crate::types::market::Level;
 use crate::types::num::Bps;
 use crate::types::order::Refusal;
 use crate::types::time::Nanos;
+
+/// How an IOC usually ends that filled nothing.
+const MISSED: ExitEnd = ExitEnd::Missed;
+
+/// How an exit ends that the venue refused on its own.
+fn refused(refusal: Refusal) -> ExitEnd {
+    ExitEnd::refused(Some(refusal), true, false)
+}
 
 /// A long of one coin held for `held_ms`, bid and ask around an oracle of 100.
 struct World {
@@ -19,6 +27,8 @@ struct World {
     ask: Option<&'static str>,
     oracle: Option<&'static str>,
     mark: Option<&'static str>,
+    quoted: bool,
+    fresh: bool,
     flatten: bool,
     shutdown: bool,
 }
@@ -37,6 +47,8 @@ impl World {
             ask: Some("100.06"),
             oracle: Some("100"),
             mark: Some("100"),
+            quoted: true,
+            fresh: true,
             flatten: false,
             shutdown: false,
         }
@@ -48,11 +60,14 @@ impl World {
             now: mono(ms),
             szi: szi(self.size),
             held_for: Nanos::from_millis(self.held_ms),
+            entry: Some(px("100")),
             announced: szi(self.announced),
+            quoted: self.quoted,
             bid: self.bid.map(level),
             ask: self.ask.map(level),
             oracle: self.oracle.map(px),
             mark: self.mark.map(px),
+            fresh: self.fresh,
             lot: sz("0.01"),
             time_stop: &self.time_stop,
             mark_regression: &self.mark_regression,
@@ -157,7 +172,7 @@ fn an_exit_takes_the_whole_position_with_what_is_announced() {
     let mut world = World { flatten: true, announced: "0.5", ..World::quiet() };
     let order = world.exit().expect("an exit");
     assert_eq!((order.side, order.sz, order.limit), (Side::Sell, sz("1.5"), px("99.4403")));
-    assert_eq!((order.reach, order.misses, order.at_collar), (Bps::from_int(50), 0, false));
+    assert_eq!((order.reach, order.misses, order.alarm), (Bps::from_int(50), 0, None));
     world.announced = "-0.4";
     assert_eq!(world.exit().expect("an exit").sz, sz("0.6"));
     for closed in ["-1", "-1.5"] {
@@ -179,7 +194,7 @@ fn one_exit_is_under_way_at_a_time() {
     }
     assert!(!state.overdue(mono(59_999), &world.time_stop));
     assert!(state.overdue(mono(60_000), &world.time_stop), "someone has to ask");
-    state.ended(mono(70_000), Sz::ZERO, None, true);
+    state.ended(mono(70_000), MISSED);
     assert!(!state.in_flight() && !state.overdue(mono(200_000), &world.time_stop));
     assert!(state.step(&world.view(70_250)).is_some());
 }
@@ -189,18 +204,18 @@ fn a_reason_stays_until_flat_and_only_people_and_the_end_replace_it() {
     let mut world = World { bid: Some("100"), ..World::quiet() };
     let mut state = ExitState::default();
     assert!(state.step(&world.view(0)).is_some());
-    state.ended(mono(10), Sz::ZERO, None, true);
+    state.ended(mono(10), MISSED);
     world.bid = Some("99"); // The edge is back: it is owed all the same.
     let order = state.step(&world.view(260)).expect("an exit");
     assert_eq!((order.reason, order.misses), (ExitReason::MarkRegression, 1));
-    state.ended(mono(300), Sz::ZERO, None, true);
+    state.ended(mono(300), MISSED);
     world.held_ms = 40_000;
     assert_eq!(state.step(&world.view(310)), None, "TimeStop shortens no pause");
     assert_eq!(state.reason(), Some(ExitReason::MarkRegression));
     world.flatten = true;
     let order = state.step(&world.view(311)).expect("at once");
     assert_eq!(order.reason, ExitReason::Flatten);
-    state.ended(mono(320), Sz::ZERO, None, true);
+    state.ended(mono(320), MISSED);
     (world.flatten, world.shutdown) = (false, true);
     assert_eq!(state.step(&world.view(330)), None);
     assert_eq!(state.reason(), Some(ExitReason::Flatten), "the stronger stays");
@@ -215,9 +230,9 @@ fn misses_widen_the_reach_and_the_pause_and_never_end() {
         let order = state.step(&world.view(ms)).expect("never given up");
         assert_eq!(order.misses, n);
         assert!(order.limit >= px("95"), "{order:?}");
-        alarms += u32::from(order.at_collar);
+        alarms += u32::from(order.alarm == Some(Alarm::AtCollar));
         reaches.push(order.limit);
-        state.ended(mono(ms), Sz::ZERO, Some(Refusal::NoMatch), true);
+        state.ended(mono(ms), MISSED);
         let next = (1..).find(|pause| {
             mono(ms + pause)
                 >= state.deadline(mono(ms), Nanos::ZERO, &world.time_stop, &world.mark_regression)
@@ -239,10 +254,10 @@ fn any_fill_is_progress() {
     let mut state = ExitState::default();
     for ms in [0, 1_000, 3_000] {
         assert!(state.step(&world.view(ms)).is_some());
-        state.ended(mono(ms), Sz::ZERO, None, true);
+        state.ended(mono(ms), MISSED);
     }
     assert!(state.step(&world.view(9_000)).is_some());
-    state.ended(mono(9_000), Sz::from_units(1), None, true);
+    state.ended(mono(9_000), ExitEnd::Filled);
     assert_eq!(state.failures(), 0);
     assert_eq!(state.step(&world.view(9_249)), None);
     assert_eq!(state.step(&world.view(9_250)).expect("the rest").reach, Bps::from_int(50));
@@ -255,12 +270,14 @@ fn with_nothing_to_take_it_waits_at_the_collar_and_more_patiently() {
     assert_eq!(state.step(&world.view(0)), None, "the quote may be on its way");
     assert_eq!(state.step(&world.view(1_999)), None);
     let order = state.step(&world.view(2_000)).expect("an exit");
-    assert_eq!((order.limit, order.at_collar), (px("95"), false));
-    state.ended(mono(2_000), Sz::ZERO, Some(Refusal::NoLiquidity), true);
+    assert_eq!((order.limit, order.alarm), (px("95"), None));
+    state.ended(mono(2_000), MISSED);
     assert_eq!(state.step(&world.view(3_999)), None);
-    assert!(state.step(&world.view(4_000)).expect("an exit").at_collar);
-    state.ended(mono(4_000), Sz::ZERO, Some(Refusal::NoLiquidity), true);
-    assert!(!state.step(&world.view(9_000)).expect("an exit").at_collar, "the alarm is given once");
+    let order = state.step(&world.view(4_000)).expect("an exit");
+    assert_eq!(order.alarm, Some(Alarm::AtCollar));
+    state.ended(mono(4_000), MISSED);
+    let order = state.step(&world.view(9_000)).expect("an exit");
+    assert_eq!(order.alarm, None, "the alarm is given once");
 }
 
 #[test]
@@ -279,17 +296,17 @@ fn what_the_venue_calls_too_small_is_asked_for_with_more() {
     let world = World { flatten: true, size: "0.02", ..World::quiet() };
     let mut state = ExitState::default();
     assert_eq!(state.step(&world.view(0)).expect("an exit").sz, sz("0.02"), "exempt");
-    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional), true);
+    state.ended(mono(0), refused(Refusal::MinNotional));
     let order = state.step(&world.view(1_000)).expect("an exit");
     assert_eq!(order.sz, sz("0.12"), "10 USD and a lot");
     let value = Usd::notional(order.limit, order.sz).expect("fits");
     assert!(value > usd("10"));
-    state.ended(mono(1_000), Sz::ZERO, Some(Refusal::NoMatch), true);
+    state.ended(mono(1_000), MISSED);
     assert_eq!(state.step(&world.view(9_000)).expect("an exit").sz, sz("0.12"), "it stays so");
     let large = World { flatten: true, size: "7", ..World::quiet() };
     let mut state = ExitState::default();
     state.step(&large.view(0));
-    state.ended(mono(0), Sz::ZERO, Some(Refusal::MinNotional), true);
+    state.ended(mono(0), refused(Refusal::MinNotional));
     assert_eq!(state.step(&large.view(1_000)).expect("an exit").sz, sz("7"));
 }
 
@@ -312,7 +329,7 @@ fn deadlines_lie_ahead() {
     assert!(state.step(&flatten.view(0)).is_some());
     assert_eq!(due(&state, 0, 0), mono(60_000), "the look-up");
     assert_eq!(due(&state, 60_000, 0), mono(65_000), "and again");
-    state.ended(mono(65_000), Sz::ZERO, None, true);
+    state.ended(mono(65_000), MISSED);
     assert_eq!(due(&state, 65_000, 0), mono(65_250));
     assert_eq!(due(&state, 65_250, 0), mono(65_500), "nothing was sent: a look later");
 }
@@ -324,7 +341,7 @@ fn a_new_position_owes_nothing_of_the_old_one() {
     apply(&mut positions, 100, &bought(100, "1", "10", "0"), ENTRY);
     let state = positions.exit_mut(SILVER).expect("open");
     assert!(state.step(&world.view(200)).is_some());
-    state.ended(mono(200), Sz::ZERO, None, true);
+    state.ended(mono(200), MISSED);
     apply(&mut positions, 300, &sold(300, "3", "10", "0"), EXIT);
     assert_eq!(positions.exit(SILVER), Some(&ExitState::default()), "after a flip too");
     assert_eq!(positions.exit_mut(GOLD), None);
@@ -336,14 +353,14 @@ fn what_the_venue_could_not_take_waits_longer_and_reaches_no_further() {
     let mut state = ExitState::default();
     let first = state.step(&world.view(0)).expect("an exit");
     for ms in [0, 10_000, 20_000, 30_000] {
-        state.ended(mono(ms), Sz::ZERO, Some(Refusal::PostOnlyMode), true);
+        state.ended(mono(ms), refused(Refusal::PostOnlyMode));
         assert_eq!(state.step(&world.view(ms + 249)), None);
         let next = state.step(&world.view(ms + 10_000)).expect("an exit");
         assert_eq!((next.limit, next.misses), (first.limit, 0));
     }
-    state.ended(mono(40_000), Sz::ZERO, None, false);
+    state.ended(mono(40_000), ExitEnd::Unsent);
     assert_eq!(state.failures(), 0, "it was never sent");
     state.step(&world.view(50_000)).expect("an exit");
-    state.ended(mono(50_000), Sz::ZERO, Some(Refusal::NoMatch), true);
+    state.ended(mono(50_000), MISSED);
     assert_eq!(state.failures(), 1);
 }

@@ -373,7 +373,7 @@ fn a_duplicate_nonce_may_be_our_own_and_is_looked_up() {
             desk.fill(200, &order, 1, "1");
             assert_eq!(desk.ended().outcome, Outcome::Filled);
         } else {
-            for at in [100, 1_100, 2_100, 7_100] {
+            for at in [100, 1_100, 2_100, 3_000] {
                 let post = desk.time(at)[0];
                 desk.look_up(at + 10, post, None);
             }
@@ -520,7 +520,7 @@ fn sums_are_of_entries_and_of_their_market() {
     assert_eq!(desk.orders.pending_total(), usd("300"));
     let markets: Vec<MarketId> = desk.orders.pending_markets().collect();
     assert_eq!(markets, [MARKET, MarketId(8)]);
-    assert!(desk.orders.has_live_exit(MARKET) && !desk.orders.has_live_exit(MarketId(8)));
+    assert!(desk.orders.has_open_exit(MARKET) && !desk.orders.has_open_exit(MarketId(8)));
     assert!(desk.orders.has_live_entry(MarketId(8)) && !desk.orders.has_live_entry(MarketId(9)));
     assert_eq!(desk.orders.live(MARKET).count(), 3);
 }

@@ -37,7 +37,10 @@ fn answer<'a>(response: Json<'_, '_>, rows: &'a mut Vec<OrderAnswer>) -> Option<
 }
 
 /// The body that `POST /exchange` answers as well (PROTOCOL.md §3.6).
-fn action<'a>(payload: Json<'_, '_>, rows: &'a mut Vec<OrderAnswer>) -> Option<PostAnswer<'a>> {
+pub(super) fn action<'a>(
+    payload: Json<'_, '_>,
+    rows: &'a mut Vec<OrderAnswer>,
+) -> Option<PostAnswer<'a>> {
     let [status, response] = payload.fields(["status", "response"]).ok()?;
     let response = response?;
     match status?.text()? {
