@@ -474,13 +474,13 @@ impl ExitState {
                     }
                 } else {
                     // A position is never held because our own collar forbids the only quote.
+                    alarm = (self.anchor != Some(touched)).then_some(Alarm::PastCollar);
                     (self.anchor, self.collar_since) = (Some(touched), None);
                     if !aim.meets {
                         self.misses = 0; // Nothing has met this quote yet.
                     }
                     reach = reach::of(slippage, self.misses);
                     aim = reach::aim(side, target, touched, reach)?;
-                    alarm = Some(Alarm::PastCollar);
                 }
             }
             _ => (self.anchor, self.collar_since) = (None, None),
@@ -553,7 +553,9 @@ impl ExitState {
             let quote = self.blind_since.map(|since| since.plus(BLIND_RETRY));
             let collar = self.collar_since.map(|since| since.plus(AT_COLLAR_MAX));
             let all = [Some(self.next_try), Some(self.next_blind_try), quote, collar];
-            let ahead = all.into_iter().flatten().filter(|at| *at > now).min();
+            // Before the next try nothing else matters.
+            let all = all.into_iter().flatten().map(|at| at.max(self.next_try));
+            let ahead = all.filter(|at| *at > now).min();
             return ahead.unwrap_or(now.plus(FIRST_RETRY));
         }
         let stop = now.plus(Nanos(time_stop.threshold.0.saturating_sub(held_for.0)));
