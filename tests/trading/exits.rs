@@ -525,13 +525,15 @@ fn a_queued_exit_is_priced_as_it_leaves() {
     desk.event(Event::Operator(Wish::Flatten));
     let (id, _) = desk.sent_order();
     desk.answer_error(id, NO_MATCH);
-    for _ in 0..120 {
-        desk.bbo(ONE, "97.5", "97.6");
-        desk.ctx(ONE, "98");
+    for n in 0..120 {
+        // The next one waits for its turn when the market falls.
+        let fallen = n >= 10;
+        desk.bbo(ONE, if fallen { "97.5" } else { "99.55" }, if fallen { "97.6" } else { "99.6" });
+        desk.ctx(ONE, if fallen { "98" } else { "100" });
         desk.pass_ms(100);
     }
     let [(_, exit)] = &exits(&mut desk)[..] else { panic!("one exit each eleven seconds") };
-    assert!(px(&text(exit, "p")) < px("97.5"), "{exit}");
+    assert_eq!(text(exit, "p"), "96.525", "one step further past the bid of now");
 }
 
 /// A11: a profit-taking exit that waited is dropped when there is no profit to take any more.
