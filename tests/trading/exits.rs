@@ -438,7 +438,22 @@ fn late_exits_widen_nothing_and_stop_nothing() {
 /// A8: after a reconnect an exit leaves with the first quote, whatever pause there was before.
 #[test]
 fn an_exit_leaves_with_the_first_quote_of_a_link() {
-    let mut desk = reconnected(&by_socket(), true);
+    let mut desk = Desk::ready(&by_socket());
+    desk.enter(ONE);
+    desk.hold(ONE, "0.5", "99.6");
+    desk.event(Event::Operator(Wish::Flatten));
+    let mut missed = 0;
+    while missed < 6 {
+        for (id, _) in exits(&mut desk) {
+            missed += 1;
+            desk.answer_error(id, NO_MATCH);
+        }
+        desk.pass_ms(100);
+    }
+    // The next one would leave five seconds later, and reach 350 bps further.
+    desk.event(Event::Disconnected(LinkDown::Dropped));
+    connect(&mut desk);
+    desk.read();
     desk.ctx(ONE, "100");
     desk.pass_ms(50);
     assert!(exits(&mut desk).is_empty(), "no quote was seen");
