@@ -15,10 +15,6 @@ use crate::types::num::{Px, Side, Sz};
 use crate::types::order::{Order, Purpose};
 use crate::types::time::{Mono, Nanos, Now};
 
-/// After a connect exits wait so long for a reading of the account: the position may have been closed
-/// elsewhere. What is held has a way out all the same, so no longer.
-pub(super) const READ_FIRST: Nanos = Nanos::from_secs(3);
-
 /// Where gate 2 is off, oracle and mark are old after this.
 const OLD_CTX: Nanos = Nanos::from_secs(8);
 

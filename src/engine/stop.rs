@@ -1,12 +1,14 @@
 //! READY, HardStop, the operator, and the end of a run.
 
-use crate::engine::closing::READ_FIRST;
 use crate::engine::trader::Trader;
 use crate::types::event::{Action, Actions, Wish};
 use crate::types::hard_stop::StopReason;
 use crate::types::note::{Note, ReadyFlags};
 use crate::types::time::{Mono, Nanos, Now};
 
+/// After a connect exits wait so long for a reading of the account: the position may have been closed
+/// elsewhere. What is held has a way out all the same, so no longer.
+const READ_FIRST: Nanos = Nanos::from_secs(3);
 /// How long the end of a run waits for positions to close.
 const STOPPING: Nanos = Nanos::from_secs(60);
 /// How long it waits for answers once nothing is held, or when positions may stay.
