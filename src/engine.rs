@@ -27,6 +27,7 @@ use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
 use crate::types::market::UserFees;
 use crate::types::note::{LinkState, Note, Status};
+use crate::types::order::Order;
 use crate::types::record::{CrossEnd, Decision, GapCause, GapRow, Gate, Mode, Row};
 use crate::types::snapshot::MarketState;
 use crate::types::time::{Mono, Nanos, Now, Wall};
@@ -229,6 +230,17 @@ impl Engine {
                     trader.on_account_failed(now, &mut self.rest, out);
                 }
             }
+            Event::Exchanged { post, status, body } => {
+                let answer = self.decoder.exchanged(status, body);
+                if let Some(trader) = &mut self.trader {
+                    trader.on_exchanged(now, post, &answer, &self.markets, out);
+                }
+            }
+            Event::ExchangeFailed { post } => {
+                if let Some(trader) = &mut self.trader {
+                    trader.on_exchange_failed(now, post);
+                }
+            }
             Event::Operator(wish) => {
                 if let Some(trader) = &mut self.trader {
                     trader.on_operator(now, wish, out);
@@ -242,13 +254,18 @@ impl Engine {
 
     /// What trading does at the end of every event: exits that are due, orders that wait, READY.
     fn trade(&mut self, now: Now, out: &mut Actions) {
-        let Some(trader) = &mut self.trader else { return };
         if self.stopped {
             return;
         }
+        let Self { trader, markets, session, detector, limits, rest, .. } = self;
+        let Some(trader) = trader else { return };
+        let worth = |order: &Order| {
+            let Some(market) = markets.get(order.market.index()) else { return false };
+            let gates = risk::judge_all(limits, &View { now: now.mono, market });
+            gates.blocked_by.is_none() && detector.is_worth(now.mono, market, order)
+        };
         let md_ready = self.readiness == Readiness::Ready;
-        let Self { markets, session, rest, .. } = self;
-        trader.on_event_end(now, md_ready, markets, session, rest, out);
+        trader.on_event_end(now, md_ready, markets, session, rest, &worth, out);
         if trader.may_end(now.mono) {
             self.end(now, out);
         }

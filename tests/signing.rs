@@ -118,6 +118,28 @@ fn an_order_is_sent_in_the_words_of_the_protocol() {
 }
 
 #[test]
+fn the_body_of_an_exchange_is_the_payload_of_a_post() {
+    let vault = Address::parse("0x1234567890123456789012345678901234567890");
+    let envelope = Envelope { nonce: 1_791_480_000_001, expires_after: Some(1_791_480_002_001) };
+    let one = order(110_026, Side::Sell, "32.115", "0.35", 7);
+    for (vault, action) in [(None, Action::Orders(&[one])), (vault, Action::Noop)] {
+        let signer = || Signer::new(key([7; 32]), None);
+        let encoder = || Encoder::new(signer(), SigningNetwork::Testnet, vault);
+        let (mut body, mut post) = (b"before".to_vec(), Vec::new());
+        encoder().exchange(&mut body, &action, envelope).expect("a body");
+        encoder().post(&mut post, 5, &action, envelope).expect("a post");
+        let body = String::from_utf8(body).expect("text");
+        let body = body.strip_prefix("before").expect("it was appended");
+        let expected =
+            format!(r#"{{"method":"post","id":5,"request":{{"type":"action","payload":{body}}}}}"#);
+        assert_eq!(String::from_utf8(post).expect("text"), expected);
+    }
+    let mut out = b"before".to_vec();
+    assert!(encoder().exchange(&mut out, &Action::Orders(&[]), envelope).is_err());
+    assert_eq!(out, b"before", "half a body is never sent");
+}
+
+#[test]
 fn what_is_absent_is_left_out() {
     let mut out = Vec::new();
     encoder().post(&mut out, 1, &Action::Noop, ENVELOPE).expect("a post");

@@ -163,6 +163,8 @@ impl World {
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(_) => {}
                 Action::Stopped => self.stopped = true,
+                // Nobody answers; it is looked up on the next link.
+                Action::Exchange { post, .. } => self.tell(Event::ExchangeFailed { post }),
                 Action::KeepLatch(latch) => self.latch = latch,
                 Action::Send(span) => {
                     if let Some(conn) = self.conn {

@@ -88,7 +88,9 @@ impl World {
             match action {
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(_) | Action::Stopped => {}
-                Action::ReadAccount { .. } | Action::KeepLatch(_) => unreachable!("it observes"),
+                Action::ReadAccount { .. } | Action::Exchange { .. } | Action::KeepLatch(_) => {
+                    unreachable!("it observes")
+                }
                 Action::Send(span) => {
                     if let Some(conn) = self.conn {
                         let text = std::str::from_utf8(out.text(span)).expect("text");

@@ -96,6 +96,7 @@ fn reason(status: u16) -> &'static str {
 pub struct Reader {
     agent: ureq::Agent,
     url: String,
+    exchange_url: String,
     dexes: Vec<String>,
     /// The account that acts.
     user: Option<String>,
@@ -138,6 +139,7 @@ impl Reader {
         Self {
             agent,
             url: format!("{}/info", venue.rest_url),
+            exchange_url: format!("{}/exchange", venue.rest_url),
             dexes: venue.dexes.clone(),
             user: account.acting().map(str::to_owned),
             mode: None,
@@ -196,6 +198,20 @@ impl Reader {
     pub fn agents(&self, user: &str) -> Result<Vec<Agent>, ReadError> {
         let body = self.ask("extraAgents", &json!({"type": "extraAgents", "user": user}))?;
         Ok(identity::agents(&body)?)
+    }
+
+    /// One `POST /exchange` with a signed `body`; the status and the body that it answers. An error says
+    /// nothing of what became of the action, and repeats nothing of the body.
+    pub fn exchange(&self, body: &[u8]) -> Result<(u16, Vec<u8>), ReadError> {
+        let unreachable = |error: ureq::Error| ReadError::Unreachable {
+            request: "exchange".to_owned(),
+            url: self.exchange_url.clone(),
+            fault: json::shown(error.to_string().as_bytes()),
+        };
+        let post = self.agent.post(&self.exchange_url).content_type("application/json");
+        let mut response = post.send(body).map_err(unreachable)?;
+        let answer = response.body_mut().with_config().limit(MAX_BODY).read_to_vec();
+        Ok((response.status().as_u16(), answer.map_err(unreachable)?))
     }
 
     /// One `POST /info`.

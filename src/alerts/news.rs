@@ -180,6 +180,7 @@ pub(super) const fn concerns(note: &Note) -> bool {
             | Note::PositionDiffers { .. }
             | Note::BudgetLow { .. }
             | Note::ExitAtCollar { .. }
+            | Note::ExitPastCollar { .. }
             | Note::LeftOpen { .. }
             | Note::RowsLost { .. }
     )
@@ -281,12 +282,21 @@ impl Watch {
             }
             Note::ExitAtCollar { coin, misses } => {
                 let text = format!(
-                    "An exit in {coin} is stuck at its collar: {misses} have missed, and none may reach \
-                     further."
+                    "An exit in {coin} is stuck at its collar: {misses} have missed, and for now none may \
+                     reach further."
                 );
                 alert(Kind::ExitStuck, Severity::Error, text)
                     .with("coin", coin.as_str())
                     .with("misses", misses)
+            }
+            Note::ExitPastCollar { coin, px } => {
+                let text = format!(
+                    "An exit in {coin} was held back by its collar for 30 s. It is priced from the best \
+                     quote now, down or up to {px}."
+                );
+                alert(Kind::ExitStuck, Severity::Error, text)
+                    .with("coin", coin.as_str())
+                    .with("px", px.to_string())
             }
             Note::LeftOpen { positions } => {
                 let text = format!("The run ends with {positions} positions open.");
@@ -387,7 +397,9 @@ const fn meaning(reason: StopReason) -> &'static str {
         StopReason::Operator => "an operator asked for it",
         StopReason::ConsecutiveFailures => "orders were refused in a row",
         StopReason::Loss => "the loss within the window has reached risk_monitor.max_loss_usd",
-        StopReason::FlattenFailures => "exits of a position in a row filled nothing",
+        StopReason::FlattenFailures => {
+            "exits of a position in a row were refused, by our fault or for the state of the account"
+        }
         StopReason::PositionMismatch => "our positions and the venue's differ, and it lasts",
         StopReason::SignatureRefused => "the venue does not know our signer",
         StopReason::NonceRefused => "the venue refuses our nonces",
@@ -400,7 +412,7 @@ const fn meaning(reason: StopReason) -> &'static str {
 mod tests {
     use super::*;
     use crate::types::ids::Coin;
-    use crate::types::num::Szi;
+    use crate::types::num::{Px, Szi};
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -514,6 +526,7 @@ mod tests {
         for (note, kind) in [
             (Note::BudgetLow { left: 7 }, Kind::BudgetLow),
             (Note::ExitAtCollar { coin, misses: 4 }, Kind::ExitStuck),
+            (Note::ExitPastCollar { coin, px: Px::ZERO }, Kind::ExitStuck),
             (Note::LeftOpen { positions: 2 }, Kind::LeftOpen),
             (Note::RowsLost { rows: 9 }, Kind::RowsLost),
         ] {

@@ -9,6 +9,7 @@ use crate::types::event::Actions;
 use crate::types::ids::{CrossId, MarketId, SignalId};
 use crate::types::note::{Note, Status};
 use crate::types::num::{Bps, Px, Side, Sz, Usd};
+use crate::types::order::Order;
 use crate::types::record::{CrossEnd, CrossRow, Decision, Mode, Row, SignalRow};
 use crate::types::time::{Mono, Nanos, Now};
 
@@ -107,6 +108,15 @@ impl Detector {
     /// What an edge has to pay for in `market`, if it can be told.
     pub fn cost(&self, market: MarketId) -> Option<Cost> {
         self.slots.get(market.index())?.cost
+    }
+
+    /// Whether an entry that was approved before would be again: what it would take stands within its
+    /// limit, and is worth its cost.
+    pub fn is_worth(&self, now: Mono, market: &Market, order: &Order) -> bool {
+        let Some(cost) = self.cost(order.market) else { return false };
+        let stale_after = self.settings.stale_after;
+        dislocation(now, market, order.side, cost.total, stale_after)
+            .is_ok_and(|found| found.touched.px.at_or_better(order.side, order.px))
     }
 
     /// When [`Detector::on_time`] has something to do.

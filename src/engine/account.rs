@@ -163,7 +163,9 @@ impl Trader {
         self.reading.failures = self.reading.failures.saturating_add(1);
         self.reading.at = now.mono.plus(retry);
         self.reading.not_before = self.reading.at;
-        self.reading.void = false;
+        if !std::mem::take(&mut self.reading.void) {
+            self.exits_read_first = now.mono; // This link's first reading is not to be had soon.
+        }
         out.note(Note::AccountFailed { retry });
     }
 

@@ -1,12 +1,12 @@
 //! What the venue says of our orders, and what follows from it.
 
 use crate::engine::trader::Trader;
-use crate::executor::orders::Ended;
+use crate::executor::orders::{ClosedExit, Ended};
 use crate::executor::refusals;
 use crate::feed::Subscription;
 use crate::feed::market::Market;
 use crate::feed::message::{Message, UserEvent};
-use crate::position::{Applied, Why};
+use crate::position::{Applied, ExitEnd, Why};
 use crate::types::event::Actions;
 use crate::types::ids::{Coin, MarketId, Sample};
 use crate::types::note::Note;
@@ -130,6 +130,24 @@ impl Trader {
         }
     }
 
+    /// An action that went by REST was answered, as a post would have been.
+    pub(super) fn on_exchanged(
+        &mut self,
+        now: Now,
+        post: u64,
+        answer: &PostAnswer<'_>,
+        markets: &[Market],
+        out: &mut Actions,
+    ) {
+        self.on_post(now, post, answer, markets, out);
+    }
+
+    /// An action that went by REST had no answer: it may have been executed, or never have arrived.
+    pub(super) fn on_exchange_failed(&mut self, now: Now, post: u64) {
+        self.budget.answered(now.mono, post, None);
+        self.orders.on_unanswered(now, post);
+    }
+
     /// An action was refused whole: nothing of it was executed.
     pub(super) fn on_refused_whole(&mut self, now: Now, words: Sample, out: &mut Actions) {
         let refusal = refusals::refusal(words.as_bytes());
@@ -202,6 +220,9 @@ impl Trader {
         while let Some((_, order)) = self.orders.take_doubted() {
             out.note(Note::OrderInDoubt { coin: order.coin, cloid: order.cloid });
         }
+        while let Some(exit) = self.orders.take_closed_exit() {
+            self.on_exit_closed(now, &exit, out);
+        }
         while let Some(ended) = self.orders.take_ended() {
             self.on_ended(now, &ended, out);
         }
@@ -248,21 +269,22 @@ impl Trader {
         if let Some(reason) = verdict {
             self.stop_for(now, reason, out);
         }
-        if let Purpose::Exit(_) = row.purpose {
-            self.on_exit_ended(now, ended, out);
-        }
     }
 
-    fn on_exit_ended(&mut self, now: Now, ended: &Ended, out: &mut Actions) {
-        let row = ended.row;
-        let Some(exit) = self.positions.exit_mut(ended.order.market) else { return };
-        let before = exit.failures();
-        exit.ended(now.mono, row.filled, row.refusal, row.outcome != Outcome::Dropped);
-        let failures = exit.failures();
-        if row.refusal == Some(Refusal::ReduceOnly) {
+    /// Nothing more of an exit can fill: its position may be closed by another one.
+    fn on_exit_closed(&mut self, now: Now, closed: &ClosedExit, out: &mut Actions) {
+        let end = match closed {
+            ClosedExit { sent: false, .. } => ExitEnd::Unsent,
+            closed if closed.filled.is_positive() => ExitEnd::Filled,
+            closed => ExitEnd::refused(closed.refusal, closed.heard, closed.together),
+        };
+        if end == ExitEnd::Superfluous {
             self.reading.wanted(now.mono); // The venue thinks that we are flat.
         }
-        if failures > before
+        let Some(exit) = self.positions.exit_mut(closed.market) else { return };
+        exit.ended(now.mono, end);
+        let failures = exit.failures();
+        if matches!(end, ExitEnd::Failed { .. })
             && let Some(reason) = self.monitor.on_exit_failed(failures)
         {
             self.stop_for(now, reason, out);

@@ -4,23 +4,27 @@
 use crate::engine::trader::{KEEP_MESSAGES, MOST_IN_BATCH, Trader};
 use crate::executor::budget::Kind;
 use crate::executor::encode::{self, Envelope};
+use crate::executor::orders::OrderId;
 use crate::executor::queue::Priority;
 use crate::feed::market::Market;
 use crate::feed::session::Session;
 use crate::types::config;
 use crate::types::event::Actions;
+use crate::types::ids::MarketId;
 use crate::types::latency::Mark;
 use crate::types::note::Note;
 use crate::types::order::{Order, Purpose};
 use crate::types::time::{Nanos, Now, Wall};
 
 impl Trader {
-    /// Sends what waits: at once if that is how orders are dispatched, the rest on the tick.
+    /// Sends what waits: at once if that is how orders are dispatched, the rest on the tick. `worth`
+    /// says whether an entry would still be approved.
     pub(super) fn flush(
         &mut self,
         now: Now,
         markets: &[Market],
         session: &mut Session,
+        worth: &dyn Fn(&Order) -> bool,
         out: &mut Actions,
     ) {
         // The clock ticks whether something waits or not.
@@ -40,7 +44,7 @@ impl Trader {
         }
         // One action for each lane; the next waits when this one may not go.
         while let Some((priority, _)) = self.queue.peek() {
-            if !self.send_batch(now, priority, markets, session, out) {
+            if !self.send_batch(now, priority, markets, session, worth, out) {
                 break;
             }
         }
@@ -53,6 +57,7 @@ impl Trader {
         priority: Priority,
         markets: &[Market],
         session: &mut Session,
+        worth: &dyn Fn(&Order) -> bool,
         out: &mut Actions,
     ) -> bool {
         let (kind, keep) = match priority {
@@ -60,7 +65,7 @@ impl Trader {
             Priority::NewOrder => (Kind::Entry, KEEP_MESSAGES),
         };
         // As many as the budget takes, one at least.
-        let mut most = self.queue.len_of(priority).min(MOST_IN_BATCH);
+        let mut most = self.sharing(priority).min(MOST_IN_BATCH);
         while most > 1 && !self.budget.may(now.mono, kind, most as u32) {
             most /= 2;
         }
@@ -77,20 +82,25 @@ impl Trader {
                 batch_ids.push(item.id);
             }
         }
-        if priority == Priority::NewOrder {
-            self.drop_unwanted(now, markets);
+        match priority {
+            Priority::NewOrder => self.drop_unwanted(now, markets, worth),
+            Priority::ReducePosition => self.reprice(now, markets, out),
+            Priority::Cancel => {}
         }
         if self.batch.is_empty() {
             return true;
         }
         let batch = std::mem::take(&mut self.batch);
         let ids = std::mem::take(&mut self.batch_ids);
-        let expires_after = self.settings.executor.expires_after;
-        let mut expires = now.wall.plus(expires_after);
+        let usual = self.settings.executor.expires_after;
+        // The venue's clock and ours apart, it dies then.
+        let mut dies = now.wall.plus(usual);
+        let mut expires = dies;
         if priority == Priority::ReducePosition {
-            // Under a clock that is behind the venue's an exit would be dead on arrival.
-            let behind = self.monitor.skew_ms().unwrap_or(0).min(0).unsigned_abs();
-            expires = expires.plus(Nanos::from_millis(behind));
+            let exits = batch.iter().filter_map(|order| self.positions.exit(order.market));
+            let life = exits.map(|exit| exit.life(usual)).max().unwrap_or(usual);
+            dies = now.wall.plus(life);
+            expires = self.exits_expire(dies);
         }
         let action = encode::Action::Orders(&batch);
         out.watch.mark(Mark::SignBegan);
@@ -100,10 +110,8 @@ impl Trader {
                     out.watch.mark(Mark::Signed);
                     self.budget.spend(now.mono, kind, batch.len() as u32, post);
                     for (id, order) in ids.iter().zip(&batch) {
-                        self.orders.sent(now, *id, nonce, post, expires);
-                        self.count_sent(order);
-                        let Order { coin, side, px, sz, purpose, cloid, .. } = *order;
-                        out.note(Note::OrderSent { coin, side, px, sz, purpose, cloid });
+                        self.orders.sent(now, *id, nonce, post, dies);
+                        self.note_sent(order, out);
                     }
                     true
                 }
@@ -117,9 +125,58 @@ impl Trader {
         true
     }
 
+    /// How many of a lane, from the oldest on, may share one action. An exit that was refused together
+    /// with others goes alone.
+    fn sharing(&self, priority: Priority) -> usize {
+        let alone = |id| {
+            let market = self.orders.get(id).map(|tracked| tracked.order().market);
+            let exit = market.and_then(|market: MarketId| self.positions.exit(market));
+            priority == Priority::ReducePosition && exit.is_some_and(|exit| exit.alone())
+        };
+        let first_alone = self.queue.waiting(priority).position(|item| alone(item.id));
+        first_alone.map_or(self.queue.len_of(priority), |at| at.max(1))
+    }
+
+    /// `expiresAfter` of an exit that has to live until `dies`: under a clock that is behind the venue's
+    /// it would be dead on arrival.
+    pub(super) fn exits_expire(&self, dies: Wall) -> Wall {
+        let behind = self.monitor.skew_ms().unwrap_or(0).min(0).unsigned_abs();
+        dies.plus(Nanos::from_millis(behind))
+    }
+
+    /// Whether the order waits since before this event, and was made from what was known then.
+    fn has_waited(&self, now: Now, id: OrderId) -> bool {
+        self.orders.get(id).is_some_and(|tracked| tracked.created().mono < now.mono)
+    }
+
+    /// Exits of the batch that have waited are priced as they leave, and dropped when they are no
+    /// longer owed: at yesterday's price they would miss for sure.
+    fn reprice(&mut self, now: Now, markets: &[Market], out: &mut Actions) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut ids = std::mem::take(&mut self.batch_ids);
+        let mut kept = 0;
+        for at in 0..batch.len() {
+            let (id, order) = (ids[at], batch[at]);
+            let order = match self.has_waited(now, id) {
+                true => self.reprice_exit(now, &order, markets, out),
+                false => Some(order),
+            };
+            let Some(order) = order else {
+                self.orders.drop_pending(now, id);
+                continue;
+            };
+            self.orders.amend(id, order.px, order.sz, order.purpose);
+            (ids[kept], batch[kept]) = (id, order);
+            kept += 1;
+        }
+        batch.truncate(kept);
+        ids.truncate(kept);
+        (self.batch, self.batch_ids) = (batch, ids);
+    }
+
     /// Of the batch of entries, those that may not be opened any more are dropped: they were
-    /// approved a while ago.
-    fn drop_unwanted(&mut self, now: Now, markets: &[Market]) {
+    /// approved a while ago, and the market may have moved.
+    fn drop_unwanted(&mut self, now: Now, markets: &[Market], worth: &dyn Fn(&Order) -> bool) {
         let mut batch = std::mem::take(&mut self.batch);
         let mut ids = std::mem::take(&mut self.batch_ids);
         // In place: an order's way takes no memory.
@@ -127,6 +184,7 @@ impl Trader {
         for at in 0..batch.len() {
             let (id, order) = (ids[at], batch[at]);
             let clear = !self.hard_stop.active();
+            let clear = clear && (!self.has_waited(now, id) || worth(&order));
             if clear && self.may_open(now.mono, order.market, markets, &order) {
                 (ids[kept], batch[kept]) = (id, order);
                 kept += 1;
@@ -139,8 +197,11 @@ impl Trader {
         (self.batch, self.batch_ids) = (batch, ids);
     }
 
-    fn count_sent(&mut self, order: &Order) {
-        match order.purpose {
+    /// An order left.
+    pub(super) fn note_sent(&mut self, order: &Order, out: &mut Actions) {
+        let Order { coin, side, px, sz, purpose, cloid, .. } = *order;
+        out.note(Note::OrderSent { coin, side, px, sz, purpose, cloid });
+        match purpose {
             Purpose::Entry(_) => self.counts.entries_sent += 1,
             Purpose::Exit(reason) => self.counts.exits_sent[reason as usize] += 1,
         }
@@ -155,15 +216,36 @@ impl Trader {
         expires: Option<Wall>,
         out: &mut Actions,
     ) -> Option<(u64, u64)> {
+        let envelope = self.envelope(now, expires);
+        let post = self.next_post;
+        out.try_send(|text| self.encoder.post(text, post, action, envelope)).ok()?;
+        self.last_nonce = envelope.nonce;
+        self.next_post = post.wrapping_add(1);
+        Some((post, envelope.nonce))
+    }
+
+    /// The same over REST, under a number by which its answer is told.
+    pub(super) fn exchange(
+        &mut self,
+        now: Now,
+        action: &encode::Action<'_>,
+        expires: Wall,
+        out: &mut Actions,
+    ) -> Option<(u64, u64)> {
+        let envelope = self.envelope(now, Some(expires));
+        let post = self.next_post;
+        let write = |body: &mut Vec<u8>| self.encoder.exchange(body, action, envelope);
+        out.try_exchange(post, expires, write).ok()?;
+        self.last_nonce = envelope.nonce;
+        self.next_post = post.wrapping_add(1);
+        Some((post, envelope.nonce))
+    }
+
+    fn envelope(&self, now: Now, expires: Option<Wall>) -> Envelope {
         let now_ms = u64::try_from(now.wall.0 / 1_000_000).unwrap_or(0);
         let nonce = now_ms.max(self.last_nonce.saturating_add(1));
         let expires_after = expires.and_then(|at| u64::try_from(at.0 / 1_000_000).ok());
-        let envelope = Envelope { nonce, expires_after };
-        let post = self.next_post;
-        out.try_send(|text| self.encoder.post(text, post, action, envelope)).ok()?;
-        self.last_nonce = nonce;
-        self.next_post = post.wrapping_add(1);
-        Some((post, nonce))
+        Envelope { nonce, expires_after }
     }
 
     /// The venue has seen higher nonces than ours: a clock that ran ahead before this start, or

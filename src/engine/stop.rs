@@ -6,6 +6,9 @@ use crate::types::hard_stop::StopReason;
 use crate::types::note::{Note, ReadyFlags};
 use crate::types::time::{Mono, Nanos, Now};
 
+/// After a connect exits wait so long for a reading of the account: the position may have been closed
+/// elsewhere. What is held has a way out all the same, so no longer.
+const READ_FIRST: Nanos = Nanos::from_secs(3);
 /// How long the end of a run waits for positions to close.
 const STOPPING: Nanos = Nanos::from_secs(60);
 /// How long it waits for answers once nothing is held, or when positions may stay.
@@ -63,6 +66,7 @@ impl Trader {
 
     /// The link is gone: what was sent has no answer, and what was not sent must not go out later.
     pub(super) fn on_disconnected(&mut self, now: Now, out: &mut Actions) {
+        self.unlinked_since = Some(now.mono);
         self.orders_heard = false;
         self.fills_heard = false;
         self.drop_queued(now);
@@ -74,6 +78,9 @@ impl Trader {
     }
 
     pub(super) fn on_connected(&mut self, now: Now) {
+        self.unlinked_since = None;
+        self.exits_read_first = now.mono.plus(READ_FIRST);
+        self.positions.relinked(now.mono);
         self.reconciler.on_reconnect(now.mono);
         self.reading.on_connected(now.mono);
     }

@@ -26,7 +26,7 @@ use crate::types::note::{ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::record::{Check, Decision, ExitReason, SignalRow};
-use crate::types::time::{Mono, Now, VenueMs};
+use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
 pub(super) const MOST_IN_BATCH: usize = 16;
@@ -67,6 +67,10 @@ pub(super) struct Trader {
     pub(super) held: Vec<MarketId>,
     /// When an exit has something to do without news.
     pub(super) exit_due: Mono,
+    /// Exits wait for a reading of the account until then.
+    pub(super) exits_read_first: Mono,
+    /// Since when no link is open; `None` while one is, and before the first.
+    pub(super) unlinked_since: Option<Mono>,
     pub(super) reconciler: Reconciler,
     pub(super) verdicts: Vec<Judged>,
     pub(super) monitor: RiskMonitor,
@@ -117,6 +121,8 @@ pub(super) struct Settings {
     pub(super) position: config::Position,
     pub(super) time_stop: config::TimeStop,
     pub(super) mark_regression: config::MarkRegression,
+    /// `risk.max_ctx_age_ms`; `None` when gate 2 is off.
+    pub(super) max_ctx_age: Option<Nanos>,
 }
 
 impl Trader {
@@ -136,6 +142,7 @@ impl Trader {
                 position: config.position.clone(),
                 time_stop: config.time_stop.clone(),
                 mark_regression: config.mark_regression.clone(),
+                max_ctx_age: config.risk.max_ctx_age,
             },
             encoder: wallet.encoder,
             user: wallet.user,
@@ -146,6 +153,8 @@ impl Trader {
             positions: Positions::new(first_id),
             held: Vec::with_capacity(crate::engine::MAX_MARKETS),
             exit_due: Mono::MAX,
+            exits_read_first: Mono(0),
+            unlinked_since: None,
             reconciler: Reconciler::new(config.position.resync_interval),
             verdicts: Vec::new(),
             monitor: RiskMonitor::new(&config.risk_monitor),
@@ -372,7 +381,8 @@ impl Trader {
         cloid
     }
 
-    /// What is done at the end of every event.
+    /// What is done at the end of every event. `worth` says whether an entry would be approved on the
+    /// market as it is now.
     pub(super) fn on_event_end(
         &mut self,
         now: Now,
@@ -380,13 +390,14 @@ impl Trader {
         markets: &[Market],
         session: &mut Session,
         rest: &mut RestBudget,
+        worth: &dyn Fn(&Order) -> bool,
         out: &mut Actions,
     ) {
         self.judge_ready(now, md_ready, session.is_open(), out);
         self.look_up(now, session, out);
         self.settle_ended(now, out);
-        self.step_exits(now, markets, out);
-        self.flush(now, markets, session, out);
+        self.step_exits(now, markets, session.is_open(), out);
+        self.flush(now, markets, session, worth, out);
         // Orders that were dropped instead of sent are over at once.
         self.settle_ended(now, out);
         if self.flatten && self.held.is_empty() && self.orders.is_empty() {

@@ -88,6 +88,12 @@ impl Queue {
         lanes.into_iter().find_map(|(priority, lane)| lane.front().map(|item| (priority, *item)))
     }
 
+    /// What waits in one lane, the oldest first.
+    pub fn waiting(&self, priority: Priority) -> impl Iterator<Item = Item> + '_ {
+        let lanes = Priority::ALL.into_iter().zip(&self.lanes);
+        lanes.filter(move |(of, _)| *of == priority).flat_map(|(_, lane)| lane.iter().copied())
+    }
+
     /// Takes up to `max` of one lane, the oldest first.
     pub fn batch(&mut self, priority: Priority, max: usize) -> impl Iterator<Item = Item> + '_ {
         let lane = self.lane(priority);

@@ -26,7 +26,7 @@ mod trip;
 #[cfg(test)]
 mod tests;
 
-pub use exits::{ExitOrder, ExitState, ExitView, RULES, RuleFn};
+pub use exits::{Alarm, ExitEnd, ExitOrder, ExitState, ExitView, RULES, RuleFn};
 pub use monitor::{LEAST_SKEW_MS, MOST_SKEW_MS, RiskMonitor};
 pub use reconcile::{Judged, LAG_MS, MISMATCH_READS, Ours, Reconciler, Verdict};
 pub use trip::Position;
@@ -233,6 +233,11 @@ impl Positions {
     pub fn exit_mut(&mut self, market: MarketId) -> Option<&mut ExitState> {
         let slot = self.slots.get_mut(market.index())?;
         slot.position.is_some().then_some(&mut slot.exit)
+    }
+
+    /// A link opened: exits begin again ([`ExitState::relinked`]).
+    pub fn relinked(&mut self, now: Mono) {
+        self.slots.iter_mut().for_each(|slot| slot.exit.relinked(now));
     }
 
     /// Positions that are open, by market.

@@ -1,6 +1,7 @@
 //! What the cold threads do in loops: the desk reads venue and account and resolves names, the recorder
 //! feeds the files. Each ends when its ring is closed and empty.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -32,7 +33,7 @@ const ROWS_PER_FLUSH: usize = 65_536;
 const UPKEEP: Duration = Duration::from_secs(60);
 
 /// What the hot thread asks the desk.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Request {
     /// Read the venue.
     ReadUniverse,
@@ -40,6 +41,15 @@ pub enum Request {
     ReadAccount {
         /// Fills from here on are asked for.
         fills_since: VenueMs,
+    },
+    /// Ask for an action by `POST /exchange`.
+    Exchange {
+        /// Its number.
+        post: u64,
+        /// After this the venue no longer takes it.
+        expires: Wall,
+        /// The signed body.
+        body: Box<[u8]>,
     },
     /// Find the addresses of the venue's socket.
     Resolve,
@@ -56,6 +66,20 @@ pub enum Reply {
     Account(Box<AccountState>),
     /// None; the log says why.
     AccountFailed,
+    /// The answer to an action.
+    Exchanged {
+        /// Its number.
+        post: u64,
+        /// HTTP status.
+        status: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// None; the log says why.
+    ExchangeFailed {
+        /// Its number.
+        post: u64,
+    },
     /// Addresses, at least one.
     Resolved(Vec<SocketAddr>),
     /// None; the log says why.
@@ -113,7 +137,8 @@ impl AgentLook {
     }
 }
 
-/// Answers requests until the hot thread is gone, and takes a `look` at the agent in between.
+/// Answers requests until the hot thread is gone, and takes a `look` at the agent in between. An
+/// action goes before questions that wait.
 pub fn desk(
     mut reader: account::Reader,
     endpoint: &Endpoint,
@@ -121,11 +146,18 @@ pub fn desk(
     mut replies: Producer<Reply>,
     mut look: Option<AgentLook>,
 ) {
+    let mut waiting = VecDeque::new();
     loop {
         if requests.is_closed() {
             return; // Nobody waits for answers any more.
         }
-        let Some(request) = requests.pop() else {
+        while let Some(request) = requests.pop() {
+            match request {
+                Request::Exchange { .. } => waiting.push_front(request),
+                _ => waiting.push_back(request),
+            }
+        }
+        let Some(request) = waiting.pop_front() else {
             if let Some(look) = &mut look {
                 look.look(&reader);
             }
@@ -150,6 +182,7 @@ pub fn desk(
                     Reply::AccountFailed
                 }
             },
+            Request::Exchange { post, expires, body } => exchange(&reader, post, expires, &body),
             Request::Resolve => match resolve(endpoint) {
                 Ok(addresses) => Reply::Resolved(addresses),
                 Err(error) => {
@@ -160,6 +193,21 @@ pub fn desk(
         };
         // There is room: the hot thread has fewer requests under way than the ring has places.
         let _ = replies.push(reply);
+    }
+}
+
+/// Sends an action, unless the questions before it took so long that the venue would refuse it.
+fn exchange(reader: &account::Reader, post: u64, expires: Wall, body: &[u8]) -> Reply {
+    if wall_now() > expires {
+        warn!(post, "an action waited past its expiry and was not sent by REST");
+        return Reply::ExchangeFailed { post };
+    }
+    match reader.exchange(body) {
+        Ok((status, body)) => Reply::Exchanged { post, status, body },
+        Err(error) => {
+            warn!(post, %error, "an action sent by REST had no answer");
+            Reply::ExchangeFailed { post }
+        }
     }
 }
 

@@ -333,6 +333,7 @@ impl Hot {
         let mut actions = std::mem::take(&mut self.actions);
         let mut broken = None;
         let mut sent = false;
+        let mut unasked = None;
         let signed = actions.watch.at(Mark::Signed);
         if let (Some(began), Some(ended)) = (actions.watch.at(Mark::SignBegan), signed) {
             self.meter.record(Stage::Sign, ticks_between(began, ended));
@@ -369,6 +370,12 @@ impl Hot {
                 Action::ReadAccount { fills_since } => {
                     self.request(Request::ReadAccount { fills_since });
                 }
+                Action::Exchange { post, expires, body } => {
+                    let body = actions.text(body).into();
+                    if !self.request(Request::Exchange { post, expires, body }) {
+                        unasked = Some(post);
+                    }
+                }
                 Action::KeepLatch(latch) => {
                     self.latch_owed = Some(latch);
                     self.hand_over_latch();
@@ -390,6 +397,9 @@ impl Hot {
             self.drop_link();
             self.tell(now, Event::Disconnected(cause));
         }
+        if let Some(post) = unasked {
+            self.tell(now, Event::ExchangeFailed { post });
+        }
         // Where it was found last will do; the desk may be busy with a slow question.
         if self.connecting && !self.addresses.is_empty() {
             self.connecting = false;
@@ -403,6 +413,10 @@ impl Hot {
             Reply::UniverseFailed => self.tell(now, Event::UniverseFailed),
             Reply::Account(account) => self.tell(now, Event::Account(&account)),
             Reply::AccountFailed => self.tell(now, Event::AccountFailed),
+            Reply::Exchanged { post, status, body } => {
+                self.tell(now, Event::Exchanged { post, status, body: &body });
+            }
+            Reply::ExchangeFailed { post } => self.tell(now, Event::ExchangeFailed { post }),
             Reply::Resolved(addresses) => {
                 self.resolving = false;
                 self.addresses = addresses;

@@ -9,15 +9,17 @@ use crate::types::account::AccountState;
 use crate::types::event::Event;
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Nanos, VenueMs};
-use crate::venue::{Reply, Venue};
+use crate::venue::{Exchange, ExchangeId, Reply, Venue};
 
 /// An answer that takes longer is none.
 const TIMEOUT: Nanos = Nanos::from_secs(10);
+/// The answer to an action is looked for this often.
+const LOOK_AGAIN: Nanos = Nanos::from_millis(20);
 /// Requests that may wait, as on the ring of the real one.
 const WAITING: usize = 64;
 
 /// What the engine asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Request {
     /// The venue.
     Universe,
@@ -26,13 +28,21 @@ pub(super) enum Request {
         /// Fills from here on.
         since: VenueMs,
     },
+    /// An action.
+    Exchange {
+        /// Its number.
+        post: u64,
+        /// The signed body.
+        body: Vec<u8>,
+    },
 }
 
-/// A reading under way.
+/// What is under way.
 #[derive(Debug)]
 enum Open {
     Universe(UniverseReading),
     Account(AccountReading),
+    Exchange { post: u64, body: Vec<u8>, waits: Option<ExchangeId> },
 }
 
 /// What came of one.
@@ -46,6 +56,10 @@ pub(super) enum Answer {
     Account(AccountState),
     /// Not.
     AccountFailed,
+    /// An action was answered.
+    Exchanged { post: u64, status: u16, body: String },
+    /// Or not.
+    ExchangeFailed { post: u64 },
 }
 
 impl Answer {
@@ -56,6 +70,10 @@ impl Answer {
             Answer::UniverseFailed => Event::UniverseFailed,
             Answer::Account(state) => Event::Account(state),
             Answer::AccountFailed => Event::AccountFailed,
+            Answer::Exchanged { post, status, body } => {
+                Event::Exchanged { post: *post, status: *status, body: body.as_bytes() }
+            }
+            Answer::ExchangeFailed { post } => Event::ExchangeFailed { post: *post },
         }
     }
 }
@@ -95,7 +113,11 @@ impl Desk {
         dice: &mut Chance,
     ) {
         if self.waiting.len() < WAITING && !dice.hit(Fault::ReadingLost, faults.reading_lost) {
-            self.waiting.push_back(request);
+            // An action goes before questions, as on the real one.
+            match request {
+                Request::Exchange { .. } => self.waiting.push_front(request),
+                _ => self.waiting.push_back(request),
+            }
         }
         self.begin(now, dice);
     }
@@ -116,6 +138,7 @@ impl Desk {
             Request::Account { since } => {
                 Open::Account(AccountReading::new(&self.dexes, &self.user, since, None))
             }
+            Request::Exchange { post, body } => Open::Exchange { post, body, waits: None },
         });
         self.due = match self.open {
             Some(_) => self.set_out(now, dice),
@@ -143,6 +166,7 @@ impl Desk {
         let question = match open {
             Open::Universe(reading) => reading.question(),
             Open::Account(reading) => reading.question(),
+            Open::Exchange { .. } => return self.advance_action(now, venue, dice),
         };
         let Some(reply) = self.reply.take() else {
             // It reaches the venue.
@@ -159,11 +183,13 @@ impl Desk {
             match open {
                 Open::Universe(reading) => reading.answer(body).ok(),
                 Open::Account(reading) => reading.answer(body).ok(),
+                Open::Exchange { .. } => None,
             }
         });
         let more = match open {
             Open::Universe(reading) => reading.question().is_some(),
             Open::Account(reading) => reading.question().is_some(),
+            Open::Exchange { .. } => false,
         };
         if taken.is_some() && more {
             self.due = self.set_out(now, dice);
@@ -175,9 +201,55 @@ impl Desk {
             Open::Universe(_) => Answer::UniverseFailed,
             Open::Account(reading) if whole => Answer::Account(reading.whole()),
             Open::Account(_) => Answer::AccountFailed,
+            Open::Exchange { post, .. } => Answer::ExchangeFailed { post },
         });
         self.begin(now, dice);
         answer
+    }
+
+    /// An action reaches the venue, waits there for its block, and its answer comes back.
+    fn advance_action(
+        &mut self,
+        now: Mono,
+        venue: &mut Venue,
+        dice: &mut Chance,
+    ) -> Option<Answer> {
+        let Some(Open::Exchange { post, body, waits }) = &mut self.open else { return None };
+        let post = *post;
+        let late = now.since(self.asked_at) > TIMEOUT;
+        let answer = match (self.reply.take(), *waits) {
+            (Some(Reply { status, body, .. }), _) if !late => {
+                Answer::Exchanged { post, status, body }
+            }
+            (Some(_), _) => Answer::ExchangeFailed { post },
+            (None, Some(id)) if late => {
+                venue.abandon(id);
+                Answer::ExchangeFailed { post }
+            }
+            (None, Some(id)) => {
+                let back = Nanos::from_millis(2 + dice.below(60));
+                self.reply = venue.take_reply(id);
+                self.due = now.plus(if self.reply.is_some() { back } else { LOOK_AGAIN });
+                return None;
+            }
+            (None, None) => {
+                match venue.exchange(now, body) {
+                    Exchange::Waits(id) => {
+                        *waits = Some(id);
+                        self.due = now.plus(LOOK_AGAIN);
+                    }
+                    Exchange::Answered(reply) => {
+                        let back = Nanos::from_millis(2 + dice.below(60));
+                        self.due = now.plus(reply.wait).plus(back);
+                        self.reply = Some(reply);
+                    }
+                }
+                return None;
+            }
+        };
+        self.open = None;
+        self.begin(now, dice);
+        Some(answer)
     }
 }
 

@@ -90,6 +90,8 @@ impl Reach {
             Note::FillRowsMissing { .. } => self.see("order:rows_missing"),
             Note::FillsAssumed { .. } => self.see("order:rows_assumed"),
             Note::ExitAtCollar { .. } => self.see("exit:at_collar"),
+            Note::ExitPastCollar { .. } => self.see("exit:past_collar"),
+            Note::ExitByRest { .. } => self.see("exit:by_rest"),
             Note::ExitMissed { .. } => self.see("exit:missed"),
             Note::PositionAdopted { .. } => self.see("position:adopted"),
             Note::PositionDiffers { .. } => self.see("position:differs"),

@@ -105,6 +105,8 @@ const fn kind(note: &Note) -> Kind {
         Note::PositionClosed { .. } => info("position closed", MANY),
         Note::ExitMissed { .. } => warn("exit missed: the next reaches further", MARKETS),
         Note::ExitAtCollar { .. } => error("exit is stuck at its collar", MARKETS),
+        Note::ExitPastCollar { .. } => error("exit goes past its collar", MARKETS),
+        Note::ExitByRest { .. } => warn("exit sent by REST: no link is open", MARKETS),
         Note::ForeignFill { .. } => warn("fill of an order that is not ours", MARKETS),
         Note::PositionDiffers { .. } => warn("our position and the venue's differ", MARKETS),
         Note::Suspended { .. } => warn("entries suspended", MARKETS),
@@ -288,6 +290,8 @@ fn write(kind: Kind, note: &Note) {
             say!(kind, coin = coin.as_str(), exit = exit.name(), misses, reach_bps);
         }
         Note::ExitAtCollar { coin, misses } => say!(kind, coin = coin.as_str(), misses),
+        Note::ExitPastCollar { coin, px } => say!(kind, coin = coin.as_str(), px = %px),
+        Note::ExitByRest { coin, cloid } => say!(kind, coin = coin.as_str(), cloid = %cloid),
         Note::ForeignFill { coin, side, sz, px } => {
             say!(kind, coin = coin.as_str(), side = side.name(), sz = %sz, px = %px);
         }

@@ -36,6 +36,20 @@ pub enum Event<'a> {
     Account(&'a AccountState),
     /// The account could not be read, or an answer was malformed.
     AccountFailed,
+    /// What was sent by [`Action::Exchange`] was answered.
+    Exchanged {
+        /// Its number.
+        post: u64,
+        /// HTTP status.
+        status: u16,
+        /// The body, as it came.
+        body: &'a [u8],
+    },
+    /// It had no answer: it may have been executed, or never have arrived.
+    ExchangeFailed {
+        /// Its number.
+        post: u64,
+    },
     /// The operator wants something.
     Operator(Wish),
     /// A full ring swallowed rows.
@@ -113,6 +127,15 @@ pub enum Action {
         /// Fills from here on are asked for.
         fills_since: VenueMs,
     },
+    /// Ask for an action by `POST /exchange`, when no link is open.
+    Exchange {
+        /// A number, under which the answer is told.
+        post: u64,
+        /// When it no longer makes sense to send it: the venue would not take it any more.
+        expires: Wall,
+        /// The signed body.
+        body: Span,
+    },
     /// Keep HardStop across restarts.
     KeepLatch(HardStop),
     /// Keep a row.
@@ -123,7 +146,7 @@ pub enum Action {
     Stopped,
 }
 
-/// A piece of [`Actions::text`].
+/// A piece of [`Actions::text`], in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Span {
     start: u32,
@@ -181,14 +204,33 @@ impl Actions {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let span = self.try_write(write)?;
+        self.push(Action::Send(span));
+        Ok(())
+    }
+
+    /// Asks to `POST` the body that `write` appends to the buffer, in the same manner.
+    pub fn try_exchange<E>(
+        &mut self,
+        post: u64,
+        expires: Wall,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let body = self.try_write(write)?;
+        self.push(Action::Exchange { post, expires, body });
+        Ok(())
+    }
+
+    fn try_write<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Span, E> {
         let start = self.text.len();
         if let Err(error) = write(&mut self.text) {
             self.text.truncate(start);
             return Err(error);
         }
-        let (start, end) = (start as u32, self.text.len() as u32);
-        self.push(Action::Send(Span { start, end }));
-        Ok(())
+        Ok(Span { start: start as u32, end: self.text.len() as u32 })
     }
 
     /// What was asked for, in order.
@@ -201,7 +243,7 @@ impl Actions {
         self.list.is_empty()
     }
 
-    /// The text of a [`Action::Send`].
+    /// The text of a [`Action::Send`] or the body of a [`Action::Exchange`].
     pub fn text(&self, span: Span) -> &[u8] {
         self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }

@@ -37,7 +37,8 @@ reasons! {
     ConsecutiveFailures = "ConsecutiveFailures",
     /// The loss within the window, fees counted, reached `max_loss_usd`.
     Loss = "Loss",
-    /// `max_flatten_failures` exits of one position in a row failed.
+    /// `max_flatten_failures` exits of one position in a row were refused by our fault or for the state
+    /// of the account.
     FlattenFailures = "FlattenFailures",
     /// Our positions and the venue's differ, and it lasts.
     PositionMismatch = "PositionMismatch",

@@ -97,6 +97,10 @@ pub enum Note {
     ExitMissed { coin: Coin, exit: ExitReason, misses: u32, reach: Bps },
     /// An exit is stuck: nothing further is allowed for it, and it goes on there.
     ExitAtCollar { coin: Coin, misses: u32 },
+    /// The collar has held an exit back for too long: it is measured from the quote from now on.
+    ExitPastCollar { coin: Coin, px: Px },
+    /// An exit left by REST, since no link is open.
+    ExitByRest { coin: Coin, cloid: Cloid },
     /// Somebody else traded on the account.
     ForeignFill { coin: Coin, side: Side, sz: Sz, px: Px },
     /// Our position and the venue's differ.

@@ -77,6 +77,8 @@ pub struct Scenario {
     pub stopped: bool,
     /// Readings of the account asked for: since when its fills.
     pub account_readings: Vec<VenueMs>,
+    /// Actions that went by REST: number and body.
+    pub exchanged: Vec<(u64, String)>,
     /// HardStop as it was to be kept.
     pub latches: Vec<HardStop>,
     block_ms: i64,
@@ -120,6 +122,7 @@ impl Scenario {
             closed: Vec::new(),
             stopped: false,
             account_readings: Vec::new(),
+            exchanged: Vec::new(),
             latches: Vec::new(),
             block_ms: START.0 / 1_000_000,
             link: Link::Down,
@@ -197,6 +200,11 @@ impl Scenario {
                 }
                 Action::ReadUniverse => self.readings += 1,
                 Action::ReadAccount { fills_since } => self.account_readings.push(fills_since),
+                Action::Exchange { post, body, .. } => {
+                    assert_ne!(self.link, Link::Open, "the link would carry it");
+                    let body = self.out.text(body).to_vec();
+                    self.exchanged.push((post, String::from_utf8(body).expect("text")));
+                }
                 Action::KeepLatch(latch) => self.latches.push(latch),
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(note) => self.notes.push(note),

@@ -265,3 +265,30 @@ fn a_reader_can_move_to_its_thread() {
     fn can_move<T: Send + 'static>() {}
     can_move::<Reader>();
 }
+
+#[test]
+fn an_action_goes_to_exchange_and_its_answer_comes_back_as_it_is() {
+    for (status, code, answer) in [
+        ("200 OK", 200, r#"{"status":"err","response":"no"}"#),
+        ("429 Too Many Requests", 429, "null"),
+        ("422 Unprocessable Entity", 422, "Failed to deserialize"),
+    ] {
+        let server = Server::start(move |_| http(status, answer.as_bytes()));
+        let body = json!({"action": {"type": "noop"}, "nonce": 7});
+        let told = server.reader(None).exchange(body.to_string().as_bytes()).expect("an answer");
+        assert_eq!(told, (code, answer.as_bytes().to_vec()));
+        let (head, asked) = server.requests.recv().expect("a request");
+        assert!(head.starts_with("post /exchange http/1.1"), "{head}");
+        assert!(head.contains("content-type: application/json"), "{head}");
+        assert_eq!(asked, body);
+    }
+}
+
+#[test]
+fn an_action_without_an_answer_is_an_error_that_repeats_nothing_of_it() {
+    let server = Server::start(|_| Vec::new());
+    let body = r#"{"signature":{"r":"0xcafe"}}"#;
+    let error = server.reader(None).exchange(body.as_bytes()).expect_err("no answer");
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("/exchange") && !text.contains("cafe"), "{text}");
+}

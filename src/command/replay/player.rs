@@ -222,6 +222,11 @@ impl Player {
                         exchange.ask(now, fills_since);
                     }
                 }
+                Action::Exchange { post, .. } => {
+                    if let Some(exchange) = &mut self.exchange {
+                        exchange.refuse_rest(now, post);
+                    }
+                }
                 Action::Close(_) => {
                     if let Some(exchange) = &mut self.exchange {
                         exchange.disconnect();

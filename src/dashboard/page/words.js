@@ -29,7 +29,7 @@ const REASONS = {
   Operator: ["an operator asked for it", "release it when you want to go on"],
   ConsecutiveFailures: ["orders were refused in a row", "see the orders, then release"],
   Loss: ["the loss within the window reached its limit", "see the trades, then release"],
-  FlattenFailures: ["exits of one position failed in a row", "see the position at the venue, then release"],
+  FlattenFailures: ["exits of one position were refused in a row, by our fault or for the account", "see the position at the venue, then release"],
   PositionMismatch: ["our positions and the venue's differ", "see the account, then release"],
   SignatureRefused: ["the venue does not know our signer", "check the key and the agent, then release"],
   NonceRefused: ["the venue refuses our nonces", "see whether another program signs with this key, then release"],

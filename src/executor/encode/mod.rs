@@ -119,6 +119,24 @@ impl Encoder {
         written
     }
 
+    /// Appends the body of `POST /exchange` to `out`: what a post carries as its payload (PROTOCOL.md
+    /// §3.1), signed alike.
+    ///
+    /// An [`EncodeError`] leaves `out` as it was.
+    pub fn exchange(
+        &mut self,
+        out: &mut Vec<u8>,
+        action: &Action<'_>,
+        envelope: Envelope,
+    ) -> Result<(), EncodeError> {
+        let before = out.len();
+        let written = self.write_payload(out, action, envelope, Use::Post);
+        if written.is_err() {
+            out.truncate(before);
+        }
+        written
+    }
+
     /// Goes through the motions of a post of `order`, into a buffer of its own, so that the code and
     /// what it reads are in the caches when a real one comes. What it signs is worth nothing, were it
     /// ever sent: its nonce is zero, and it expired in 1970 (PROTOCOL.md §7.3).
@@ -149,11 +167,24 @@ impl Encoder {
         out: &mut Vec<u8>,
         post_id: u64,
         action: &Action<'_>,
-        Envelope { nonce, expires_after }: Envelope,
+        envelope: Envelope,
         purpose: Use,
     ) -> Result<(), EncodeError> {
         post_head(out, post_id);
-        out.extend_from_slice(br#""action","payload":{"action":"#);
+        out.extend_from_slice(br#""action","payload":"#);
+        self.write_payload(out, action, envelope, purpose)?;
+        out.extend_from_slice(b"}}");
+        Ok(())
+    }
+
+    fn write_payload(
+        &mut self,
+        out: &mut Vec<u8>,
+        action: &Action<'_>,
+        Envelope { nonce, expires_after }: Envelope,
+        purpose: Use,
+    ) -> Result<(), EncodeError> {
+        out.extend_from_slice(br#"{"action":"#);
         self.packed.clear();
         write_action(&mut self.packed, out, action)?;
         let id = connection_id(&self.packed, nonce, self.vault.as_ref(), expires_after);
@@ -180,7 +211,7 @@ impl Encoder {
             out.extend_from_slice(br#","expiresAfter":"#);
             integer(out, ms);
         }
-        out.extend_from_slice(b"}}}");
+        out.push(b'}');
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ pub use life::{IllegalTransition, Life, OrderEvent, OrderState, Ways};
 pub use table::Orders;
 pub use tracked::Tracked;
 
-use crate::types::ids::Sample;
+use crate::types::ids::{MarketId, Sample};
 use crate::types::num::{Px, Side, Sz};
 use crate::types::order::{Order, Purpose, Refusal};
 use crate::types::record::{OrderRow, Outcome};
@@ -32,8 +32,12 @@ pub const LOOK_UP_PACE: Nanos = Nanos::from_secs(1);
 /// Between the further ones.
 pub const LOOK_UP_SLOW_PACE: Nanos = Nanos::from_secs(5);
 
-/// Look-ups that must find nothing before an order is dead.
+/// Look-ups that must find nothing before an order that opens is dead.
 pub const LOOK_UPS: u32 = 3;
+
+/// The same for one that only shrinks a position: were it alive after all, it and the next one could
+/// close no more than what is held.
+pub const LOOK_UPS_OF_EXIT: u32 = 1;
 
 /// Past `expiresAfter`, before "unknown" proves anything: blocks and clocks are not exact.
 pub const EXPIRY_MARGIN: Nanos = Nanos::from_secs(1);
@@ -130,6 +134,23 @@ pub struct RowsMissing {
     pub order: Order,
     /// Its fills are later than this.
     pub since: Wall,
+}
+
+/// An exit of which nothing more can fill. Its fill rows may still be missing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClosedExit {
+    /// The market.
+    pub market: MarketId,
+    /// Whether it ever left.
+    pub sent: bool,
+    /// Whether the venue told of it, other than by not knowing it.
+    pub heard: bool,
+    /// Whether it was refused together with other orders of its action.
+    pub together: bool,
+    /// How much filled.
+    pub filled: Sz,
+    /// Why nothing of it filled, if that was told.
+    pub refusal: Option<Refusal>,
 }
 
 /// An order that is over and gone from the table.

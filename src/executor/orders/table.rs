@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 use super::life::Ways;
 use super::recent::{Past, Recent};
 use super::tracked::{Sent, Tracked};
-use super::{Answered, Claim, Ended, OrderId, OrdersFull, Owner, RowsMissing, SLOTS};
+use super::{
+    Answered, Claim, ClosedExit, EXPIRY_MARGIN, Ended, OrderId, OrdersFull, Owner, RowsMissing, SLOTS,
+};
 use crate::executor::refusals::refusal;
 use crate::types::ids::MarketId;
-use crate::types::num::{Szi, Usd};
+use crate::types::num::{Px, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Fill, Order, OrderUpdate, Outstanding, PostAnswer, Purpose};
 use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 
@@ -90,6 +92,14 @@ impl Orders {
         if let Some(tracked) = self.tracked(id) {
             let item = of - 1;
             tracked.on_sent(Sent { at: now, nonce, post, item, of, expires, expires_at });
+        }
+    }
+
+    /// The order leaves at this price, with this size, for this purpose, and not as it was approved.
+    /// Nothing happens to one that was sent.
+    pub fn amend(&mut self, id: OrderId, px: Px, sz: Sz, purpose: Purpose) {
+        if let Some(tracked) = self.tracked(id) {
+            tracked.amend(px, sz, purpose);
         }
     }
 
@@ -234,6 +244,21 @@ impl Orders {
         tracked.ended()
     }
 
+    /// Takes one exit whose fate is known; to be called until it gives `None`, and before
+    /// [`Orders::take_ended`]. Each is told once.
+    pub fn take_closed_exit(&mut self) -> Option<ClosedExit> {
+        self.each_mut().find_map(Tracked::take_closed_exit)
+    }
+
+    /// The post that carried an order had no answer, and will have none: it is in doubt.
+    pub fn on_unanswered(&mut self, now: Now, post: u64) {
+        for tracked in self.each_mut() {
+            if tracked.sent.is_some_and(|sent| sent.post == post) {
+                tracked.on_unanswered(now);
+            }
+        }
+    }
+
     /// Takes one order that fell into doubt; to be called until it gives `None`. Each doubt is told
     /// once.
     pub fn take_doubted(&mut self) -> Option<(OrderId, Order)> {
@@ -289,9 +314,21 @@ impl Orders {
         self.live(market).any(|(_, tracked)| !tracked.order().reduce_only)
     }
 
-    /// Whether an order of this market that only shrinks is not over.
-    pub fn has_live_exit(&self, market: MarketId) -> bool {
-        self.live(market).any(|(_, tracked)| tracked.order().reduce_only)
+    /// Whether an exit of this market may still fill, as far as is known.
+    pub fn has_open_exit(&self, market: MarketId) -> bool {
+        self.open_exits(market).next().is_some()
+    }
+
+    /// Until when the venue may take an exit of this market that was sent and whose fate is not known;
+    /// the beginning of time when there is none.
+    pub fn open_exits_until(&self, market: MarketId) -> Mono {
+        let sent = self.open_exits(market).filter_map(|tracked| tracked.sent);
+        sent.map(|sent| sent.expires.plus(EXPIRY_MARGIN)).max().unwrap_or(Mono(0))
+    }
+
+    fn open_exits(&self, market: MarketId) -> impl Iterator<Item = &Tracked> {
+        let live = self.live(market).map(|(_, tracked)| tracked);
+        live.filter(|tracked| tracked.order().reduce_only && !tracked.is_fate_known())
     }
 
     /// Whether the end of an order of this market has to be found out.

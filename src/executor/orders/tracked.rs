@@ -2,13 +2,15 @@
 
 use super::life::{Life, OrderEvent, OrderState, Ways};
 use super::{
-    ANSWER_GRACE, Claim, EXIT_GIVE_UP, EXPIRY_MARGIN, Ended, LOOK_UP_PACE, LOOK_UP_SLOW_PACE,
-    LOOK_UPS, OrderId, ROWS_GRACE,
+    ANSWER_GRACE, Claim, ClosedExit, EXIT_GIVE_UP, EXPIRY_MARGIN, Ended, LOOK_UP_PACE,
+    LOOK_UP_SLOW_PACE, LOOK_UPS, LOOK_UPS_OF_EXIT, OrderId, ROWS_GRACE,
 };
 use crate::executor::refusals::{refusal, refusal_of_word};
 use crate::types::ids::Sample;
 use crate::types::num::{Px, Sz, Szi, Usd};
-use crate::types::order::{Fate, Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Refusal, Word};
+use crate::types::order::{
+    Fate, Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Purpose, Refusal, Word,
+};
 use crate::types::record::{OrderRow, Outcome};
 use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 
@@ -109,6 +111,10 @@ pub struct Tracked {
     answer_tells: bool,
     /// The answer may still come.
     answer_due: bool,
+    /// The answer was of the whole action, which carried others too.
+    together: bool,
+    /// Whether it was told that nothing more can fill.
+    close_told: bool,
     updated_at: Option<Wall>,
     words: Option<Sample>,
     doubt: Option<Doubt>,
@@ -135,6 +141,8 @@ impl Tracked {
             answer_px: None,
             answer_tells: false,
             answer_due: false,
+            together: false,
+            close_told: false,
             updated_at: None,
             words: None,
             doubt: None,
@@ -243,6 +251,14 @@ impl Tracked {
         }
     }
 
+    /// It leaves otherwise than it was approved.
+    pub(super) fn amend(&mut self, px: Px, sz: Sz, purpose: Purpose) {
+        if self.life.state() == OrderState::Pending {
+            (self.order.px, self.order.sz, self.order.purpose) = (px, sz, purpose);
+            self.life = Life::new(sz);
+        }
+    }
+
     /// It will not be sent.
     pub(super) fn drop_pending(&mut self, now: Now) {
         if self.life.state() == OrderState::Pending {
@@ -259,6 +275,12 @@ impl Tracked {
     pub(super) fn on_answer(&mut self, now: Now, answer: &PostAnswer<'_>) {
         self.answered.get_or_insert(now);
         self.answer_due = false;
+        let whole = match answer {
+            PostAnswer::Statuses(statuses) => matches!(statuses, [OrderAnswer::Error(_)]),
+            PostAnswer::Refused(_) | PostAnswer::Error(_) => true,
+            PostAnswer::Default | PostAnswer::Order(_) | PostAnswer::Other => false,
+        };
+        self.together = whole && self.sent.is_some_and(|sent| sent.of > 1);
         match answer {
             PostAnswer::Statuses(statuses) => match self.status(statuses) {
                 Some(status) => self.on_status(now, status),
@@ -320,6 +342,13 @@ impl Tracked {
                 self.close(OrderEvent::Refused(refusal));
             }
         }
+    }
+
+    /// The post that carried it will have no answer.
+    pub(super) fn on_unanswered(&mut self, now: Now) {
+        self.answer_due = false;
+        self.begin_doubt(now, None);
+        self.settle(now);
     }
 
     /// `orderUpdates` told of it.
@@ -385,12 +414,13 @@ impl Tracked {
         }
     }
 
-    /// The venue does not know it. Three times so, the last of them asked when it would no longer
-    /// have been taken, and it is dead.
+    /// The venue does not know it. So often, the last of them asked when it would no longer have been
+    /// taken, and it is dead.
     fn on_unknown(&mut self, asked: Mono) {
+        let enough = if self.order.reduce_only { LOOK_UPS_OF_EXIT } else { LOOK_UPS };
         let (Some(doubt), Some(sent)) = (&mut self.doubt, self.sent) else { return };
         doubt.unknown = doubt.unknown.saturating_add(1);
-        if doubt.unknown < LOOK_UPS || asked < sent.expires.plus(EXPIRY_MARGIN) {
+        if doubt.unknown < enough || asked < sent.expires.plus(EXPIRY_MARGIN) {
             return;
         }
         let suspect = doubt.suspect;
@@ -460,6 +490,8 @@ impl Tracked {
         now: Mono,
         mut ask: impl FnMut(&Order) -> Option<u64>,
     ) -> Option<u64> {
+        // The first moment at which the venue's not knowing it proves that it is dead.
+        let proof = self.sent.map(|sent| sent.expires.plus(EXPIRY_MARGIN)).filter(|at| now < *at);
         let doubt = self.doubt.as_mut().filter(|doubt| doubt.next <= now)?;
         let post = ask(&self.order);
         if post.is_some() {
@@ -467,6 +499,7 @@ impl Tracked {
         }
         let slow = doubt.asks >= LOOK_UPS;
         doubt.next = now.plus(if slow { LOOK_UP_SLOW_PACE } else { LOOK_UP_PACE });
+        doubt.next = doubt.next.min(proof.unwrap_or(Mono::MAX));
         post
     }
 
@@ -500,8 +533,34 @@ impl Tracked {
         self.ways
     }
 
+    /// When it is in doubt without an answer: after `order_timeout`, and at the latest when it can be
+    /// proven dead.
     fn timeout(&self, order_timeout: Nanos) -> Option<Mono> {
-        self.sent.map(|sent| sent.at.mono.plus(order_timeout))
+        let proof = |sent: &Sent| sent.expires.plus(EXPIRY_MARGIN);
+        self.sent.map(|sent| sent.at.mono.plus(order_timeout).min(proof(&sent)))
+    }
+
+    /// Whether it is known how much of it has filled or will: what an update says of an end may still
+    /// be overruled by the answer, or leave the size open.
+    pub(super) fn is_fate_known(&self) -> bool {
+        let told = self.life.is_closed() && !self.is_guessing() && !self.waits_for_answer();
+        self.done.is_some() || told
+    }
+
+    /// What there is to say of an exit whose fate is known, once.
+    pub(super) fn take_closed_exit(&mut self) -> Option<ClosedExit> {
+        if !self.order.reduce_only || self.close_told || !self.is_fate_known() {
+            return None;
+        }
+        self.close_told = true;
+        Some(ClosedExit {
+            market: self.order.market,
+            sent: self.sent.is_some(),
+            heard: self.answered.is_some() || self.updated_at.is_some(),
+            together: self.together,
+            filled: self.filled(),
+            refusal: self.life.refusal(),
+        })
     }
 
     fn rows_due(&self) -> Mono {

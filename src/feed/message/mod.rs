@@ -16,6 +16,7 @@ mod symbols;
 use std::fmt;
 
 use crate::feed::Subscription;
+use crate::types::ids::Sample;
 use crate::types::ids::{Coin, MarketId};
 use crate::types::market::{Bbo, Ctx};
 use crate::types::num::Usd;
@@ -189,6 +190,18 @@ impl Decoder {
             return Ok(context(&self.symbols, coin, ctx));
         }
         self.decode_unusual(frame)
+    }
+
+    /// Reads the answer to `POST /exchange`: its body is the payload of an action post's answer
+    /// (PROTOCOL.md §3.2), and a status other than 200 is told in the body's own words, as a post's
+    /// error would be. What cannot be understood says nothing.
+    pub fn exchanged<'a>(&'a mut self, status: u16, body: &[u8]) -> PostAnswer<'a> {
+        match status {
+            200 => self.parser.read_exchanged(body),
+            429 => PostAnswer::Error(Sample::of(b"429 Too Many Requests")),
+            422 => PostAnswer::Error(Sample::of(b"422 Failed to deserialize the JSON body")),
+            _ => PostAnswer::Error(Sample::of(body)),
+        }
     }
 
     fn decode_unusual<'a>(&'a mut self, frame: &'a [u8]) -> Result<Message<'a>, Malformed> {

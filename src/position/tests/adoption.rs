@@ -1,6 +1,7 @@
 //! What the venue holds becomes ours without inventing anything.
 
 use super::*;
+use crate::position::ExitEnd;
 use crate::types::account::Booked;
 use crate::types::time::Nanos;
 
@@ -100,7 +101,8 @@ fn a_position_without_any_price_takes_that_of_its_next_fill() {
 fn taking_over_a_size_moves_no_entry_time_and_no_exit() {
     let mut positions = flat();
     apply(&mut positions, 100, &bought(100, "2", "10", "0.01"), ENTRY);
-    positions.exit_mut(SILVER).expect("open").ended(mono(150), Sz::ZERO, None, true);
+    let failed = ExitEnd::Failed { too_small: false };
+    positions.exit_mut(SILVER).expect("open").ended(mono(150), failed);
     for (size, told) in [("3", None), ("1", Some("10.5")), ("1", None)] {
         let theirs = held(SILVER, size, told);
         let row = positions.adopt(at(9_000), SILVER, venue(9_000), Some(&theirs), None, &[]);

@@ -78,6 +78,20 @@ pub enum Heard {
     Account(AccountState),
     /// A failed one.
     AccountFailed(()),
+    /// The answer to an action that went by REST.
+    Exchanged {
+        /// The number of the action.
+        post: u64,
+        /// HTTP status.
+        status: u16,
+        /// The body; bytes that are no UTF-8 are replaced, which no answer has.
+        body: String,
+    },
+    /// None came.
+    ExchangeFailed {
+        /// The number of the action.
+        post: u64,
+    },
     /// A wish of the operator.
     Operator(Wish),
     /// Rows lost to a full ring: how many, and since when.
@@ -104,6 +118,10 @@ impl Heard {
             Heard::UniverseFailed(()) => Event::UniverseFailed,
             Heard::Account(account) => Event::Account(account),
             Heard::AccountFailed(()) => Event::AccountFailed,
+            Heard::Exchanged { post, status, body } => {
+                Event::Exchanged { post: *post, status: *status, body: body.as_bytes() }
+            }
+            Heard::ExchangeFailed { post } => Event::ExchangeFailed { post: *post },
             Heard::Operator(wish) => Event::Operator(*wish),
             Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
             Heard::Stop(()) => Event::Stop,
@@ -182,6 +200,11 @@ impl Tap {
             Event::UniverseFailed => Heard::UniverseFailed(()),
             Event::Account(account) => Heard::Account((*account).clone()),
             Event::AccountFailed => Heard::AccountFailed(()),
+            Event::Exchanged { post, status, body } => {
+                let body = String::from_utf8_lossy(body).into_owned();
+                Heard::Exchanged { post: *post, status: *status, body }
+            }
+            Event::ExchangeFailed { post } => Heard::ExchangeFailed { post: *post },
             Event::Operator(wish) => Heard::Operator(*wish),
             Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
             Event::Stop => Heard::Stop(()),
@@ -273,6 +296,8 @@ mod tests {
             Event::Binary,
             Event::RowsLost { rows: 3, since: Wall(1) },
             Event::UniverseFailed,
+            Event::Exchanged { post: 7, status: 200, body: br#"{"status":"ok"}"# },
+            Event::ExchangeFailed { post: 8 },
             Event::Disconnected(LinkDown::Silent),
             Event::Stop,
         ];

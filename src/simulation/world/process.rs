@@ -135,7 +135,10 @@ impl World {
                     let asked = self.process.as_ref().map_or(Mono(0), |p| p.account_asked);
                     self.judge.account(asked);
                 }
-                Answer::UniverseFailed | Answer::AccountFailed => {}
+                Answer::UniverseFailed
+                | Answer::AccountFailed
+                | Answer::Exchanged { .. }
+                | Answer::ExchangeFailed { .. } => {}
             }
             self.tell(answer.event());
         }
@@ -362,6 +365,18 @@ impl World {
                 Action::ReadAccount { fills_since } => {
                     process.account_asked = self.now;
                     let request = Request::Account { since: fills_since };
+                    self.desk.ask(self.now, request, &self.faults, &mut self.dice);
+                }
+                Action::Exchange { post, body, .. } => {
+                    let body = actions.text(body);
+                    if let Ok(text) = std::str::from_utf8(body) {
+                        // It is judged as the post whose payload it would be.
+                        let frame = format!(
+                            r#"{{"method":"post","id":{post},"request":{{"type":"action","payload":{text}}}}}"#
+                        );
+                        self.judge.send(self.now, &frame, &self.venue);
+                    }
+                    let request = Request::Exchange { post, body: body.to_vec() };
                     self.desk.ask(self.now, request, &self.faults, &mut self.dice);
                 }
                 Action::KeepLatch(latch) => {

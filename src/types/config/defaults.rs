@@ -72,6 +72,7 @@ impl Default for Config {
                 expires_after: Nanos::from_millis(2_000),
                 presign_pool: 256,
                 exit_budget_reserve: 500,
+                rest_exit_after: Nanos::from_millis(3_000),
             },
             position: Position {
                 max_concurrent_positions: 5,

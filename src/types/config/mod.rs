@@ -187,6 +187,8 @@ pub struct Executor {
     pub presign_pool: u32,
     /// Requests of the address budget that only exits may use.
     pub exit_budget_reserve: u32,
+    /// Without a link for so long, an exit that is owed goes by REST.
+    pub rest_exit_after: Nanos,
 }
 
 /// `[position]`

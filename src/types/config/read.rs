@@ -309,6 +309,7 @@ fn read_executor(s: &mut Section<'_>, d: &Executor) -> Executor {
         expires_after: s.millis("expires_after_ms", 100..=60_000, d.expires_after),
         presign_pool: s.count("presign_pool", 0..=65_536, d.presign_pool),
         exit_budget_reserve: s.count("exit_budget_reserve", 0..=1_000_000, d.exit_budget_reserve),
+        rest_exit_after: s.millis("rest_exit_after_ms", 0..=600_000, d.rest_exit_after),
     }
 }
 

@@ -96,6 +96,7 @@ impl Config {
         out.millis("expires_after_ms", executor.expires_after);
         out.key("presign_pool", executor.presign_pool);
         out.key("exit_budget_reserve", executor.exit_budget_reserve);
+        out.millis("rest_exit_after_ms", executor.rest_exit_after);
 
         out.section("position");
         out.key("max_concurrent_positions", position.max_concurrent_positions);

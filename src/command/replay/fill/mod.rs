@@ -46,6 +46,7 @@ pub(super) enum Told {
     Frame(Arc<str>),
     Account(Box<AccountState>),
     AccountFailed,
+    ExchangeFailed(u64),
 }
 
 impl Told {
@@ -54,6 +55,7 @@ impl Told {
             Told::Frame(text) => Event::Frame(text.as_bytes()),
             Told::Account(state) => Event::Account(state),
             Told::AccountFailed => Event::AccountFailed,
+            Told::ExchangeFailed(post) => Event::ExchangeFailed { post: *post },
         }
     }
 }
@@ -247,9 +249,13 @@ impl Exchange {
                 // The engine, too, takes an account that nobody told of for one of the base tier.
                 self.venue.mirror_fees(universe.fees.unwrap_or(UserFees::BASE));
             }
-            Said::Other(Heard::Account(_) | Heard::AccountFailed(()) | Heard::Operator(_)) => {
-                return false;
-            }
+            Said::Other(
+                Heard::Account(_)
+                | Heard::AccountFailed(())
+                | Heard::Exchanged { .. }
+                | Heard::ExchangeFailed { .. }
+                | Heard::Operator(_),
+            ) => return false,
             Said::Other(_) => {}
         }
         true
@@ -299,6 +305,12 @@ impl Exchange {
     /// The engine asks for its account.
     pub(super) fn ask(&mut self, now: Now, fills_since: VenueMs) {
         self.readings.push_back((now.mono.plus(READING), fills_since));
+    }
+
+    /// The engine sends an action by REST, having no link. The books are not known then, so it is taken
+    /// for lost.
+    pub(super) fn refuse_rest(&mut self, now: Now, post: u64) {
+        self.tell(now.mono.plus(READING), Told::ExchangeFailed(post));
     }
 
     /// Whether something has come to the venue before `now` and has not been answered.

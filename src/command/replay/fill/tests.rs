@@ -395,11 +395,11 @@ fn what_nothing_closed_is_told_with_what_it_was_worth() {
     // Bought at 100.1; then the bid falls, and in the end there is none.
     script.quote(JUMP + 700, ("99.1", "0.01"), ("100.2", "50.0"));
     script.oracle(JUMP + 800, "101.0");
-    let left = total(&script, "");
+    let left = total(&script, "[risk_monitor]\nmax_loss_usd = 0.005\n");
     assert_eq!((left.left_open, left.trading.round_trips()), (1, 0), "{left:?}");
     // 0.01 of it was sold; 0.48 are worth a dollar less.
     assert_eq!(left.left_usd.to_string(), "-0.48");
-    assert_eq!(left.stops(), "FlattenFailures");
+    assert_eq!(left.stops(), "Loss", "exits that miss stop nothing");
     assert!(left.traded());
     let mut closed = Script::new();
     closed.quote(JUMP + 700, ("99.1", "50.0"), ("100.2", "50.0"));

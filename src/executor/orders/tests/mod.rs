@@ -4,7 +4,7 @@ mod laws;
 mod streams;
 
 use super::*;
-use crate::types::ids::{AssetId, Coin, MarketId, SignalId};
+use crate::types::ids::{AssetId, Coin, SignalId};
 use crate::types::num::{Px, Side, Usd};
 use crate::types::order::{Cloid, Fill, OrderAnswer, OrderUpdate, PostAnswer, Word};
 use crate::types::record::ExitReason;

@@ -379,7 +379,7 @@ fn a_duplicate_nonce_may_be_our_own_and_is_looked_up() {
             desk.fill(200, &order, 1, "1");
             assert_eq!(desk.ended().outcome, Outcome::Filled);
         } else {
-            for at in [100, 1_100, 2_100, 7_100] {
+            for at in [100, 1_100, 2_100, 3_000] {
                 let post = desk.time(at)[0];
                 desk.look_up(at + 10, post, None);
             }
@@ -464,4 +464,144 @@ fn a_reading_ends_no_order_that_may_still_fill() {
     desk.orders.accounted(ms(2_000), id);
     let ended = desk.ended();
     assert_eq!((ended.outcome, ended.refusal), (Outcome::Expired, Some(Refusal::TooLate)));
+}
+
+#[test]
+fn what_was_never_sent_is_dropped_and_what_was_is_not() {
+    let mut desk = Desk::new();
+    let id = desk.orders.open(ms(0), entry(1)).expect("a slot");
+    assert_eq!(desk.orders.pending_notional(MARKET), usd("100"), "approved counts as pending");
+    desk.orders.drop_pending(ms(10), id);
+    let ended = desk.ended();
+    assert_eq!((ended.outcome, ended.row.sent_at), (Outcome::Dropped, None));
+    assert_eq!(desk.orders.pending_notional(MARKET), Usd::ZERO);
+    let (sent, _) = desk.send(20, entry(2));
+    desk.orders.drop_pending(ms(30), sent);
+    desk.orders.drop_pending(ms(30), id);
+    desk.assert_live();
+}
+
+#[test]
+fn an_order_that_is_over_is_still_ours_for_a_while() {
+    let mut desk = Desk::new();
+    let order = entry(1);
+    let (id, post) = desk.send(0, order);
+    desk.answer(100, post, &[error(MISS)]);
+    desk.ended();
+    assert!(desk.update(110, &order, "iocCancelRejected", "1"), "by its cloid, and told its oid");
+    let by_oid = Fill { cloid: None, ..fill(&order, 1, "1") };
+    assert_eq!(desk.orders.on_fill(ms(120), &by_oid).map(|owner| owner.id), Some(id));
+    let again = Answered::Orders { live: 0, refused: None };
+    assert_eq!(desk.answer(130, post, &[error(MISS)]), again);
+    assert_eq!(desk.orders.on_fill(ms(140), &fill(&entry(99), 1, "1")), None);
+    assert!(!desk.update(150, &entry(99), "filled", "0"));
+    assert_eq!(desk.answer(160, 12_345, &[error(MISS)]), Answered::NotOurs);
+    for n in 0..REMEMBERED as u128 {
+        let (_, post) = desk.send(200, entry(1_000 + n));
+        desk.answer(210, post, &[error(MISS)]);
+        desk.ended();
+    }
+    assert_eq!(desk.fill(300, &order, 2, "1"), None, "and then forgotten");
+    assert!(desk.fill(300, &entry(1_000), 2, "1").is_some());
+}
+
+#[test]
+fn an_order_is_found_by_the_venues_id_where_ours_is_not_told() {
+    let mut desk = Desk::new();
+    let order = entry(1);
+    let (_, post) = desk.send(0, order);
+    let nameless = Fill { cloid: None, ..fill(&order, 1, "1") };
+    assert_eq!(desk.orders.on_fill(ms(50), &nameless), None, "its id is not known yet");
+    desk.answer(100, post, &[filled(&order, "1")]);
+    assert!(desk.orders.on_fill(ms(150), &nameless).is_some());
+    assert_eq!(desk.ended().outcome, Outcome::Filled);
+}
+
+#[test]
+fn a_full_table_refuses_and_names_are_never_used_twice() {
+    let mut desk = Desk::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for n in 0..SLOTS as u128 {
+        assert!(seen.insert(desk.orders.open(ms(0), entry(n)).expect("a slot")));
+    }
+    assert_eq!(desk.orders.open(ms(0), entry(999)), Err(OrdersFull));
+    let first = *seen.first().expect("one");
+    desk.orders.drop_pending(ms(1), first);
+    desk.ended();
+    let next = desk.orders.open(ms(2), entry(999)).expect("the slot that was freed");
+    assert!(seen.insert(next));
+    assert!(desk.orders.get(first).is_none() && desk.orders.get(next).is_some());
+    assert_eq!(desk.orders.len(), SLOTS);
+}
+
+#[test]
+fn sums_are_of_entries_and_of_their_market() {
+    let mut desk = Desk::new();
+    let elsewhere = Order { market: MarketId(8), ..entry(2) };
+    desk.send(0, entry(1));
+    desk.send(0, elsewhere);
+    desk.send(0, entry(4));
+    desk.send(0, exit(3));
+    assert_eq!(desk.orders.pending_notional(MARKET), usd("200"), "exits add nothing");
+    assert_eq!(desk.orders.pending_notional(MarketId(8)), usd("100"));
+    assert_eq!(desk.orders.pending_total(), usd("300"));
+    let markets: Vec<MarketId> = desk.orders.pending_markets().collect();
+    assert_eq!(markets, [MARKET, MarketId(8)]);
+    assert!(desk.orders.has_open_exit(MARKET) && !desk.orders.has_open_exit(MarketId(8)));
+    assert!(desk.orders.has_live_entry(MarketId(8)) && !desk.orders.has_live_entry(MarketId(9)));
+    assert_eq!(desk.orders.live(MARKET).count(), 3);
+}
+
+#[test]
+fn a_fill_told_again_is_counted_once_and_two_of_one_size_are_two() {
+    let mut desk = Desk::new();
+    let order = entry(1);
+    let (id, _) = desk.send(0, order);
+    for (tid, expected) in [(1, "0.3"), (2, "0.6"), (1, "0.6"), (2, "0.6")] {
+        desk.fill(10, &order, tid, "0.3");
+        assert_eq!(desk.orders.get(id).map(Tracked::filled), Some(sz(expected)), "{tid}");
+    }
+    for _ in 0..2 {
+        desk.fill(20, &order, 0, "0.2"); // Without a trade's id nobody can tell them apart.
+    }
+    let ended = desk.ended();
+    assert_eq!((ended.outcome, ended.row.fee), (Outcome::Filled, usd("0.04")));
+}
+
+#[test]
+fn more_rows_than_are_remembered_still_add_up() {
+    let mut desk = Desk::new();
+    let order = entry(1);
+    desk.send(0, order);
+    (1..=100).for_each(|tid| _ = desk.fill(10, &order, tid, "0.01"));
+    assert_eq!((desk.ended().outcome, desk.orders.contradicted()), (Outcome::Filled, 0));
+}
+
+#[test]
+fn fills_past_the_size_of_an_order_are_counted_as_wrong() {
+    let mut desk = Desk::new();
+    let order = entry(1);
+    let (id, _) = desk.send(0, order);
+    desk.fill(10, &order, 1, "0.7");
+    assert_eq!(desk.orders.contradicted(), 0);
+    desk.fill(10, &order, 2, "0.7");
+    assert_eq!(desk.orders.contradicted(), 1);
+    assert_eq!(desk.orders.get(id).map(Tracked::filled), Some(sz("0.7")));
+    desk.update(20, &order, "filled", "0");
+    assert_eq!(desk.ended().outcome, Outcome::Filled);
+    assert_eq!(desk.orders.contradicted(), 1, "and not forgotten with the order");
+}
+
+#[test]
+fn the_end_of_the_run_ends_every_order_as_it_stands() {
+    let mut desk = Desk::new();
+    desk.orders.open(ms(0), entry(1)).expect("a slot");
+    desk.send(0, entry(2));
+    desk.send(0, entry(3));
+    desk.fill(10, &entry(3), 1, "0.5");
+    desk.orders.abandon(ms(20));
+    let outcomes: Vec<Outcome> =
+        std::iter::from_fn(|| desk.orders.take_ended()).map(|ended| ended.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Dropped, Outcome::Unknown, Outcome::PartiallyFilled]);
+    assert!(desk.orders.is_empty());
 }

@@ -153,6 +153,23 @@ impl Parser {
         *tape = lent.reset();
         body
     }
+
+    /// Reads the body that `POST /exchange` answers; [`PostAnswer::Other`] when it makes no sense.
+    pub fn read_exchanged<'a>(&'a mut self, body: &[u8]) -> PostAnswer<'a> {
+        if body.len() > MAX_FRAME {
+            return PostAnswer::Other;
+        }
+        let Self { copy, buffers, tape, rows, .. } = self;
+        let mut lent = std::mem::replace(tape, Tape(Vec::new()));
+        copy.clear();
+        copy.extend_from_slice(body);
+        let answer = parse(copy, buffers, &mut lent)
+            .ok()
+            .and_then(|body| post::action(body, &mut rows.answers))
+            .unwrap_or(PostAnswer::Other);
+        *tape = lent.reset();
+        answer
+    }
 }
 
 /// `Already subscribed: {…}` is an ACK that came as a complaint (PROTOCOL.md §2.2): what we wanted

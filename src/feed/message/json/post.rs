@@ -37,7 +37,10 @@ fn answer<'a>(response: Json<'_, '_>, rows: &'a mut Vec<OrderAnswer>) -> Option<
 }
 
 /// The body that `POST /exchange` answers as well (PROTOCOL.md §3.6).
-fn action<'a>(payload: Json<'_, '_>, rows: &'a mut Vec<OrderAnswer>) -> Option<PostAnswer<'a>> {
+pub(super) fn action<'a>(
+    payload: Json<'_, '_>,
+    rows: &'a mut Vec<OrderAnswer>,
+) -> Option<PostAnswer<'a>> {
     let [status, response] = payload.fields(["status", "response"]).ok()?;
     let response = response?;
     match status?.text()? {
@@ -104,4 +107,31 @@ fn info<'a>(payload: Json<'_, '_>) -> Option<PostAnswer<'a>> {
 
 fn words(text: Json<'_, '_>) -> Option<Sample> {
     text.text().map(|text| Sample::of(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::feed::message::Decoder;
+    use crate::types::order::{OrderAnswer, PostAnswer};
+
+    #[test]
+    fn the_answer_to_an_exchange_is_read_like_that_to_a_post() {
+        let mut decoder = Decoder::new();
+        let body =
+            br#"{"status":"ok","response":{"type":"order","data":{"statuses":[{"error":"no"}]}}}"#;
+        let answer = decoder.exchanged(200, body);
+        assert!(matches!(answer, PostAnswer::Statuses([OrderAnswer::Error(_)])), "{answer:?}");
+        let body = br#"{"status":"err","response":"no"}"#;
+        assert!(matches!(decoder.exchanged(200, body), PostAnswer::Refused(_)));
+        for body in [&b""[..], b"null", b"{", b"<html>", b"{}", br#"{"status":"maybe"}"#] {
+            assert_eq!(decoder.exchanged(200, body), PostAnswer::Other);
+        }
+        let words = |answer: PostAnswer<'_>| match answer {
+            PostAnswer::Error(words) => String::from_utf8_lossy(words.as_bytes()).into_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(words(decoder.exchanged(429, b"null")), "429 Too Many Requests");
+        assert!(words(decoder.exchanged(422, b"")).starts_with("422 Failed to deserialize"));
+        assert_eq!(words(decoder.exchanged(502, b"Bad Gateway")), "Bad Gateway");
+    }
 }
