@@ -11,7 +11,7 @@ use crate::position::{Alarm, ExitEnd, ExitOrder, ExitView, Positions};
 use crate::types::event::Actions;
 use crate::types::ids::MarketId;
 use crate::types::note::Note;
-use crate::types::num::{Px, Side, Sz};
+use crate::types::num::{Px, Side, Sz, Szi};
 use crate::types::order::{Order, Purpose};
 use crate::types::time::{Mono, Nanos, Now};
 
@@ -30,31 +30,54 @@ impl Trader {
         self.exit_due = Mono::MAX;
         for at in 0..self.held.len() {
             let Some(id) = self.held.get(at).copied() else { break };
-            if link_open {
-                self.step_exit(now, id, markets, out);
-            } else {
-                self.step_exit_without_link(now, id, markets, out);
+            self.step_exit_of(now, id, markets, link_open, out);
+        }
+        // What an answer said to have filled is held, and has to be let go, whether its row comes or not.
+        let mut last = None;
+        while let Some(id) = self.orders.next_overdue(last) {
+            if self.positions.get(id).is_none() {
+                self.step_exit_of(now, id, markets, link_open, out);
             }
-            if let (Some(exit), Some(position)) = (self.positions.exit(id), self.positions.get(id))
-            {
-                let Settings { time_stop, mark_regression, .. } = &self.settings;
-                let held_for = position.held_for(now.mono);
-                let due = exit.deadline(now.mono, held_for, time_stop, mark_regression);
-                // What is due and was not done waits for something else: looked at again soon.
-                let soon = now.mono.plus(mark_regression.check_interval);
-                if exit.overdue(now.mono, time_stop) {
-                    self.reading.wanted(now.mono); // The order table has not settled it by itself.
-                }
-                let due = if due > now.mono { due } else { soon };
-                self.exit_due = self.exit_due.min(due);
-            }
+            last = Some(id);
         }
         // Until then exits wait for something that is no update of the market.
         let waits = [self.exits_read_first, self.rest_exits_at()];
         let ahead = waits.into_iter().filter(|at| *at > now.mono).min();
-        if !self.held.is_empty() {
+        if !self.held.is_empty() || self.exit_due < Mono::MAX {
             self.exit_due = self.exit_due.min(ahead.unwrap_or(Mono::MAX));
         }
+    }
+
+    fn step_exit_of(
+        &mut self,
+        now: Now,
+        id: MarketId,
+        markets: &[Market],
+        link_open: bool,
+        out: &mut Actions,
+    ) {
+        if link_open {
+            self.step_exit(now, id, markets, out);
+        } else {
+            self.step_exit_without_link(now, id, markets, out);
+        }
+        let held_for = match self.positions.get(id) {
+            Some(position) => position.held_for(now.mono),
+            None => match self.orders.overdue(id) {
+                Some((_, since, _)) => now.mono.since(since),
+                None => return,
+            },
+        };
+        let Self { positions, settings: Settings { time_stop, mark_regression, .. }, .. } = self;
+        let Some(exit) = positions.exit_mut(id) else { return };
+        let due = exit.deadline(now.mono, held_for, time_stop, mark_regression);
+        // What is due and was not done waits for something else: looked at again soon.
+        let soon = now.mono.plus(mark_regression.check_interval);
+        if exit.overdue(now.mono, time_stop) {
+            self.reading.wanted(now.mono); // The order table has not settled it by itself.
+        }
+        let due = if due > now.mono { due } else { soon };
+        self.exit_due = self.exit_due.min(due);
     }
 
     fn step_exit(&mut self, now: Now, id: MarketId, markets: &[Market], out: &mut Actions) {
@@ -209,15 +232,24 @@ fn view<'a>(
     settings: &'a Settings,
     Asked { flatten, shutdown }: Asked,
 ) -> Option<ExitView<'a>> {
-    let position = positions.get(id)?;
+    let (szi, held_for, entry, announced) = match positions.get(id) {
+        Some(position) => {
+            let held_for = position.held_for(now.mono);
+            (position.szi, held_for, position.entry_px(), orders.announced(id))
+        }
+        None => {
+            let (szi, since, px) = orders.overdue(id)?;
+            (szi, now.mono.since(since), Some(px), Szi::ZERO)
+        }
+    };
     let bbo = market.bbo.map(|held| held.value);
     let old = settings.max_ctx_age.unwrap_or(OLD_CTX);
     Some(ExitView {
         now: now.mono,
-        szi: position.szi,
-        held_for: position.held_for(now.mono),
-        entry: position.entry_px(),
-        announced: orders.announced(id),
+        szi,
+        held_for,
+        entry,
+        announced,
         quoted: bbo.is_some(),
         bid: bbo.and_then(|bbo| bbo.standing(Side::Sell)),
         ask: bbo.and_then(|bbo| bbo.standing(Side::Buy)),

@@ -229,10 +229,10 @@ impl Positions {
         slot.position.is_some().then_some(&slot.exit)
     }
 
-    /// The same, to be moved on.
+    /// The same, to be moved on; where no position is open too, since an answer may say that one is
+    /// before its fill rows do.
     pub fn exit_mut(&mut self, market: MarketId) -> Option<&mut ExitState> {
-        let slot = self.slots.get_mut(market.index())?;
-        slot.position.is_some().then_some(&mut slot.exit)
+        self.slots.get_mut(market.index()).map(|slot| &mut slot.exit)
     }
 
     /// A link opened: exits begin again ([`ExitState::relinked`]).

@@ -143,6 +143,30 @@ fn a_frozen_account_lets_nothing_be_forgotten() {
     assert!(!desk.trading().hard_stop.active() && desk.trading().ready.all());
 }
 
+/// A1: what was answered as filled is let go within TimeStop, though no row tells of it.
+#[test]
+fn an_answered_fill_has_a_way_out_without_its_row() {
+    let mut config = config();
+    config.mark_regression.enabled = false;
+    let mut desk = Desk::ready(&config);
+    desk.dislocate(ONE);
+    let (id, _) = desk.sent_order();
+    desk.answer_filled(id, "0.5", "99.6");
+    desk.live_ms(29_500);
+    desk.nothing_sent();
+    desk.live_ms(1_000);
+    desk.bbo(ONE, "99.55", "99.6");
+    let (id, exit) = desk.sent_order();
+    assert_eq!(
+        (text(&exit, "s"), exit["b"].clone(), exit["r"].clone()),
+        ("0.5".into(), false.into(), true.into())
+    );
+    desk.answer_filled(id, "0.5", "99.55");
+    desk.live_ms(60_000);
+    desk.nothing_sent();
+    assert_eq!(desk.trading().pending, 2, "and nothing is forgotten");
+}
+
 /// A1: a believed reading accounts for a fill whose row never comes; it is held since its answer.
 #[test]
 fn a_reading_that_bears_out_an_answer_stands_in_for_its_row() {

@@ -766,7 +766,7 @@ fn an_exit_by_rest_without_an_answer_is_looked_up_on_the_next_link() {
     desk.pass_ms(3_000);
     let (post, exit) = by_rest(&desk);
     desk.event(Event::ExchangeFailed { post });
-    desk.pass_ms(20_000);
+    desk.pass_ms(8_000);
     assert_eq!(desk.exchanged.len(), 1, "once an outage");
     connect(&mut desk);
     desk.read();
@@ -783,6 +783,19 @@ fn an_exit_by_rest_without_an_answer_is_looked_up_on_the_next_link() {
     desk.event(Event::Disconnected(LinkDown::Dropped));
     desk.pass_ms(3_500);
     assert_eq!(desk.exchanged.len(), 2);
+}
+
+#[test]
+fn a_reading_that_is_newer_than_an_exit_by_rest_accounts_for_it() {
+    let mut desk = without_link();
+    desk.pass_ms(3_000);
+    let (post, _) = by_rest(&desk);
+    desk.event(Event::ExchangeFailed { post });
+    desk.pass_ms(20_000);
+    connect(&mut desk);
+    desk.read();
+    desk.bbo(ONE, "99.55", "99.6");
+    assert_eq!(exits(&mut desk).len(), 1, "the account holds what it held: the exit is dead");
 }
 
 #[test]

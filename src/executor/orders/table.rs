@@ -6,7 +6,8 @@ use super::life::Ways;
 use super::recent::{Past, Recent};
 use super::tracked::{Sent, Tracked};
 use super::{
-    Answered, Claim, ClosedExit, EXPIRY_MARGIN, Ended, OrderId, OrdersFull, Owner, RowsMissing, SLOTS,
+    Answered, Claim, ClosedExit, EXPIRY_MARGIN, Ended, OrderId, OrdersFull, Owner, RowsMissing,
+    SLOTS,
 };
 use crate::executor::refusals::refusal;
 use crate::types::ids::MarketId;
@@ -377,6 +378,23 @@ impl Orders {
     pub fn claim(&self, market: MarketId, until: VenueMs) -> Option<Claim> {
         let mut claims = self.live(market).filter_map(|(_, tracked)| tracked.claim());
         claims.find(|claim| claim.since <= until)
+    }
+
+    /// What orders of this market have filled by word of answers and updates alone, once their rows are
+    /// overdue: the net size, and since when and at which price the oldest of them has. `None` when
+    /// that is nothing.
+    pub fn overdue(&self, market: MarketId) -> Option<(Szi, Mono, Px)> {
+        let (since, px) = self.live(market).find_map(|(_, tracked)| tracked.overdue())?;
+        let szi = self.announced(market);
+        (!szi.is_flat()).then_some((szi, since, px))
+    }
+
+    /// The first market behind `after` of which [`Orders::overdue`] tells something.
+    pub fn next_overdue(&self, after: Option<MarketId>) -> Option<MarketId> {
+        let each = self.iter().filter(|(_, tracked)| tracked.overdue().is_some());
+        let markets = each.map(|(_, tracked)| tracked.order().market);
+        let behind = markets.filter(|market| after.is_none_or(|after| *market > after));
+        behind.filter(|market| !self.announced(*market).is_flat()).min()
     }
 
     /// A reading of the account has accounted for the order: it is over.

@@ -218,6 +218,14 @@ impl Tracked {
         })
     }
 
+    /// Since when, and at which price, it is known to have filled while its rows are overdue.
+    pub(super) fn overdue(&self) -> Option<(Mono, Px)> {
+        let missing = self.done.is_none() && self.missing.is_some();
+        let announced = missing && self.announced() != Szi::ZERO;
+        let at = self.closed_at.filter(|_| announced)?;
+        Some((at.mono, self.answer_px.unwrap_or(self.order.px)))
+    }
+
     /// A reading of the account that is newer than its claim tells what rows did not: it is over.
     /// What filled beyond its rows was told to [`Tracked::on_fill`] before, if anything had.
     pub(super) fn accounted(&mut self, now: Now) {

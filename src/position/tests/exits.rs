@@ -344,7 +344,7 @@ fn a_new_position_owes_nothing_of_the_old_one() {
     state.ended(mono(200), MISSED);
     apply(&mut positions, 300, &sold(300, "3", "10", "0"), EXIT);
     assert_eq!(positions.exit(SILVER), Some(&ExitState::default()), "after a flip too");
-    assert_eq!(positions.exit_mut(GOLD), None);
+    assert_eq!(positions.exit(GOLD), None);
 }
 
 #[test]
