@@ -491,6 +491,7 @@ fn any_config() -> impl Strategy<Value = Config> {
             c.detector.taker_fee = TakerFee::Fixed(Bps::from_bits(bits));
         }
         c.mark_regression.enabled = flag;
+        c.executor.rest_exit_after = Nanos::from_millis(port.into());
         c.executor.dispatch = if flag { Dispatch::Tick } else { Dispatch::Immediate };
         c.telemetry.log_format = if json { LogFormat::Json } else { LogFormat::Text };
         c.telemetry.log_level =

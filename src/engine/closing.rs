@@ -78,6 +78,11 @@ impl Trader {
         }
         let due = if due > now.mono { due } else { soon };
         self.exit_due = self.exit_due.min(due);
+        // Without a link nobody tells when an exit that was sent can no longer fill.
+        let free = self.orders.open_exits_until(id);
+        if !link_open && free > now.mono {
+            self.exit_due = self.exit_due.min(free);
+        }
     }
 
     fn step_exit(&mut self, now: Now, id: MarketId, markets: &[Market], out: &mut Actions) {
@@ -175,7 +180,9 @@ impl Trader {
         let Self { positions, orders, settings, .. } = self;
         let view = view(now, order.market, market, positions, orders, settings, asked)?;
         let exit = positions.exit_mut(order.market)?.reprice(&view)?;
-        tell(market, &exit, out);
+        if exit.alarm.is_some() {
+            tell(market, &exit, out);
+        }
         let (px, sz) = rounded(market, &exit)?;
         let purpose = Purpose::Exit(exit.reason);
         (exit.side == order.side).then_some(Order { px, sz, purpose, ..*order })

@@ -150,7 +150,7 @@ impl Trader {
     }
 
     /// Exits of the batch that have waited are priced as they leave, and dropped when they are no
-    /// longer owed: at yesterday's price they would miss for sure.
+    /// longer owed: at the price of when they were made they might be certain to miss.
     fn reprice(&mut self, now: Now, markets: &[Market], out: &mut Actions) {
         let mut batch = std::mem::take(&mut self.batch);
         let mut ids = std::mem::take(&mut self.batch_ids);

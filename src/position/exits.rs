@@ -483,6 +483,7 @@ impl ExitState {
                     aim = reach::aim(side, target, touched, reach)?;
                 }
             }
+            // A side that was empty for a moment does not come here.
             _ => (self.anchor, self.collar_since) = (None, None),
         }
         let Aim { limit, clamped, .. } = aim;
@@ -524,8 +525,8 @@ impl ExitState {
                 self.lates = self.lates.saturating_add(1);
                 self.next_try = left.plus(pause).max(now);
             }
-            // Its end took as long as any pause.
-            ExitEnd::Lost => self.next_try = left.plus(pause).max(now),
+            // To find that out took seconds already.
+            ExitEnd::Lost => self.next_try = left.plus(pause.min(LAST_RETRY)).max(now),
             ExitEnd::Superfluous => self.next_try = now.plus(blind_pause),
             ExitEnd::Together => self.alone = true,
             ExitEnd::Failed { too_small } => {

@@ -38,7 +38,9 @@ impl Digest {
     pub(super) fn action(&mut self, now: Mono, action: &Action, actions: &Actions) {
         self.bytes(&now.0.to_le_bytes());
         match action {
-            Action::Send(span) => self.bytes(actions.text(*span)),
+            Action::Send(span) | Action::Exchange { body: span, .. } => {
+                self.bytes(actions.text(*span));
+            }
             // Neither writing into a number nor writing these rows as JSON can fail.
             Action::Record(row) => _ = serde_json::to_writer(self, row),
             other => _ = fmt::Write::write_fmt(self, format_args!("{other:?}")),

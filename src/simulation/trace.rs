@@ -63,6 +63,9 @@ impl Trace {
                 state.fills.len(),
                 state.rate_limit
             ),
+            Event::Exchanged { post, status, body } => {
+                format!("← exchanged {post}: {status} {}", cut(body))
+            }
             other => format!("← {other:?}"),
         });
     }
@@ -71,6 +74,9 @@ impl Trace {
     pub(super) fn action(&mut self, now: Mono, action: &Action, actions: &Actions) {
         self.say(now, || match action {
             Action::Send(span) => format!("→ send {}", cut(actions.text(*span))),
+            Action::Exchange { post, body, .. } => {
+                format!("→ exchange {post}: {}", cut(actions.text(*body)))
+            }
             other => {
                 let mut text = format!("→ {other:?}");
                 if text.len() > 2 * LONGEST {
