@@ -20,7 +20,7 @@ use crate::feed::Subscription;
 use crate::feed::market::Market;
 use crate::feed::message::Decoder;
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
-use crate::risk::{self, Limits, View};
+use crate::risk::{self, Limits, View, filters};
 use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
@@ -101,6 +101,7 @@ struct Gap {
 pub struct Engine {
     config: Config,
     limits: Limits,
+    filters: filters::Limits,
     decoder: Decoder,
     session: Session,
     detector: Detector,
@@ -170,6 +171,7 @@ impl Engine {
         };
         Self {
             limits: Limits::from(&config.risk),
+            filters: filters::Limits::from(&config.detector),
             decoder,
             session: Session::new(config.websocket.clone(), user, seed),
             detector: Detector::new(settings),
@@ -323,14 +325,17 @@ impl Engine {
         let trader = &mut self.trader;
         let mut decide = |id, signal: &_| match trader {
             Some(trader) => trader.decide(now, id, markets, signal),
-            None => Decision::Observed,
+            None => Decision::Observed.into(),
         };
+        let limits_of_filters = &self.filters;
+        let filter = |signal: &_| filters::first_blocking(limits_of_filters, signal);
         let judge = |market: &Market| {
             let all = risk::judge_all(limits, &View { now: now.mono, market });
             Judged { blocked_by: all.blocked_by, mask: all.mask, factor: all.factor }
         };
         let status = &mut self.status;
-        let mut world = World { now, markets, judge: &judge, decide: &mut decide, status, out };
+        let decide = &mut decide;
+        let mut world = World { now, markets, judge: &judge, filter: &filter, decide, status, out };
         work(&mut self.detector, &mut world);
     }
 

@@ -10,7 +10,7 @@ use crate::types::hard_stop::StopReason;
 use crate::types::note::LinkState;
 use crate::types::num::Usd;
 use crate::types::order::RefusalClass;
-use crate::types::record::{Check, ExitReason, Gate, Outcome};
+use crate::types::record::{Check, ExitReason, Filter, Gate, Outcome};
 use crate::types::time::{Mono, Nanos};
 
 /// What the answer says it is.
@@ -259,7 +259,8 @@ fn of_the_records(board: &Board) -> Vec<Family> {
     let trading = &status.trading;
     let observed = match board.facts.mode {
         crate::types::record::Mode::Observation => {
-            status.signals.saturating_sub(status.signals_blocked)
+            let filtered: u64 = status.signals_filtered.iter().sum();
+            status.signals.saturating_sub(status.signals_blocked + filtered)
         }
         crate::types::record::Mode::Trading => 0,
     };
@@ -269,6 +270,10 @@ fn of_the_records(board: &Board) -> Vec<Family> {
         (label("decision", "sent"), trading.approved),
         (label("decision", "skipped:BelowMinimum"), trading.below_minimum),
     ];
+    decisions.extend(Filter::ALL.iter().map(|filter| {
+        let decision = crate::types::record::Decision::Filtered(*filter).to_string();
+        (label("decision", &decision), status.signals_filtered[*filter as usize])
+    }));
     decisions.extend(Check::ALL.iter().map(|check| {
         let decision = crate::types::record::Decision::Failed(*check).to_string();
         (label("decision", &decision), trading.stopped_by[*check as usize])

@@ -68,6 +68,11 @@ impl Reading {
         self.void = self.asked.is_some();
     }
 
+    /// When the last answer came.
+    pub(super) const fn last(&self) -> Option<Mono> {
+        self.last
+    }
+
     pub(super) fn next_due(&self) -> Mono {
         self.asked.map_or(self.at, |asked| asked.plus(TIMEOUT))
     }

@@ -5,7 +5,7 @@ use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::ids::{Coin, Sample};
 use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Purpose, Refusal, RefusalClass};
-use crate::types::record::{Check, ExitReason, GapCause, Gate, Outcome};
+use crate::types::record::{Check, ExitReason, Filter, GapCause, Gate, Outcome};
 use crate::types::time::Nanos;
 
 #[allow(missing_docs, reason = "the fields say what they are")]
@@ -245,6 +245,8 @@ pub struct Status {
     pub signals: u64,
     /// Of them, blocked by a gate.
     pub signals_blocked: u64,
+    /// Of them, blocked by each filter, by [`Filter`].
+    pub signals_filtered: [u64; Filter::ALL.len()],
     /// Follow-ups recorded.
     pub followups: u64,
     /// Entry probes recorded.
@@ -261,7 +263,7 @@ pub struct Status {
 
 impl Status {
     /// What only ever grows, by name; counters by kind are summed up.
-    pub fn counters(&self) -> [(&'static str, u64); 41] {
+    pub fn counters(&self) -> [(&'static str, u64); 42] {
         let trading = &self.trading;
         let sum = |counts: &[u64]| counts.iter().sum();
         [
@@ -287,6 +289,7 @@ impl Status {
             ("crosses", self.crosses),
             ("signals", self.signals),
             ("signals_blocked", self.signals_blocked),
+            ("signals_filtered", sum(&self.signals_filtered)),
             ("followups", self.followups),
             ("entry_probes", self.entries),
             ("gaps", self.gaps),

@@ -2,10 +2,10 @@
 //! after fees. A pure function of the signal's own rows, by the rules of [`crate::report::trip`]: what is kept
 //! here of a signal is the little that a grid of settings has room for.
 
-use crate::report::signal::fee_bps;
+use crate::report::signal::Charged;
 use crate::report::trip::{LEAST_NOTIONAL, net_bps};
 use crate::types::num::{Px, Side, Sz};
-use crate::types::record::{Capture, EntryRow, FollowUpRow, SignalRow};
+use crate::types::record::{Capture, EntryRow, FEE_SIDES, FollowUpRow, SignalRow};
 
 /// How a signal is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,7 +151,9 @@ impl Looks {
             return if fill > 0.0 { Verdict::NoExit } else { Verdict::Valued(missed) };
         };
         let (entry, exit) = (entry.units() as f64 / 1e8, exit.units() as f64 / 1e8);
-        let fee = fee_bps(rule.fee_bps, self.cost_bps, rule.slippage_bps);
+        let slippage_bps = rule.slippage_bps;
+        let charged = Charged { slippage_bps, fee_sides: FEE_SIDES.into() };
+        let fee = rule.fee_bps.unwrap_or_else(|| charged.fee_bps(self.cost_bps));
         let net_bps = net_bps(self.side, entry, exit, fee, rule.priority_bps);
         let usd = fill * (wanted / 1e8) * entry * net_bps / 1e4;
         Verdict::Valued(Trip { fill, net_bps, usd })
@@ -205,8 +207,8 @@ pub(super) mod tests {
             bid: level("100", "5"),
             ask: level("100", "5"),
             raw_edge: Bps::from_int(10),
-            net_edge: Bps::from_int(5),
-            cost: Bps::from_int(8),
+            net_edge: Bps::from_int(2),
+            cost: Bps::from_int(9),
             suggested_sz: Sz::from_units(200_000_000),
             suggested_notional: Usd::from_units(200_000_000),
             size_factor: Ratio::ONE,
@@ -220,6 +222,7 @@ pub(super) mod tests {
             blocked_by: None,
             gate_mask: 0,
             decision: Decision::Observed,
+            limited_by: None,
             mode: Mode::Observation,
         }
     }
@@ -289,7 +292,7 @@ pub(super) mod tests {
         let sell = judged(&rule(), &signal(Side::Sell), &whole, &exit);
         assert_trip(sell, 1.0, -200.0 - 2.02, 200.0 * (-200.0 - 2.02) / 1e4);
         let dear = Rule { priority_bps: 3.0, fee_bps: None, ..rule() };
-        // The signal's own fee: 10 − 5 − 2.
+        // The signal's own fee: half of 10 − 2 − 2.
         let own = judged(&dear, &signal(Side::Buy), &whole, &exit);
         assert_trip(own, 1.0, 100.0 - 3.0 * 2.01 - 3.0, 200.0 * (97.0 - 3.0 * 2.01) / 1e4);
     }

@@ -199,7 +199,7 @@ fn push_signals(
             },
             raw_bps: float(7, row),
             net_bps: float(8, row),
-            slippage_bps: survey.slippage.at(at),
+            charged: survey.charges.at(at),
             sz: int(9, row),
             notional: int(10, row),
             cross: uint(11, row),
