@@ -126,6 +126,7 @@ fn day(law: Law, day: i32, price: &mut f64, dice: &mut Dice) -> Vec<Seen> {
                 cross_age_ms: n as i64,
                 blocked_by: None,
                 gate_mask: 0,
+                filtered: false,
             };
             let fills = lag_s > f64::from(LATENCY_MS) / 1e3;
             seen.push(Seen { signal, exits, fills });

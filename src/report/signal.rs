@@ -40,6 +40,8 @@ pub struct Signal {
     pub blocked_by: Option<Gate>,
     /// All that would have.
     pub gate_mask: u8,
+    /// Whether an entry filter blocked it, after all gates had passed.
+    pub filtered: bool,
 }
 
 impl Signal {

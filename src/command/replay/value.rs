@@ -5,7 +5,7 @@
 use crate::report::signal::Charged;
 use crate::report::trip::{LEAST_NOTIONAL, net_bps};
 use crate::types::num::{Px, Side, Sz};
-use crate::types::record::{Capture, EntryRow, FEE_SIDES, FollowUpRow, SignalRow};
+use crate::types::record::{Capture, Decision, EntryRow, FEE_SIDES, FollowUpRow, SignalRow};
 
 /// How a signal is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +58,7 @@ pub(super) struct Looks {
 /// What became of a signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// A gate blocked it.
+    /// A gate or a filter blocked it.
     Blocked,
     /// The venue takes no order that small.
     BelowMinimum,
@@ -97,7 +97,7 @@ impl Looks {
             wanted: signal.suggested_sz,
             notional: signal.suggested_notional.units().saturating_mul(100),
             entry: touched.map(|level| level.px),
-            blocked: signal.blocked_by.is_some(),
+            blocked: matches!(signal.decision, Decision::Blocked(_) | Decision::Filtered(_)),
             cost_bps: signal.raw_edge.to_f64() - signal.net_edge.to_f64(),
             early: at_once(rule.probes.0),
             late: at_once(rule.probes.1),
@@ -173,7 +173,7 @@ pub(super) mod tests {
     use crate::types::ids::{AssetId, Coin, CrossId, SignalId};
     use crate::types::market::Level;
     use crate::types::num::{Bps, Ratio, Usd};
-    use crate::types::record::{Decision, Gate, Mode};
+    use crate::types::record::{Filter, Gate, Mode};
     use crate::types::time::{Nanos, VenueMs, Wall};
 
     fn level(px: &str, sz: &str) -> Option<Level> {
@@ -317,9 +317,14 @@ pub(super) mod tests {
         let exit = follow_up(level("101", "1"), None, SEEN);
         let whole = [look(400, "2", SEEN)];
         let buy = signal(Side::Buy);
-        let blocked =
-            SignalRow { blocked_by: Some(Gate::Halt), suggested_notional: Usd::ZERO, ..buy };
+        let blocked = SignalRow {
+            decision: Decision::Blocked(Gate::Halt),
+            suggested_notional: Usd::ZERO,
+            ..buy
+        };
         assert_eq!(judged(&rule(), &blocked, &whole, &exit), Verdict::Blocked);
+        let filtered = SignalRow { decision: Decision::Filtered(Filter::MaxEdge), ..buy };
+        assert_eq!(judged(&rule(), &filtered, &whole, &exit), Verdict::Blocked);
         let small = SignalRow { suggested_notional: Usd::from_units(9_999_999), ..buy };
         let kept = Looks::of(&rule(), &small);
         assert_eq!(kept.judge(&rule(), 0.0, true), Verdict::BelowMinimum);

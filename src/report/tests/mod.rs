@@ -56,6 +56,7 @@ fn signal(id: u64) -> Signal {
         cross_age_ms: 0,
         blocked_by: None,
         gate_mask: 0,
+        filtered: false,
     }
 }
 
