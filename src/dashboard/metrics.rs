@@ -259,8 +259,7 @@ fn of_the_records(board: &Board) -> Vec<Family> {
     let trading = &status.trading;
     let observed = match board.facts.mode {
         crate::types::record::Mode::Observation => {
-            let filtered: u64 = status.signals_filtered.iter().sum();
-            status.signals.saturating_sub(status.signals_blocked + filtered)
+            status.signals.saturating_sub(status.signals_blocked + status.filtered())
         }
         crate::types::record::Mode::Trading => 0,
     };

@@ -284,7 +284,7 @@ impl Trader {
         let lot = Sz::lot(decimals)?;
         let slippage = self.settings.executor.entry_slippage;
         let px = rules::reach(touched.px, signal.side, slippage, decimals).ok()?;
-        let worst = worst_px(signal.side, px)?.max(touched.px);
+        let worst = worst_px(signal.side, px)?;
         let detector = &self.settings.detector;
         let most = detector::most_sz(detector, touched)?.floor_to(lot);
         let most = most.min(rules::most_sz(detector.max_notional, worst, lot));

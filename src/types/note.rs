@@ -262,6 +262,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// Signals that a filter blocked.
+    pub fn filtered(&self) -> u64 {
+        self.signals_filtered.iter().sum()
+    }
+
     /// What only ever grows, by name; counters by kind are summed up.
     pub fn counters(&self) -> [(&'static str, u64); 42] {
         let trading = &self.trading;
