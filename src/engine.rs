@@ -20,7 +20,7 @@ use crate::feed::Subscription;
 use crate::feed::market::Market;
 use crate::feed::message::Decoder;
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
-use crate::risk::{self, Limits, View};
+use crate::risk::{self, Limits, View, filters};
 use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
@@ -103,6 +103,7 @@ struct Gap {
 pub struct Engine {
     config: Config,
     limits: Limits,
+    filters: filters::Limits,
     decoder: Decoder,
     session: Session,
     detector: Detector,
@@ -174,6 +175,7 @@ impl Engine {
         };
         Self {
             limits: Limits::from(&config.risk),
+            filters: filters::Limits::from(&config.detector),
             decoder,
             session: Session::new(config.websocket.clone(), user, seed),
             detector: Detector::new(settings),
@@ -257,12 +259,14 @@ impl Engine {
         if self.stopped {
             return;
         }
-        let Self { trader, markets, session, detector, limits, rest, .. } = self;
+        let Self { trader, markets, session, detector, limits, filters, rest, .. } = self;
         let Some(trader) = trader else { return };
         let worth = |order: &Order| {
             let Some(market) = markets.get(order.market.index()) else { return false };
             let gates = risk::judge_all(limits, &View { now: now.mono, market });
-            gates.blocked_by.is_none() && detector.is_worth(now.mono, market, order)
+            let edge = detector.edge_left(now.mono, market, order);
+            gates.blocked_by.is_none()
+                && edge.is_some_and(|edge| filters::is_plausible(filters, edge))
         };
         let md_ready = self.readiness == Readiness::Ready;
         trader.on_event_end(now, md_ready, markets, session, rest, &worth, out);
@@ -350,14 +354,17 @@ impl Engine {
         let trader = &mut self.trader;
         let mut decide = |id, signal: &_| match trader {
             Some(trader) => trader.decide(now, id, markets, signal),
-            None => Decision::Observed,
+            None => Decision::Observed.into(),
         };
+        let limits_of_filters = &self.filters;
+        let filter = |signal: &_| filters::first_blocking(limits_of_filters, signal);
         let judge = |market: &Market| {
             let all = risk::judge_all(limits, &View { now: now.mono, market });
             Judged { blocked_by: all.blocked_by, mask: all.mask, factor: all.factor }
         };
         let status = &mut self.status;
-        let mut world = World { now, markets, judge: &judge, decide: &mut decide, status, out };
+        let decide = &mut decide;
+        let mut world = World { now, markets, judge: &judge, filter: &filter, decide, status, out };
         work(&mut self.detector, &mut world);
     }
 

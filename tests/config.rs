@@ -375,9 +375,14 @@ fn impossible_combinations_are_refused() {
         ("position.leverage = 0", "position.leverage", "1..=50"),
         ("mode = \"trading\"\ndetector.max_notional = 9", "detector.max_notional", "at least 10"),
         (
-            "mode = \"trading\"\nposition.max_total_notional = 49",
+            "mode = \"trading\"\nposition.max_total_notional = 9.999999",
             "position.max_total_notional",
-            "max_notional (50)",
+            "at least 10",
+        ),
+        (
+            "mode = \"trading\"\nposition.max_notional_per_market = 9",
+            "position.max_notional_per_market",
+            "0 allows no entry",
         ),
         ("dashboard.bind = \"0.0.0.0:8080\"", "dashboard.bind", "token_file"),
         ("dashboard.bind = \"[::]:8080\"", "dashboard.bind", "token_file"),
@@ -400,6 +405,10 @@ fn impossible_combinations_are_refused() {
 fn odd_but_possible_combinations_are_taken() {
     for text in [
         "detector.min_book_notional = 5000",
+        "detector.max_edge_bps = 0",
+        "detector.markets.\"xyz:A\".threshold_bps = 500",
+        "mode = \"trading\"\naccount.user_address = \"0x00000000000000000000000000000000000000aa\"\n\
+         position.max_notional_per_market = 10\nposition.max_total_notional = 49",
         "detector.max_notional = 9",
         "position.max_notional_per_market = 1",
         "mode = \"trading\"\naccount.user_address = \"0x00000000000000000000000000000000000000aa\"\n\

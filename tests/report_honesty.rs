@@ -9,7 +9,7 @@ use hip3::report::answer::{Maker, Market, Read};
 use hip3::report::coverage::Blindness;
 use hip3::report::day::{Day, Entry, FollowUp};
 use hip3::report::sessions::Calendar;
-use hip3::report::signal::Signal;
+use hip3::report::signal::{Charged, Signal};
 use hip3::report::tally::{Context, DayTally, Tally};
 use hip3::report::trip::Plan;
 use hip3::report::verdict::Kind;
@@ -120,12 +120,13 @@ fn day(law: Law, day: i32, price: &mut f64, dice: &mut Dice) -> Vec<Seen> {
                 sz: 50_000_000,
                 notional: limit / 2,
                 raw_bps: jump,
-                net_bps: jump - FEE_BPS - 2.0,
-                slippage_bps: 2.0,
+                net_bps: jump - 2.0 * FEE_BPS - 2.0,
+                charged: Charged { slippage_bps: 2.0, fee_sides: 2.0 },
                 cross: id >> 8,
                 cross_age_ms: n as i64,
                 blocked_by: None,
                 gate_mask: 0,
+                filtered: false,
             };
             let fills = lag_s > f64::from(LATENCY_MS) / 1e3;
             seen.push(Seen { signal, exits, fills });

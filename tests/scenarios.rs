@@ -6,7 +6,7 @@ use hip3::types::event::{Event, LinkDown};
 use hip3::types::ids::SignalId;
 use hip3::types::note::{LinkState, Note};
 use hip3::types::num::{Bps, Px, Side, Sz};
-use hip3::types::record::{Capture, CrossEnd, Decision, GapCause, Gate, Row};
+use hip3::types::record::{Capture, CrossEnd, Decision, Filter, GapCause, Gate, Row};
 use hip3::types::time::Nanos;
 use support::{FIRST_ID, START, Scenario, config};
 
@@ -157,8 +157,8 @@ fn an_ask_under_the_oracle_by_the_cost_is_a_signal_to_buy() {
     assert_eq!(signal.bid.map(|l| l.px), Some(px("126.4")));
     // (126.7 − 126.5) / 126.7
     assert!(bps("15.785") < signal.raw_edge && signal.raw_edge < bps("15.786"));
-    assert!(bps("12.885") < signal.net_edge && signal.net_edge < bps("12.886"));
-    assert!(bps("7.8999") < signal.cost && signal.cost <= bps("7.9"));
+    assert!(bps("11.985") < signal.net_edge && signal.net_edge < bps("11.986"));
+    assert!(bps("8.7999") < signal.cost && signal.cost <= bps("8.8"));
     // 50 USD at 126.5 is 0.395…, and the lot is 0.01.
     assert_eq!(signal.suggested_sz, sz("0.39"));
     assert_eq!(signal.suggested_notional.to_string(), "49.335");
@@ -180,11 +180,11 @@ fn a_bid_above_the_oracle_by_the_cost_is_a_signal_to_sell() {
 
 #[test]
 fn a_price_exactly_on_its_threshold_is_a_signal_and_one_unit_past_it_is_none() {
-    // 100 × (1 − 0.00079) = 99.921
+    // 100 × (1 − 0.00088) = 99.912
     let mut s = Scenario::calm(&config());
-    s.bbo(ONE, "99.9", "99.92100001");
+    s.bbo(ONE, "99.9", "99.91200001");
     assert!(s.signals().is_empty());
-    s.bbo(ONE, "99.9", "99.921");
+    s.bbo(ONE, "99.9", "99.912");
     assert_eq!(s.signals().len(), 1);
 }
 
@@ -229,6 +229,44 @@ fn a_thin_book_makes_no_signal_until_it_is_thick_enough() {
     let [signal] = s.signals()[..] else { panic!("one signal") };
     assert_eq!(signal.suggested_sz, Sz::ZERO, "scaled from zero at the thin end");
     assert_eq!(signal.cross_age, Nanos::from_millis(10));
+}
+
+/// A27: in observation, too, a signal that is too small to trade does not defer the first that is not.
+#[test]
+fn a_cross_signals_when_its_book_can_be_traded() {
+    let mut s = Scenario::calm(&config());
+    s.bbo_sized(ONE, Some(("99.55", "6")), Some(("99.6", "6"))); // 597.60 USD.
+    s.pass_ms(50);
+    s.bbo_sized(ONE, Some(("99.55", "6")), Some(("99.6", "6.5")));
+    s.pass_ms(50);
+    s.bbo(ONE, "99.55", "99.6");
+    let [small, full] = s.signals()[..] else { panic!("{:?}", s.signals()) };
+    assert_eq!((small.suggested_sz, full.suggested_sz), (sz("0.01"), sz("0.5")));
+    assert_eq!(full.cross_age, Nanos::from_millis(100));
+    assert_eq!((small.decision, full.decision), (Decision::Observed, Decision::Observed));
+    s.pass_ms(999);
+    assert_eq!(s.signals().len(), 2);
+    s.pass_ms(1);
+    assert_eq!(s.signals().len(), 3);
+}
+
+/// A3: an edge beyond reason is recorded with its filter, and followed up like any other.
+#[test]
+fn a_bad_print_is_recorded_with_its_filter() {
+    let mut s = Scenario::calm(&config());
+    s.ctx_with(ONE, "150", "100", "100", "50.5");
+    let [signal] = s.signals()[..] else { panic!("{:?}", s.signals()) };
+    assert_eq!(signal.decision, Decision::Filtered(Filter::MaxEdge));
+    assert_eq!(signal.decision.to_string(), "filtered:MaxEdge");
+    assert_eq!((signal.blocked_by, signal.gate_mask), (None, 0));
+    assert_eq!(s.status().signals_filtered, [1]);
+    s.pass_ms(5_000);
+    assert_eq!(s.followups().iter().filter(|row| row.signal == signal.id).count(), 3);
+
+    // What a gate blocks already no filter is asked about.
+    let mut s = Scenario::calm(&config());
+    s.ctx_with(ONE, "150", "101", "100", "50.5");
+    assert_eq!(s.signals()[0].decision, Decision::Blocked(Gate::MarkMidDivergence));
 }
 
 #[test]
@@ -706,11 +744,11 @@ fn an_end_of_growth_mode_raises_the_cost_at_once() {
     let mut s = Scenario::calm(&config());
     s.info.meta = s.info.meta.replace(r#""growthMode":"enabled","#, "");
     s.reread();
-    s.ctx(ONE, "100.2"); // 15 bps to the ask: above 7.9, below 9 + 7.
+    s.ctx(ONE, "100.25"); // 20 bps to the ask: above 8.8, below 2 × 9 + 7.
     assert!(s.signals().is_empty());
-    s.ctx(ONE, "100.3");
+    s.ctx(ONE, "100.35");
     let [signal] = s.signals()[..] else { panic!("one signal") };
-    assert!(bps("15.9999") < signal.cost && signal.cost <= bps("16"));
+    assert!(bps("24.9999") < signal.cost && signal.cost <= bps("25"));
 }
 
 #[test]

@@ -54,6 +54,7 @@ const SIGNALS: Golden = &[
     ("blocked_by", "Utf8", true, "SpreadShock"),
     ("gate_mask", "UInt8", false, "144"),
     ("decision", "Utf8", false, "blocked:SpreadShock"),
+    ("limited_by", "Utf8", true, "margin"),
     ("mode", "Utf8", false, "observation"),
 ];
 
@@ -217,7 +218,7 @@ fn columns_and_values_are_those_of_the_contract() {
             assert_eq!(table.rows[0][*name], *value, "{stem}.{name}");
         }
         let meta = |key: &str| table.metadata[&format!("hip3.{key}")].as_str();
-        assert_eq!(meta("schema_version"), "1");
+        assert_eq!(meta("schema_version"), "2");
         assert_eq!(meta("run_id"), "r1");
         assert_eq!(meta("git_commit"), "abc123");
         assert_eq!(meta("config_hash"), "config of r1");
@@ -599,7 +600,7 @@ fn a_file_that_is_not_ours_is_moved_aside_and_never_overwritten() {
             whole
         }),
         ("bad", |whole| [&b"PAR1"[..], &whole[whole.len() - 300..]].concat()),
-        ("foreign", |whole| replace(&whole, b"hip3.schema_version\x18\x011", |at| at[21] = b'9')),
+        ("foreign", |whole| replace(&whole, b"hip3.schema_version\x18\x012", |at| at[21] = b'9')),
         ("foreign", |whole| replace(&whole, b"markets", |at| at[0] = b'M')),
     ];
     for (n, (what, spoil)) in spoils.into_iter().enumerate() {

@@ -34,12 +34,14 @@ SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 PRINT_S = 3  # The oracle prints each three seconds.
 SLIPPAGE_BPS, MIN_EDGE_BPS = 2.0, 5.0
+FEE_SIDES = 2  # The fee is paid on the way in and on the way out.
 MAX_NOTIONAL, MIN_NOTIONAL = 50.0, 10.0
 LOT = 1_000  # Sizes are whole multiples of this many units of 1e-8.
 TICK = 10_000  # Prices likewise: fine enough to leave the truth alone.
 
 GATES = ["BboUpdate", "CtxUpdate", "TimeRegression", "MarkMidDivergence", "SpreadShock", "OiCap",
          "ParamChange", "Halt"]
+FILTERED_SHARE = 0.002  # Of what no gate blocks, whatever its edge.
 GATE_SHARES = np.array([0.04, 0.003, 0.0002, 0.02, 0.03, 0.004, 0.0, 0.0005])
 SIDES = ["buy", "sell"]
 STATUSES = ["captured", "stale", "disconnected", "shutdown"]
@@ -96,7 +98,7 @@ class Store:
             return 0
         self.last_seq += rows
         table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={
-            "hip3.schema_version": "1", "hip3.run_id": self.run["run_id"],
+            "hip3.schema_version": "2", "hip3.run_id": self.run["run_id"],
             "hip3.git_commit": self.run["git_commit"], "hip3.config_hash": self.run["config_hash"],
             "hip3.last_seq": str(self.last_seq),
             "hip3.runs": json.dumps([{"first_row": 0, **self.run}]),
@@ -228,6 +230,7 @@ class World:
         bits = rng.random((n, 8)) < GATE_SHARES
         signals["mask"] = np.packbits(bits, axis=1, bitorder="little")[:, 0]
         signals["gate"] = np.where(bits.any(1), bits.argmax(1), -1)
+        signals["filtered"] = (signals["gate"] < 0) & (rng.random(n) < FILTERED_SHARE)
         return signals
 
     def states(self, rng, signals, offsets_ms):
@@ -290,8 +293,9 @@ class World:
             decisions, orders, trades = record_trades.trade(rng, self, signals, day_ns + DAY)
             jobs += [("orders", orders), ("trades", trades)]
         else:
-            names = ["observed", *(f"blocked:{gate}" for gate in GATES)]
-            decisions = (signals["gate"] + 1).astype(np.int32), names
+            names = ["observed", *(f"blocked:{gate}" for gate in GATES), "filtered:MaxEdge"]
+            code = np.where(signals["filtered"], len(names) - 1, signals["gate"] + 1)
+            decisions = code.astype(np.int32), names
         jobs.append(("signals", self.signal_columns(rng, signals, decisions)))
         rows = self.write_gaps(store, day_ns)
         # Compression runs beside the interpreter; one file a thread.
@@ -316,7 +320,7 @@ class World:
             "oracle_px": s["oracle"], "mark_px": (s["oracle"], all_), "bid_px": (bid, all_),
             "bid_sz": (np.where(buy, 3 * book, book), all_), "ask_px": (ask, all_),
             "ask_sz": (np.where(buy, book, 3 * book), all_), "raw_edge_bps": s["edge"],
-            "net_edge_bps": s["edge"] - fee - SLIPPAGE_BPS,
+            "net_edge_bps": s["edge"] - FEE_SIDES * fee - SLIPPAGE_BPS,
             "cost_bps": self.column("cost_bps", market), "suggested_sz": s["sz"],
             "suggested_notional": notional, "size_factor": np.ones(n), "spread_bps": (spread, all_),
             "spread_ewma_bps": (mean, all_), "bbo_age_us": rng.integers(0, 2_000_000, n),
@@ -324,6 +328,7 @@ class World:
             "cross_id": s["cross_id"], "cross_age_ms": s["second"] * 1000,
             "blocked_by": ((np.maximum(s["gate"], 0).astype(np.int32), GATES), s["gate"] >= 0),
             "gate_mask": s["mask"], "decision": decisions,
+            "limited_by": ((np.zeros(n, np.int32), ["margin"]), ~all_),
             "mode": (np.zeros(n, np.int32), ["trading" if self.args.trading else "observation"]),
         }
 
@@ -413,7 +418,8 @@ def main():
     store = Store(args.out, {
         "run_id": f"made-{args.seed}", "git_commit": "none", "config_hash": "none",
         "started_at": world.start, "mode": "trading" if args.trading else "observation",
-        "entry_latencies_ms": list(record_truth.LATENCIES_MS), "slippage_bps": SLIPPAGE_BPS}, args.group_rows)
+        "entry_latencies_ms": list(record_truth.LATENCIES_MS), "slippage_bps": SLIPPAGE_BPS,
+        "fee_sides": FEE_SIDES}, args.group_rows)
     signals = rows = 0
     for index in range(args.days):
         made = world.day(store, index)

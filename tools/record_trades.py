@@ -30,11 +30,12 @@ def trade(rng, world, s, day_end):
     """
     small = s["sz"] * (s["limit"] / 1e8) < 10e8
     lag = np.array([market.kind == "lag" for market in world.markets])[s["market"]]
-    clear = (s["gate"] < 0) & ~small
+    clear = (s["gate"] < 0) & ~small & ~s["filtered"]
     sent = clear & lag & (rng.random(len(lag)) < SENT_SHARE) & (s["at"] < min(day_end, world.end) - 60 * SECOND)
     names = ["observed", *(f"blocked:{gate}" for gate in world.gates), "skipped:BelowMinimum",
-             "skipped:AlreadyHasPosition", "sent"]
+             "skipped:AlreadyHasPosition", "sent", "filtered:MaxEdge"]
     code = np.where(s["gate"] >= 0, s["gate"] + 1, np.where(small, 9, np.where(sent, 11, 10)))
+    code = np.where(s["filtered"], 12, code)
     t = {name: values[sent] for name, values in s.items()}
     entries, fill = enter(rng, world, t)
     exits, trades = leave(rng, world, t, entries, fill)

@@ -12,7 +12,7 @@ import math
 LATENCIES_MS = (50, 200, 400, 900)
 EXITS_MS = (1000, 3000, 5000)
 POINTS_MS = (50, 100, 200, 400, 900, 1000, 2000, 3000, 5000)
-COST_ABOVE_FEE_BPS = 7.0  # Slippage and least edge.
+COST_ABOVE_FEES_BPS = 7.0  # Slippage and least edge.
 MEAN_LEFT = 0.5  # Of a thinned quote: uniform in 0.2..0.8.
 
 
@@ -35,7 +35,7 @@ class Market:
     @property
     def cost_bps(self):
         """What an edge has to reach to be a signal."""
-        return self.fee_bps + COST_ABOVE_FEE_BPS
+        return 2 * self.fee_bps + COST_ABOVE_FEES_BPS
 
     @property
     def edge_bps(self):
@@ -150,6 +150,6 @@ def print_table(told):
     for market in told["markets"]:
         law = market["law"]
         value = next(v["value"] for v in market["mean_value_bps"] if (v["latency_ms"], v["exit_ms"]) == (400, 3000))
-        edge = law["fee_bps"] + COST_ABOVE_FEE_BPS + law["extra_edge_bps"]
+        edge = 2 * law["fee_bps"] + COST_ABOVE_FEES_BPS + law["extra_edge_bps"]
         print(f"{market['market']:16} {law['follow_s']:9.2f} {law['return_s']:9.2f} {edge:9.2f}"
               f" {market['retained_5s']:13.3f} {value:19.3f}")

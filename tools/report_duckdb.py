@@ -27,7 +27,8 @@ def open_records(connection, folder):
     for kind in report_json.KINDS:
         if any(folder.glob(f"{kind}_*.parquet")):
             pattern = str(folder / f"{kind}_*.parquet").replace("'", "''")
-            connection.execute(f"CREATE VIEW {kind} AS SELECT * FROM read_parquet('{pattern}')")
+            connection.execute(f"CREATE VIEW {kind} AS SELECT * FROM "
+                               f"read_parquet('{pattern}', union_by_name = true)")
         else:
             columns = ", ".join(f"NULL::{TYPES[str(type_)]} AS {name.rstrip('?')}" for name, type_ in COLUMNS[kind])
             connection.execute(f"CREATE VIEW {kind} AS SELECT {columns} WHERE false")
@@ -51,8 +52,8 @@ def main():
     for name in ("latency_ms", "exit_ms", "fee_bps", "priority_bps", "time_zone"):
         connection.execute(f"SET VARIABLE {name} = ?", [settings[name]])
     connection.execute("SET VARIABLE z = ?", [report_json.quantile_of_normal(args.confidence)])
-    connection.execute("CREATE TABLE slippage (began BIGINT, bps DOUBLE)")
-    connection.executemany("INSERT INTO slippage VALUES (?, ?)", report_json.slippages(args.dir, args.slippage_bps))
+    connection.execute("CREATE TABLE charge (began BIGINT, slippage_bps DOUBLE, fee_sides DOUBLE)")
+    connection.executemany("INSERT INTO charge VALUES (?, ?, ?)", report_json.charges(args.dir, args.slippage_bps))
     days = connection.execute("SELECT DISTINCT detected_at::DATE FROM signals").fetchall()
     if not days:
         print(f"{args.dir}: no signals", file=sys.stderr)

@@ -20,13 +20,15 @@ WITH told AS (
     SELECT signal_id, market, side, epoch_ns(detected_at) AS at_ns, cross_id, cross_age_ms, oracle_px,
            CASE side WHEN 'buy' THEN ask_px ELSE bid_px END::DOUBLE AS entry,
            suggested_sz::DOUBLE AS sz, suggested_notional < 10 AS below_minimum,
-           blocked_by, gate_mask, raw_edge_bps AS raw, net_edge_bps AS net,
+           -- A filter that blocked is no gate, and kept the signal out like one.
+           CASE WHEN decision LIKE 'filtered:%' THEN decision ELSE blocked_by END AS blocked_by,
+           gate_mask, raw_edge_bps AS raw, net_edge_bps AS net,
            coalesce(getvariable('fee_bps')::DOUBLE,
-                    greatest(0, raw_edge_bps - net_edge_bps - slippage.bps)) AS fee,
+                    greatest(0, raw_edge_bps - net_edge_bps - charge.slippage_bps) / charge.fee_sides) AS fee,
            (detected_at AT TIME ZONE 'UTC')::DATE AS day,
            hour(detected_at AT TIME ZONE 'UTC') AS hour,
            detected_at AT TIME ZONE getvariable('time_zone') AS local
-    FROM signals ASOF JOIN slippage ON epoch_ns(detected_at) >= began
+    FROM signals ASOF JOIN charge ON epoch_ns(detected_at) >= began
 ),
 -- A signal goes on with the episode of the one before it: the same cross, or the same print.
 begun AS (

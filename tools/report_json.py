@@ -47,18 +47,23 @@ def days_of(folder):
     return len({name[2] for name in names if name})
 
 
-def slippages(folder, usual):
-    """What net edges leave for slippage, as (moment, bps): from that moment on, in nanoseconds since 1970. The
-    first holds for whatever was before it, too."""
+FEE_SIDES = 2  # How many times a net edge holds the fee, where no run says.
+
+
+def charges(folder, usual):
+    """What net edges leave out, as (moment, slippage in bps, times the fee): from that moment on, in nanoseconds
+    since 1970. The first holds for whatever was before it, too."""
     import pyarrow.parquet as pq  # The rest of this file is used without it.
 
     runs = {}
     for kind in ("signals", "crosses", "gaps"):
         for path in folder.glob(f"{kind}_*.parquet"):
             told = json.loads((pq.read_metadata(path).metadata or {}).get(b"hip3.runs", b"[]"))
-            runs |= {(run["started_at"], run["run_id"]): run.get("slippage_bps") for run in told}
-    told = [(began, usual if bps is None else bps) for (began, _), bps in sorted(runs.items())]
-    return [(0, told[0][1]), *told[1:]] if told else [(0, usual)]
+            # Runs of old counted the fee once, and do not say so.
+            runs |= {(run["started_at"], run["run_id"]): (run.get("slippage_bps"), run.get("fee_sides", 1))
+                     for run in told}
+    told = [(began, usual if bps is None else bps, sides) for (began, _), (bps, sides) in sorted(runs.items())]
+    return [(0, *told[0][1:]), *told[1:]] if told else [(0, usual, FEE_SIDES)]
 
 
 def quantile_of_normal(confidence):

@@ -54,8 +54,9 @@ VIEWS = {
         SELECT coalesce(collect_list(struct(started_at, ended_at)), array()) AS gaps
         FROM gaps WHERE cause <> 'start'""",
     "signal": """
-        SELECT s.*, CAST(IF(side = 'buy', ask_px, bid_px) AS DOUBLE) AS entry, CAST(suggested_sz AS DOUBLE) AS sz,
-            coalesce({fee_bps}, greatest(0, raw_edge_bps - net_edge_bps - {slippage_bps})) AS fee,
+        SELECT s.* EXCEPT (blocked_by), IF(decision LIKE 'filtered:%', decision, blocked_by) AS blocked_by,
+            CAST(IF(side = 'buy', ask_px, bid_px) AS DOUBLE) AS entry, CAST(suggested_sz AS DOUBLE) AS sz,
+            coalesce({fee_bps}, greatest(0, raw_edge_bps - net_edge_bps - {slippage_bps}) / {fee_sides}) AS fee,
             detected_at DIV 86400000000000 AS day, detected_at DIV 3600000000000 % 24 AS hour,
             from_utc_timestamp(timestamp_micros(detected_at DIV 1000), '{time_zone}') AS local,
             exits,
@@ -234,10 +235,10 @@ TABLES = {
 }
 
 
-def slippage(told):
-    """What a signal's net edge leaves for slippage, in SQL: that of the last run that had begun."""
+def by_run(told):
+    """What a signal's net edge leaves out, in SQL: that of the last run that had begun."""
     (_, first), *later = told
-    cases = "".join(f" WHEN detected_at >= {began} THEN {bps}D" for began, bps in reversed(later))
+    cases = "".join(f" WHEN detected_at >= {began} THEN {value}D" for began, value in reversed(later))
     return f"CASE{cases} ELSE {first}D END" if later else f"{first}D"
 
 
@@ -264,9 +265,11 @@ def main():
     settings = report_json.settings_of(args, latencies)
     first, last = spark.sql("SELECT min(detected_at), max(detected_at) FROM signals").first()
     years = [1970 + int(at / 1e9 / 86_400 / 365.2425) for at in (first, last)]
+    charges = report_json.charges(args.dir, args.slippage_bps)
     words = settings | {
         "fee_bps": "NULL" if args.fee_bps is None else args.fee_bps,
-        "slippage_bps": slippage(report_json.slippages(args.dir, args.slippage_bps)),
+        "slippage_bps": by_run([(began, slippage) for began, slippage, _ in charges]),
+        "fee_sides": by_run([(began, sides) for began, _, sides in charges]),
         "z": report_json.quantile_of_normal(args.confidence),
         "probed": "true" if args.latency_ms in latencies else "false",
         "before": max((l for l in latencies if l <= args.latency_ms), default=0),

@@ -5,6 +5,7 @@ mod books;
 mod check;
 mod demo;
 mod latency;
+mod order_size;
 mod preflight;
 mod release;
 mod replay;

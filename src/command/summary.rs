@@ -183,6 +183,7 @@ fn figures(status: &Status, tally: &Tally, rows: &[u64]) -> serde_json::Value {
         "venue_errors": status.venue_errors, "connects": status.connects,
         "disconnects": status.disconnects, "crosses": status.crosses,
         "signals": status.signals, "signals_blocked": status.signals_blocked,
+        "signals_filtered": status.filtered(),
         "rows_lost": status.rows_lost, "signals_shed": status.signals_shed,
         "gate_blocks": gates, "rows": kinds, "by_market": markets,
     });
@@ -209,9 +210,13 @@ fn write_figures(text: &mut String, status: &Status, seconds: f64) {
         "  link      {} connected, {} lost; {} markets watched",
         status.connects, status.disconnects, status.markets,
     );
+    let filtered = match status.filtered() {
+        0 => String::new(),
+        some => format!(", {some} by a filter"),
+    };
     let _ = writeln!(
         text,
-        "  found     {} crosses, {} signals ({} blocked by a gate), {} follow-ups, {} entry \
+        "  found     {} crosses, {} signals ({} blocked by a gate{filtered}), {} follow-ups, {} entry \
          probes, {} gaps",
         status.crosses,
         status.signals,

@@ -406,6 +406,7 @@ pub(super) struct Signal<'a> {
     suggested_notional: Text<Usd>,
     blocked_by: Option<&'static str>,
     decision: Text<crate::types::record::Decision>,
+    limited_by: Option<&'static str>,
 }
 
 impl Shown for SignalRow {
@@ -433,6 +434,7 @@ impl Shown for SignalRow {
             suggested_notional: Text(self.suggested_notional),
             blocked_by: self.blocked_by.map(|gate| gate.name()),
             decision: Text(self.decision),
+            limited_by: self.limited_by.map(|limit| limit.name()),
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use crate::detector::looks::{Looks, MAX_WAITING, Watched};
 use crate::detector::timers::{Timer, Timers};
-use crate::detector::{Calm, Cost, Dislocation, Judged, Suggestion, dislocation, suggest};
+use crate::detector::{Calm, Cost, Decided, Dislocation, Judged, Suggestion, dislocation, suggest};
 use crate::feed::market::Market;
 use crate::types::config;
 use crate::types::event::Actions;
 use crate::types::ids::{CrossId, MarketId, SignalId};
 use crate::types::note::{Note, Status};
 use crate::types::num::{Bps, Px, Side, Sz, Usd};
-use crate::types::order::Order;
-use crate::types::record::{CrossEnd, CrossRow, Decision, Mode, Row, SignalRow};
+use crate::types::order::{MIN_ORDER, Order};
+use crate::types::record::{CrossEnd, CrossRow, Decision, Filter, Mode, Row, SignalRow};
 use crate::types::time::{Mono, Nanos, Now};
 
 /// A cross that lasts.
@@ -27,6 +27,9 @@ struct Cross {
     signals: u32,
     /// No further signal before.
     next_signal: Mono,
+    /// No further signal before whose size is too small to trade. Such a signal does not defer the next
+    /// one that can be traded.
+    next_small: Mono,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,8 +79,10 @@ pub struct World<'a> {
     pub markets: &'a [Market],
     /// What the gates say.
     pub judge: &'a dyn Fn(&Market) -> Judged,
-    /// What becomes of a signal that no gate blocks.
-    pub decide: &'a mut dyn FnMut(MarketId, &SignalRow) -> Decision,
+    /// The first filter that blocks a signal.
+    pub filter: &'a dyn Fn(&SignalRow) -> Option<Filter>,
+    /// What becomes of a signal that neither a gate nor a filter blocks.
+    pub decide: &'a mut dyn FnMut(MarketId, &SignalRow) -> Decided,
     /// Counters.
     pub status: &'a mut Status,
     /// Where rows go.
@@ -110,13 +115,13 @@ impl Detector {
         self.slots.get(market.index())?.cost
     }
 
-    /// Whether an entry that was approved before would be again: what it would take stands within its
-    /// limit, and is worth its cost.
-    pub fn is_worth(&self, now: Mono, market: &Market, order: &Order) -> bool {
-        let Some(cost) = self.cost(order.market) else { return false };
+    /// The edge of an entry that was approved a while ago, as the market is now; `None` when nothing
+    /// stands within its limit, or what does is not worth the cost.
+    pub fn edge_left(&self, now: Mono, market: &Market, order: &Order) -> Option<Bps> {
+        let cost = self.cost(order.market)?;
         let stale_after = self.settings.stale_after;
-        dislocation(now, market, order.side, cost.total, stale_after)
-            .is_ok_and(|found| found.touched.px.at_or_better(order.side, order.px))
+        let found = dislocation(now, market, order.side, cost.total, stale_after).ok()?;
+        found.touched.px.at_or_better(order.side, order.px).then_some(found.edge)
     }
 
     /// When [`Detector::on_time`] has something to do.
@@ -207,6 +212,7 @@ impl Detector {
                     max_edge: dislocation.edge,
                     signals: 0,
                     next_signal: now.mono,
+                    next_small: now.mono,
                 });
                 self.next_cross += 1;
                 world.status.crosses += 1;
@@ -263,11 +269,7 @@ impl Detector {
         let Some(suggestion) = suggestion else {
             return; // Thin: the next quote may be thick enough.
         };
-        let net_edge = found
-            .edge
-            .checked_sub(cost.taker_fee)
-            .and_then(|edge| edge.checked_sub(cost.slippage))
-            .unwrap_or(Bps::from_bits(i64::MIN));
+        let net_edge = found.edge.checked_sub(cost.paid).unwrap_or(Bps::from_bits(i64::MIN));
         let mid2 = bbo
             .value
             .tradable()
@@ -305,15 +307,26 @@ impl Detector {
             blocked_by: judged.blocked_by,
             gate_mask: judged.mask,
             decision: judged.blocked_by.map_or(Decision::Observed, Decision::Blocked),
+            limited_by: None,
             mode: settings.mode,
         };
         if judged.blocked_by.is_none() {
-            row.decision = (world.decide)(id, &row);
+            let filtered = (world.filter)(&row).map(|filter| Decision::Filtered(filter).into());
+            let decided = filtered.unwrap_or_else(|| (world.decide)(id, &row));
+            (row.decision, row.limited_by) = (decided.decision, decided.limited_by);
+        }
+        let next = now.mono.plus(settings.detector.resignal_interval);
+        if is_small(&row) {
+            if now.mono < cross.next_small {
+                return; // Told already: the first moment that can be traded makes the next signal.
+            }
+            cross.next_small = next;
+        } else {
+            cross.next_signal = next;
         }
         self.next_signal += 1;
         cross.signals = cross.signals.saturating_add(1);
-        cross.next_signal = now.mono.plus(settings.detector.resignal_interval);
-        self.timers.arm(cross.next_signal, Timer::Resignal { market: id, side, cross: cross.id });
+        self.timers.arm(next, Timer::Resignal { market: id, side, cross: cross.id });
         let watched = Watched {
             id: row.id,
             market: id,
@@ -359,6 +372,18 @@ impl Detector {
     }
 }
 
+/// Whether nothing but its size kept a signal from being traded: in observation what it suggests, in
+/// trading what could be made of that, was below the venue's least order.
+fn is_small(row: &SignalRow) -> bool {
+    match row.decision {
+        Decision::BelowMinimum => true,
+        Decision::Observed => row.suggested_notional < MIN_ORDER,
+        Decision::Blocked(_) | Decision::Filtered(_) | Decision::Failed(_) | Decision::Sent => {
+            false
+        }
+    }
+}
+
 /// Notes that the first touched quote is gone: less than the wanted size stands at its price or
 /// better. Only the top of the book is known, so a small better quote counts as gone too.
 fn note_survival(cross: &mut Cross, market: &Market, side: Side, now: Mono, news: News) {
@@ -397,7 +422,12 @@ fn count_and_record(status: &mut Status, out: &mut Actions, row: Row) {
     match &row {
         Row::Signal(signal) => {
             status.signals += 1;
-            status.signals_blocked += u64::from(signal.blocked_by.is_some());
+            match signal.decision {
+                Decision::Blocked(_) => status.signals_blocked += 1,
+                Decision::Filtered(filter) => status.signals_filtered[filter as usize] += 1,
+                Decision::BelowMinimum => status.trading.below_minimum += 1,
+                Decision::Observed | Decision::Failed(_) | Decision::Sent => {}
+            }
         }
         Row::FollowUp(_) => status.followups += 1,
         Row::Entry(_) => status.entries += 1,

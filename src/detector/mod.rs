@@ -13,17 +13,18 @@ use crate::feed::market::Market;
 use crate::types::config;
 use crate::types::market::{Level, MarketSpec, UserFees};
 use crate::types::num::{Bps, Px, Ratio, Side, Sz, Usd};
-use crate::types::record::{CrossEnd, Gate};
+use crate::types::record::{CrossEnd, Decision, Gate, SizeLimit};
 use crate::types::time::{Mono, Nanos};
 
 /// What an edge has to pay for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cost {
-    /// Taker fee.
+    /// Taker fee, one way.
     pub taker_fee: Bps,
-    /// Slippage allowed for.
-    pub slippage: Bps,
-    /// What the raw edge must reach: both and the least edge, or the market's own threshold.
+    /// What a round trip pays, and the net edge leaves out: the taker fee on the way in and on the way
+    /// out, and the slippage allowed for.
+    pub paid: Bps,
+    /// What the raw edge must reach: what is paid and the least edge, or the market's own threshold.
     pub total: Bps,
 }
 
@@ -33,13 +34,15 @@ pub fn cost(settings: &config::Detector, spec: &MarketSpec, fees: &UserFees) -> 
         config::TakerFee::Fixed(bps) => bps,
         config::TakerFee::Auto => fee::taker_fee(spec, fees)?.to_bps()?,
     };
-    let slippage = settings.slippage;
+    let fees = taker_fee.checked_add(taker_fee)?; // As `FEE_SIDES` says.
+    // Whatever else a round trip pays is a term of this sum.
+    let paid = fees.checked_add(settings.slippage)?;
     let own = settings.thresholds.iter().find(|(coin, _)| coin == spec.coin.as_str());
     let total = match own {
         Some((_, threshold)) => *threshold,
-        None => taker_fee.checked_add(slippage)?.checked_add(settings.min_edge)?,
+        None => paid.checked_add(settings.min_edge)?,
     };
-    Some(Cost { taker_fee, slippage, total })
+    Some(Cost { taker_fee, paid, total })
 }
 
 /// A quote on the wrong side of the oracle.
@@ -118,7 +121,22 @@ pub struct Suggestion {
     pub factor: Ratio,
 }
 
-/// `min(sizing_alpha × top of book, max_notional / price)`, scaled from 0 at `min_book_notional`
+/// The most that one order may take of the touched level: `min(sizing_alpha × top of book, max_notional /
+/// price)`, rounded down in units of 1e-8. `None` when the price is not above zero, or a number does not
+/// fit.
+pub fn most_sz(settings: &config::Detector, touched: Level) -> Option<Sz> {
+    if !touched.px.is_positive() {
+        return None;
+    }
+    let share = i128::from(touched.sz.units()) * i128::from(settings.sizing_alpha.units())
+        / i128::from(Ratio::ONE.units());
+    // USD in 1e-6 over a price in 1e-8 gives coins in 1e2; sizes are in 1e-8.
+    let most =
+        i128::from(settings.max_notional.units()) * 10_000_000_000 / i128::from(touched.px.units());
+    i64::try_from(share.min(most)).ok().map(Sz::from_units)
+}
+
+/// [`most_sz`], scaled from 0 at `min_book_notional`
 /// to 1 at `normal_book_notional`, times the gate's factor, floored to the lot. Each step rounds
 /// down in units of 1e-8, so the result is never more than the exact one.
 ///
@@ -131,9 +149,10 @@ pub fn suggest(
     gate_factor: Ratio,
 ) -> Option<Suggestion> {
     let book = Usd::notional(touched.px, touched.sz)?;
-    if book < settings.min_book_notional || !touched.px.is_positive() {
+    if book < settings.min_book_notional {
         return None;
     }
+    let most = most_sz(settings, touched)?;
     let (thin, normal) =
         (settings.min_book_notional.units(), settings.normal_book_notional.units());
     let one = i128::from(Ratio::ONE.units());
@@ -145,11 +164,7 @@ pub fn suggest(
     };
     let factor = depth * i128::from(gate_factor.units()) / one;
 
-    let share = i128::from(touched.sz.units()) * i128::from(settings.sizing_alpha.units()) / one;
-    // USD in 1e-6 over a price in 1e-8 gives coins in 1e2; sizes are in 1e-8.
-    let most =
-        i128::from(settings.max_notional.units()) * 10_000_000_000 / i128::from(touched.px.units());
-    let sz = share.min(most) * factor / one;
+    let sz = i128::from(most.units()) * factor / one;
     let sz = Sz::from_units(i64::try_from(sz).ok()?).floor_to(Sz::lot(sz_decimals)?);
     let notional = Usd::notional(touched.px, sz)?;
     Some(Suggestion { sz, notional, factor: Ratio::from_units(i64::try_from(factor).ok()?) })
@@ -166,6 +181,21 @@ pub struct Judged {
     pub factor: Ratio,
 }
 
+/// What became of a signal that neither a gate nor a filter blocks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Decided {
+    /// The decision.
+    pub decision: Decision,
+    /// What made the order's size another one than the suggested one.
+    pub limited_by: Option<SizeLimit>,
+}
+
+impl From<Decision> for Decided {
+    fn from(decision: Decision) -> Self {
+        Self { decision, limited_by: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -177,6 +207,7 @@ mod tests {
             taker_fee: config::TakerFee::Auto,
             slippage: Bps::from_int(2),
             min_edge: Bps::from_int(5),
+            max_edge: Bps::from_int(200),
             sizing_alpha: Ratio::parse(b"0.1").expect("a ratio"),
             max_notional: Usd::parse(b"50").expect("an amount"),
             min_book_notional: Usd::parse(b"500").expect("an amount"),

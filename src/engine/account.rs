@@ -121,6 +121,11 @@ impl Reading {
         self.at = now;
     }
 
+    /// When the last answer came.
+    pub(super) const fn last(&self) -> Option<Mono> {
+        self.last
+    }
+
     pub(super) fn next_due(&self) -> Mono {
         self.asked.map_or(self.at, |asked| asked.plus(TIMEOUT))
     }

@@ -39,6 +39,11 @@ impl Default for Leverage {
 }
 
 impl Trader {
+    /// The leverage that is set in a market: the configured one, as far as the market allows it.
+    pub(super) fn leverage(&self, market: &Market) -> u32 {
+        self.settings.position.leverage.min(market.spec.max_leverage).max(1)
+    }
+
     /// Sets the leverage of the next market that needs it, one at a time.
     pub(super) fn set_leverage(
         &mut self,
@@ -81,7 +86,7 @@ impl Trader {
                 return;
             }
             self.leverage_next = at + 1;
-            let leverage = self.settings.position.leverage.min(market.spec.max_leverage).max(1);
+            let leverage = self.leverage(market);
             let asset = market.spec.asset;
             let action = encode::Action::UpdateLeverage { asset, is_cross: false, leverage };
             if let Some((post, nonce)) = self.post(now, &action, None, out) {

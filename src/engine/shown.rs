@@ -4,7 +4,7 @@ use crate::engine::{Engine, Readiness, Watch};
 use crate::executor::orders::Ways;
 use crate::feed::market::Market;
 use crate::types::ids::{Coin, MarketId};
-use crate::types::note::Status;
+use crate::types::note::{Status, Trading};
 use crate::types::num::Szi;
 use crate::types::snapshot::{MarketShot, PositionShot};
 use crate::types::time::{Mono, Wall};
@@ -32,7 +32,11 @@ impl Engine {
             blocked: self.watches.iter().filter(|watch| watch.gate.is_some()).count() as u32,
             link: self.session.link_state(),
             fallback: self.decoder.fallbacks(),
-            trading: self.trader.as_ref().map(|trader| trader.status()).unwrap_or_default(),
+            trading: Trading {
+                // Counted as its row is recorded.
+                below_minimum: self.status.trading.below_minimum,
+                ..self.trader.as_ref().map(|trader| trader.status()).unwrap_or_default()
+            },
             ..self.status
         }
     }

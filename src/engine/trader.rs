@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 
+use crate::detector::{self, Decided};
 use crate::engine::account::{Reading, RestBudget};
 use crate::engine::leverage::Leverage;
 use crate::executor::budget::{ActionBudget, Kind};
@@ -14,6 +15,7 @@ use crate::executor::encode::Encoder;
 use crate::executor::orders::{OrderId, Orders};
 use crate::executor::queue::{Dispatch, Priority, Queue};
 use crate::executor::rules;
+use crate::executor::sizing::{self, Bounds, Fit};
 use crate::feed::market::Market;
 use crate::feed::session::Session;
 use crate::position::{Judged, Positions, Reconciler, RiskMonitor};
@@ -25,7 +27,7 @@ use crate::types::market::MarketSpec;
 use crate::types::note::{ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
-use crate::types::record::{Check, Decision, ExitReason, SignalRow};
+use crate::types::record::{Check, Decision, ExitReason, SignalRow, SizeLimit};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
@@ -33,6 +35,9 @@ pub(super) const MOST_IN_BATCH: usize = 16;
 
 /// Messages of a minute that entries leave to exits, look-ups and the heartbeat.
 pub(super) const KEEP_MESSAGES: u32 = 100;
+
+/// A reading of the account may tell of a moment that lies this far back.
+const READING_AGE: Nanos = Nanos::from_secs(5);
 
 /// What a trading engine needs beside its config.
 #[derive(Debug)]
@@ -197,21 +202,23 @@ impl Trader {
         }
     }
 
-    /// Judges a signal that no gate blocked, and enqueues its order if nothing is against it.
+    /// Judges a signal that no gate blocked: fits its size into what the limits leave, and enqueues its
+    /// order if nothing is against it.
     pub(super) fn decide(
         &mut self,
         now: Now,
         id: MarketId,
         markets: &[Market],
         signal: &SignalRow,
-    ) -> Decision {
+    ) -> Decided {
         let Some(market) = markets.get(id.index()) else {
-            return self.refuse(Check::NotReady);
+            return self.refuse(Check::NotReady, None);
         };
-        let Some((px, sz)) = self.size_up(market, signal) else {
-            self.counts.below_minimum += 1;
-            return Decision::BelowMinimum;
+        let view = self.view(now, id, markets);
+        let Some((px, fit)) = self.size_up(market, signal, &view) else {
+            return Decision::BelowMinimum.into();
         };
+        let Fit { sz, limited_by, has_room } = fit;
         let order = Order {
             cloid: self.new_cloid(),
             market: id,
@@ -223,21 +230,26 @@ impl Trader {
             reduce_only: false,
             purpose: Purpose::Entry(signal.id),
         };
-        let view = self.view(now, id, markets, &order);
+        let ready = self.may_open(now.mono, id, markets, &order);
+        let view = EntryView { ready, order: Some(order.notional()), ..view };
         if let Some(check) = checks::first_failing(&view) {
-            return self.refuse(check);
+            return self.refuse(check, limited_by);
+        }
+        if !has_room {
+            // No check is of margin: the venue would refuse the order.
+            return Decided { decision: Decision::BelowMinimum, limited_by };
         }
         let Ok(order_id) = self.orders.open(now, order) else {
-            return self.refuse(Check::BudgetExhausted);
+            return self.refuse(Check::BudgetExhausted, limited_by);
         };
         if self.queue.push(now.mono, Priority::NewOrder, order_id).is_err() {
             self.orders.drop_pending(now, order_id);
-            return self.refuse(Check::BudgetExhausted);
+            return self.refuse(Check::BudgetExhausted, limited_by);
         }
         self.fresh = true;
         self.counts.approved += 1;
         self.note_peak(markets);
-        Decision::Sent
+        Decided { decision: Decision::Sent, limited_by }
     }
 
     /// Judges, packs and signs an order that is none; see
@@ -258,57 +270,93 @@ impl Trader {
             reduce_only: true,
             purpose: Purpose::Exit(ExitReason::TimeStop),
         };
-        let view = self.view(now, order.market, markets, &order);
+        let ready = self.may_open(now.mono, order.market, markets, &order);
+        let view = self.view(now, order.market, markets);
+        let view = EntryView { ready, order: Some(order.notional()), ..view };
         black_box(checks::first_failing(&view));
         black_box(self.encoder.rehearse(&order));
     }
 
-    fn refuse(&mut self, check: Check) -> Decision {
+    fn refuse(&mut self, check: Check, limited_by: Option<SizeLimit>) -> Decided {
         self.counts.stopped_by[check as usize] += 1;
-        Decision::Failed(check)
+        Decided { decision: Decision::Failed(check), limited_by }
     }
 
-    /// Price and size as the venue takes them; `None` when what is left is below its least order.
-    fn size_up(&self, market: &Market, signal: &SignalRow) -> Option<(Px, Sz)> {
+    /// Price and size as the venue takes them; `None` when the config lets no order of the signal reach
+    /// the venue's least.
+    ///
+    /// Limits hold at the worst price that the order may fill at: with slippage, and sold, it may cost
+    /// more than was suggested.
+    fn size_up(&self, market: &Market, signal: &SignalRow, view: &EntryView) -> Option<(Px, Fit)> {
+        if !signal.size_factor.is_positive() {
+            return None; // A book so thin that nothing of it is wanted.
+        }
         let touched = match signal.side {
             Side::Buy => signal.ask,
             Side::Sell => signal.bid,
-        };
+        }?;
         let decimals = market.spec.sz_decimals;
+        let lot = Sz::lot(decimals)?;
         let slippage = self.settings.executor.entry_slippage;
-        let px = rules::reach(touched?.px, signal.side, slippage, decimals).ok()?;
-        // With slippage, and sold, an order may cost more than was suggested: never more than
-        // allowed.
-        let most = self.settings.detector.max_notional;
+        let px = rules::reach(touched.px, signal.side, slippage, decimals).ok()?;
         let worst = worst_px(signal.side, px)?;
-        let mut sz = signal.suggested_sz;
-        if Usd::notional(worst, sz)? > most {
-            let units =
-                i128::from(most.units()) * 10_000_000_000 / i128::from(worst.units().max(1));
-            sz = Sz::from_units(i64::try_from(units).ok()?).floor_to(Sz::lot(decimals)?);
-        }
-        rules::check(px, sz, decimals, false).ok()?;
-        Some((px, sz))
+        let detector = &self.settings.detector;
+        let most = detector::most_sz(detector, touched)?.floor_to(lot);
+        let most = most.min(rules::most_sz(detector.max_notional, worst, lot));
+        let bounds = Bounds { least: rules::least_sz(px, decimals)?, most, worst, lot };
+        let fit = sizing::fit(signal.suggested_sz, &bounds, &sizing::rooms(view))?;
+        rules::check(px, fit.sz, decimals, false).ok()?;
+        Some((px, fit))
     }
 
-    /// What the eight checks look at.
-    fn view(&self, now: Now, id: MarketId, markets: &[Market], order: &Order) -> EntryView {
+    /// What size and checks are made of, for an order that is not known yet.
+    fn view(&self, now: Now, id: MarketId, markets: &[Market]) -> EntryView {
         let position = &self.settings.position;
         let dynamic = position.risk_per_market.map(|share| (share, self.available));
+        let market_limit = checks::market_limit(position.max_notional_per_market, dynamic);
         EntryView {
             hard_stop: self.hard_stop.active(),
-            ready: self.may_open(now.mono, id, markets, order),
-            order: Some(order.notional()),
+            ready: false,
+            order: None,
             market: self.exposure(id, markets),
             total: self.total_exposure(markets),
-            market_limit: checks::market_limit(position.max_notional_per_market, dynamic),
+            market_limit,
+            market_limited_by: if market_limit < position.max_notional_per_market {
+                SizeLimit::Dynamic
+            } else {
+                SizeLimit::Market
+            },
             total_limit: position.max_total_notional,
+            margin: self.free_margin(id, markets),
             open_markets: self.open_markets(Some(id)),
             open_limit: position.max_concurrent_positions,
             has_position: !self.whole(id).is_none_or(Szi::is_flat),
             pending: self.orders.live(id).next().is_some(),
             budget: self.budget.may(now.mono, Kind::Entry, 1),
         }
+    }
+
+    /// Value of an order that the free margin backs in a market: what was free when the account was last
+    /// read, less what entries and positions since then bind, times the market's leverage. `None` when
+    /// the venue did not tell.
+    fn free_margin(&self, id: MarketId, markets: &[Market]) -> Option<Usd> {
+        let read_at = self.reading.last()?;
+        let mut free = i128::from(self.available?.units());
+        let binds = |value: Usd, id: MarketId| {
+            let leverage = markets.get(id.index()).map_or(1, |market| self.leverage(market));
+            (i128::from(value.units()) + i128::from(leverage) - 1) / i128::from(leverage)
+        };
+        for market in self.orders.pending_markets() {
+            free -= binds(self.orders.pending_notional(market), market);
+        }
+        for (market, position) in self.positions.iter_open() {
+            if position.opened_at.mono.plus(READING_AGE) > read_at {
+                let mark = markets.get(market.index()).and_then(Market::mark);
+                free -= binds(self.positions.notional(market, mark)?, market);
+            }
+        }
+        let backed = free.max(0) * i128::from(self.leverage(markets.get(id.index())?));
+        Some(Usd::from_units(i64::try_from(backed).unwrap_or(i64::MAX)))
     }
 
     /// Whether anything but the checks of size and number stands against opening there.

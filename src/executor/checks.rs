@@ -4,7 +4,7 @@
 //! Exits pass none of them: they only shrink what is held.
 
 use crate::types::num::{Ratio, Usd};
-use crate::types::record::Check;
+use crate::types::record::{Check, SizeLimit};
 
 /// What the checks look at. A `None` is an input that is not known, and blocks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,7 +13,7 @@ pub struct EntryView {
     pub hard_stop: bool,
     /// Whether READY holds, HardStop not asked.
     pub ready: bool,
-    /// Value of the new order.
+    /// Value of the new order, as it would be sent: see [`sizing`](crate::executor::sizing).
     pub order: Option<Usd>,
     /// Value held and pending in its market.
     pub market: Option<Usd>,
@@ -21,8 +21,13 @@ pub struct EntryView {
     pub total: Option<Usd>,
     /// The most that may be held and pending in its market; see [`market_limit`].
     pub market_limit: Usd,
+    /// Which of the two that make it is the tighter one.
+    pub market_limited_by: SizeLimit,
     /// The most that may be held and pending everywhere.
     pub total_limit: Usd,
+    /// The most that the account's free margin backs in its market; `None` when it was not told. No
+    /// check asks: it clips the size.
+    pub margin: Option<Usd>,
     /// Markets with a position or a pending entry, this one not counted.
     pub open_markets: u32,
     /// The most of those, this one counted.
@@ -142,7 +147,9 @@ mod tests {
             market: Some(usd("30")),
             total: Some(usd("80")),
             market_limit: usd("50"),
+            market_limited_by: SizeLimit::Market,
             total_limit: usd("100"),
+            margin: None,
             open_markets: 4,
             open_limit: 5,
             has_position: false,
@@ -180,7 +187,9 @@ mod tests {
             market: None,
             total: None,
             market_limit: Usd::ZERO,
+            market_limited_by: SizeLimit::Market,
             total_limit: Usd::ZERO,
+            margin: None,
             open_markets: 1,
             open_limit: 0,
             has_position: true,

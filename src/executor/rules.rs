@@ -4,9 +4,7 @@
 //! Rounding never makes an order more aggressive: a buy goes down, a sell up.
 
 use crate::types::num::{Bps, MAX_UNITS, ONE, Px, Side, Sz, Usd};
-
-/// The least value of an order that does not close its whole position: 10 USD (PROTOCOL.md §6).
-pub const MIN_ORDER: Usd = Usd::from_units(10_000_000);
+use crate::types::order::MIN_ORDER;
 
 /// Decimals that a perp's price and size share: a size with `d` of them leaves `6 − d` to the price.
 const SHARED_DECIMALS: u8 = 6;
@@ -115,6 +113,30 @@ pub fn reach(px: Px, side: Side, by: Bps, sz_decimals: u8) -> Result<Px, PxError
         _ => PxError::TooLarge,
     })?;
     round_px(Px::from_units(units), side, sz_decimals)
+}
+
+/// The least size that is worth [`MIN_ORDER`] at `px`, in whole lots; `None` when `px` is not above zero or
+/// the size does not fit.
+pub fn least_sz(px: Px, sz_decimals: u8) -> Option<Sz> {
+    if !px.is_positive() {
+        return None;
+    }
+    // USD in 1e-6 over a price in 1e-8 gives coins in 1e2; sizes are in 1e-8.
+    let exact = i128::from(MIN_ORDER.units()) * 10_000_000_000;
+    let px = i128::from(px.units());
+    let units = i64::try_from((exact + px - 1).div_euclid(px)).ok()?;
+    let sz = Sz::from_units(units).ceil_to(Sz::lot(sz_decimals)?)?;
+    (sz.units() <= MAX_UNITS).then_some(sz)
+}
+
+/// The largest size that is worth no more than `value` at `px`, in whole lots; nothing when either is not
+/// above zero.
+pub fn most_sz(value: Usd, px: Px, lot: Sz) -> Sz {
+    if !value.is_positive() || !px.is_positive() {
+        return Sz::ZERO;
+    }
+    let units = i128::from(value.units()) * 10_000_000_000 / i128::from(px.units());
+    Sz::from_units(i64::try_from(units).unwrap_or(i64::MAX)).floor_to(lot)
 }
 
 /// Whether the venue would take an order of `sz` at `px` (PROTOCOL.md §6, rules 1 to 4).

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::persistence::batch::{self, Batch, BatchError, Dictionary};
-use crate::persistence::columns::{self, Cell, SCHEMA_VERSION};
+use crate::persistence::columns::{self, Cell, READABLE, SCHEMA_VERSION};
 use crate::persistence::day_file::{KEY_LAST_SEQ, KEY_RUNS, KEY_SCHEMA, RunMark};
 use crate::persistence::journal::{self, Alive, Numbered, Record};
 use crate::persistence::parquet::{self, Metadata, ReadError};
@@ -244,15 +244,15 @@ fn writers(metadata: &Metadata) -> Vec<RunInfo> {
     marks.unwrap_or_default().into_iter().map(|mark| mark.run).collect()
 }
 
-/// A file that does not tell its version may have been made of ours by other tools; one that tells another
-/// has columns of another meaning.
+/// A file that does not tell its version may have been made of ours by other tools; one that tells a later
+/// one has columns of another meaning.
 fn check_version(metadata: &Metadata) -> Result<(), ReadError> {
-    match value(metadata, KEY_SCHEMA) {
-        Some(version) if version != SCHEMA_VERSION.to_string() => Err(ReadError::Damaged(format!(
-            "it has schema version {version}, this program {SCHEMA_VERSION}"
-        ))),
-        Some(_) | None => Ok(()),
+    let Some(version) = value(metadata, KEY_SCHEMA) else { return Ok(()) };
+    if version.parse().is_ok_and(|version: u32| READABLE.contains(&version)) {
+        return Ok(());
     }
+    let why = format!("it has schema version {version}, this program {SCHEMA_VERSION}");
+    Err(ReadError::Damaged(why))
 }
 
 /// A row as a table of one.

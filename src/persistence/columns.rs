@@ -13,7 +13,13 @@ use crate::types::time::{Nanos, Wall};
 
 /// Raised whenever a column is added, removed, renamed, or changes type or meaning. A day file of
 /// another version is set aside at start, never continued.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+///
+/// Version 2: signals have `limited_by`, and their costs and net edges count the taker fee twice (see
+/// [`RunInfo::fee_sides`](crate::persistence::RunInfo::fee_sides)).
+pub(super) const SCHEMA_VERSION: u32 = 2;
+
+/// Versions whose files can still be read: what changed since is told by column and by run.
+pub(super) const READABLE: std::ops::RangeInclusive<u32> = 1..=SCHEMA_VERSION;
 
 /// The type of a column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,6 +132,7 @@ const SIGNALS: &[Column<SignalRow>] = &[
     opt("blocked_by", Type::Text, |r| maybe(r.blocked_by, |gate| text(gate.name()))),
     col("gate_mask", Type::UInt8, |r| Cell::UInt(r.gate_mask.into())),
     col("decision", Type::Text, |r| Cell::Text(r.decision.to_string().into())),
+    opt("limited_by", Type::Text, |r| maybe(r.limited_by, |limit| text(limit.name()))),
     col("mode", Type::Text, |r| text(r.mode.name())),
 ];
 

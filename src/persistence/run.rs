@@ -24,6 +24,14 @@ pub struct RunInfo {
     /// What the net edge of its signals leaves for slippage; files of old do not say.
     #[serde(default, with = "as_number")]
     pub slippage_bps: Option<Bps>,
+    /// How many times the distance between a signal's two edges holds the taker fee. Files of old do not
+    /// say: in them it does once.
+    #[serde(default = "one_side")]
+    pub fee_sides: u8,
+}
+
+const fn one_side() -> u8 {
+    1
 }
 
 /// Basis points as other tools read them.
@@ -48,9 +56,10 @@ mod as_number {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::record::FEE_SIDES;
 
     #[test]
-    fn a_run_reads_back_and_one_of_old_says_nothing_of_slippage() {
+    fn a_run_reads_back_and_one_of_old_says_nothing_of_slippage_and_counts_the_fee_once() {
         let run = RunInfo {
             run_id: "r".to_owned(),
             git_commit: "c".to_owned(),
@@ -59,12 +68,17 @@ mod tests {
             mode: Mode::Observation,
             entry_latencies_ms: vec![50, 400],
             slippage_bps: Some(Bps::from_bits((2 << 32) + 12_345)),
+            fee_sides: FEE_SIDES,
         };
         let text = serde_json::to_string(&run).expect("JSON");
         assert!(text.contains(r#""slippage_bps":2.0000028"#), "{text}");
+        assert!(text.ends_with(r#","fee_sides":2}"#), "{text}");
         assert_eq!(serde_json::from_str::<RunInfo>(&text).expect("a run"), run);
-        let (old, _) = text.split_once(r#","slippage_bps""#).expect("the last field");
-        let old: RunInfo = serde_json::from_str(&format!("{old}}}")).expect("a run");
-        assert_eq!(old, RunInfo { slippage_bps: None, ..run });
+        let (old, _) = text.split_once(r#","fee_sides""#).expect("the last field");
+        let read: RunInfo = serde_json::from_str(&format!("{old}}}")).expect("a run");
+        assert_eq!(read, RunInfo { fee_sides: 1, ..run.clone() });
+        let (old, _) = text.split_once(r#","slippage_bps""#).expect("the last field but one");
+        let read: RunInfo = serde_json::from_str(&format!("{old}}}")).expect("a run");
+        assert_eq!(read, RunInfo { slippage_bps: None, fee_sides: 1, ..run });
     }
 }

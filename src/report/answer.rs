@@ -123,7 +123,7 @@ pub struct GapTold {
 pub struct Totals {
     /// All signals: the sum of the next six.
     pub signals: u64,
-    /// A gate blocked.
+    /// A gate or a filter blocked.
     pub blocked: u64,
     /// Too small for an order.
     pub below_minimum: u64,

@@ -101,7 +101,7 @@ impl TripFigures {
 pub struct Group {
     /// All signals: the sum of the next six.
     pub signals: u64,
-    /// A gate blocked.
+    /// A gate or a filter blocked.
     pub blocked: u64,
     /// Those that have a value.
     pub valued: u64,

@@ -30,8 +30,8 @@ pub struct Signal {
     pub raw_bps: f64,
     /// The same less fee and slippage.
     pub net_bps: f64,
-    /// What of that was left for slippage.
-    pub slippage_bps: f64,
+    /// What lies between the two.
+    pub charged: Charged,
     /// The cross it belongs to.
     pub cross: u64,
     /// How long that had lasted, in milliseconds.
@@ -40,18 +40,32 @@ pub struct Signal {
     pub blocked_by: Option<Gate>,
     /// All that would have.
     pub gate_mask: u8,
+    /// Whether an entry filter blocked it, after all gates had passed.
+    pub filtered: bool,
 }
 
 impl Signal {
     /// Taker fee in bps, one way.
     pub fn fee_bps(&self, given: Option<f64>) -> f64 {
-        fee_bps(given, self.raw_bps - self.net_bps, self.slippage_bps)
+        given.unwrap_or_else(|| self.charged.fee_bps(self.raw_bps - self.net_bps))
     }
 }
 
-/// Taker fee in bps, one way: the one given, else what lies between a signal's two edges beside slippage.
-pub fn fee_bps(given: Option<f64>, between_edges_bps: f64, slippage_bps: f64) -> f64 {
-    given.unwrap_or_else(|| (between_edges_bps - slippage_bps).max(0.0))
+/// What the net edge of a signal leaves out of its raw edge: it is the run's that found the signal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Charged {
+    /// Slippage, in bps.
+    pub slippage_bps: f64,
+    /// How many times the taker fee: once in records of old, else on the way in and on the way out.
+    pub fee_sides: f64,
+}
+
+impl Charged {
+    /// Taker fee in bps, one way: what lies between a signal's two edges beside slippage, by the number
+    /// of times it is in there.
+    pub fn fee_bps(&self, between_edges_bps: f64) -> f64 {
+        (between_edges_bps - self.slippage_bps).max(0.0) / self.fee_sides
+    }
 }
 
 /// The market some seconds after a signal, from the side on which a position is left.

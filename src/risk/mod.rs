@@ -1,6 +1,7 @@
 //! May we enter this market? Eight gates, judged in order on every update; the first that blocks
 //! ends the check.
 
+pub mod filters;
 pub mod gates;
 
 use crate::feed::market::Market;

@@ -36,7 +36,7 @@ use crate::telemetry::{self, Screen};
 use crate::types::config::{Config, Core};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::Stage;
-use crate::types::record::Mode;
+use crate::types::record::{FEE_SIDES, Mode};
 use crate::types::time::Nanos;
 
 /// Rows that may wait for the recorder: minutes of a wild market.
@@ -197,6 +197,7 @@ fn run_alerting(
         mode: config.mode,
         entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
         slippage_bps: Some(config.detector.slippage),
+        fee_sides: FEE_SIDES,
     };
     // The capture first: once the store is open, a failed start would leave a run cut short.
     let (tap, capture) = match &options.capture {
@@ -250,6 +251,9 @@ fn run_alerting(
     tell_recovery(&recovery);
     if !signals.ignored().is_empty() {
         info!(signals = signals.ignored().join(", "), "ignored at the start, and so they stay");
+    }
+    for warning in config.warnings() {
+        warn!("config: {warning}");
     }
 
     match lock_memory() {

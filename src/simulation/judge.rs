@@ -10,7 +10,7 @@ use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::note::Note;
 use crate::types::num::{Side, Usd};
 use crate::types::order::{Purpose, RefusalClass};
-use crate::types::record::{Decision, Row, SignalRow};
+use crate::types::record::{Decision, Row, SignalRow, SizeLimit};
 use crate::types::time::{Mono, Nanos};
 use crate::venue::{Address, Venue};
 
@@ -99,6 +99,18 @@ const EXIT_BOUND: Nanos = Nanos::from_secs(90);
 
 /// Answers about the account are no older than this.
 const OLDEST_ANSWER: Nanos = Nanos::from_secs(15);
+
+/// The venue's least order, 10 USD in units of 1e-16.
+const LEAST_ORDER: i128 = 100_000_000_000_000_000;
+
+/// One unit in the last decimal place of a size that is not zero: a lot, or more.
+fn last_digit(sz: i128) -> i128 {
+    let mut unit = 1;
+    while sz != 0 && sz % (unit * 10) == 0 {
+        unit *= 10;
+    }
+    unit
+}
 
 /// What one batch of actions asked for.
 #[derive(Default)]
@@ -416,6 +428,15 @@ impl Judge {
             let least =
                 i128::from(detector.slippage.to_bits()) + i128::from(detector.min_edge.to_bits());
             let cost = i128::from(signal.cost.to_bits());
+            // A fee that is paid once is no cost of a round trip: what is left out of the net edge is what
+            // the cost holds beside the least edge.
+            let paid =
+                i128::from(signal.raw_edge.to_bits()) - i128::from(signal.net_edge.to_bits());
+            let min_edge = i128::from(detector.min_edge.to_bits());
+            let own = detector.thresholds.iter().any(|(name, _)| name == coin);
+            self.hold(Invariant::Gated, own || cost == paid + min_edge, || {
+                format!("{coin}: cost {cost} is not {paid} and {min_edge} (2^-32 bps): {signal:?}")
+            });
             let edge = self.heard.edge(coin, signal.side).unwrap_or(i128::MIN);
             self.hold(Invariant::Gated, cost > least && edge >= cost - 1, || {
                 format!("{coin}: edge {edge}, cost {cost}, least {least} (2^-32 bps): {signal:?}")
@@ -466,7 +487,10 @@ impl Judge {
                 });
             };
             let coin = self.coin(order);
-            let size = order.sz <= i128::from(signal.suggested_sz.units());
+            // No larger than suggested, but where it is lifted to the venue's least order: less would be below.
+            let lifted = signal.limited_by == Some(SizeLimit::Minimum)
+                && (order.sz - last_digit(order.sz)) * order.px < LEAST_ORDER;
+            let size = lifted || order.sz <= i128::from(signal.suggested_sz.units());
             let value = order.px * order.sz <= i128::from(most.units()) * 10_000_000_000;
             let touched = match signal.side {
                 Side::Buy => signal.ask.map(|level| i128::from(level.px.units()) >= order.px),

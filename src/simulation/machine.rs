@@ -10,7 +10,7 @@ use crate::simulation::fault::{Chance, Fault, HostFaults};
 use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::hard_stop::HardStop;
-use crate::types::record::{Mode, Row};
+use crate::types::record::{FEE_SIDES, Mode, Row};
 use crate::types::time::{Mono, Nanos, Wall};
 
 /// The wall clock at the beginning: 2026-11-22 at noon, UTC.
@@ -114,6 +114,7 @@ impl Recorder {
             mode: Mode::Trading,
             entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
             slippage_bps: Some(config.detector.slippage),
+            fee_sides: FEE_SIDES,
         };
         let disk = Box::new(disk.clone());
         let (store, recovery) = Store::open_on(disk, dir, run, wall, Limits::default())?;

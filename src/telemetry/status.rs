@@ -73,6 +73,7 @@ impl Line {
         // What should be zero is shown when it is not.
         for (count, name) in [
             (status.signals_blocked, "blocked"),
+            (status.filtered(), "filtered"),
             (status.rows_lost, "rows LOST"),
             (status.signals_shed, "signals SHED"),
             (status.malformed, "malformed"),
@@ -99,6 +100,7 @@ impl Line {
             crosses = status.crosses,
             signals = status.signals,
             signals_blocked = status.signals_blocked,
+            signals_filtered = status.filtered(),
             signals_shed = status.signals_shed,
             rows_lost = status.rows_lost,
             malformed = status.malformed,

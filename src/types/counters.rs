@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::types::order::RefusalClass;
-use crate::types::record::{Check, Decision, ExitReason, Gate, Mode, Outcome};
+use crate::types::record::{Check, Decision, ExitReason, Filter, Gate, Mode, Outcome};
 use crate::types::snapshot::Snapshot;
 use crate::types::time::Nanos;
 
@@ -179,13 +179,19 @@ fn of_records(shot: &Snapshot, mode: Mode) -> Vec<Family> {
     let status = &shot.status;
     let trading = &status.trading;
     let observed = match mode {
-        Mode::Observation => status.signals.saturating_sub(status.signals_blocked),
+        Mode::Observation => {
+            status.signals.saturating_sub(status.signals_blocked.saturating_add(status.filtered()))
+        }
         Mode::Trading => 0,
     };
     let decision = |name| label("decision", name);
     let stopped = Check::ALL.map(|check| {
         let labels = label("decision", Decision::Failed(check).to_string());
         (check.name(), labels, trading.stopped_by[check as usize])
+    });
+    let filtered = Filter::ALL.map(|filter| {
+        let labels = label("decision", Decision::Filtered(filter).to_string());
+        (filter.name(), labels, status.signals_filtered[filter as usize])
     });
     vec![
         Family::single("crosses", "Crosses begun", "crosses", status.crosses),
@@ -195,6 +201,7 @@ fn of_records(shot: &Snapshot, mode: Mode) -> Vec<Family> {
             .with("signals_blocked", decision("blocked"), status.signals_blocked)
             .with("approved", decision("sent"), trading.approved)
             .with("below_minimum", decision("skipped:BelowMinimum"), trading.below_minimum)
+            .by_kind("signals_filtered", filtered)
             .by_kind("stopped_by", stopped),
         Family::single(
             "signals_shed",

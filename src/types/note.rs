@@ -5,7 +5,7 @@ use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::ids::{Coin, Sample};
 use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Purpose, Refusal, RefusalClass};
-use crate::types::record::{Check, ExitReason, GapCause, Gate, Outcome};
+use crate::types::record::{Check, ExitReason, Filter, GapCause, Gate, Outcome};
 use crate::types::time::Nanos;
 
 #[allow(missing_docs, reason = "the fields say what they are")]
@@ -254,6 +254,8 @@ pub struct Status {
     pub signals: u64,
     /// Of them, blocked by a gate.
     pub signals_blocked: u64,
+    /// Of them, blocked by each filter, by [`Filter`].
+    pub signals_filtered: [u64; Filter::ALL.len()],
     /// Follow-ups recorded.
     pub followups: u64,
     /// Entry probes recorded.
@@ -266,6 +268,13 @@ pub struct Status {
     pub signals_shed: u64,
     /// What trading adds.
     pub trading: Trading,
+}
+
+impl Status {
+    /// Signals that a filter blocked.
+    pub fn filtered(&self) -> u64 {
+        self.signals_filtered.iter().sum()
+    }
 }
 
 /// Counters of trading, and what holds now; all zero in observation.

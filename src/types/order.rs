@@ -64,6 +64,9 @@ impl<'de> Deserialize<'de> for Cloid {
     }
 }
 
+/// The least value of an order that does not close its whole position: 10 USD (PROTOCOL.md §6).
+pub const MIN_ORDER: Usd = Usd::from_units(10_000_000);
+
 /// Why an order is sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -123,16 +123,80 @@ impl Check {
     }
 }
 
+/// The entry filters in the order they are judged: whether a dislocation is a late quote, worth taking,
+/// or something else.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the filters are described where they are written, in `risk`")]
+pub enum Filter {
+    MaxEdge,
+}
+
+impl Filter {
+    /// All, in order.
+    pub const ALL: [Filter; 1] = [Filter::MaxEdge];
+
+    /// As files and logs write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Filter::MaxEdge => "MaxEdge",
+        }
+    }
+}
+
+/// What made the size of an order differ from the size that its signal suggested.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SizeLimit {
+    /// Clipped: room left under `position.max_notional_per_market`.
+    Market,
+    /// Clipped: room left under `position.max_total_notional`.
+    Total,
+    /// Clipped: room left in its market under the share of the balance that dynamic sizing allows.
+    Dynamic,
+    /// Clipped: free margin of the account.
+    Margin,
+    /// Lifted to the venue's least order.
+    Minimum,
+}
+
+impl SizeLimit {
+    /// All of them.
+    pub const ALL: [SizeLimit; 5] = [
+        SizeLimit::Market,
+        SizeLimit::Total,
+        SizeLimit::Dynamic,
+        SizeLimit::Margin,
+        SizeLimit::Minimum,
+    ];
+
+    /// As files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SizeLimit::Market => "market",
+            SizeLimit::Total => "total",
+            SizeLimit::Dynamic => "dynamic",
+            SizeLimit::Margin => "margin",
+            SizeLimit::Minimum => "minimum",
+        }
+    }
+}
+
+/// How many times a signal's cost and the distance between its two edges hold the taker fee: it is paid
+/// on the way in and on the way out.
+pub const FEE_SIDES: u8 = 2;
+
 /// What became of a signal, and why.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Decision {
-    /// Observation mode, and no gate blocked.
+    /// Observation mode, and no gate or filter blocked.
     Observed,
     /// This gate blocked.
     Blocked(Gate),
+    /// No gate blocked, and this filter did.
+    Filtered(Filter),
     /// Trading mode: this check of the executor failed.
     Failed(Check),
-    /// Trading mode: the size is worth less than the venue's least order.
+    /// Trading mode: the size is worth less than the venue's least order, and cannot be lifted to it.
     BelowMinimum,
     /// Trading mode: approved, and handed to the venue or to the queue.
     Sent,
@@ -143,6 +207,7 @@ impl std::fmt::Display for Decision {
         match self {
             Decision::Observed => f.write_str("observed"),
             Decision::Blocked(gate) => write!(f, "blocked:{}", gate.name()),
+            Decision::Filtered(filter) => write!(f, "filtered:{}", filter.name()),
             Decision::Failed(check) if check.rejects() => write!(f, "rejected:{}", check.name()),
             Decision::Failed(check) => write!(f, "skipped:{}", check.name()),
             Decision::BelowMinimum => f.write_str("skipped:BelowMinimum"),
@@ -174,9 +239,9 @@ pub struct SignalRow {
     pub ask: Option<Level>,
     /// Distance of the touched price to the oracle.
     pub raw_edge: Bps,
-    /// The same less taker fee and slippage.
+    /// The same less the taker fee both ways ([`FEE_SIDES`]) and slippage.
     pub net_edge: Bps,
-    /// What the edge had to reach: fee, slippage and minimum, or the market's threshold.
+    /// What the edge had to reach: fee both ways, slippage and minimum, or the market's threshold.
     pub cost: Bps,
     /// The size to take.
     pub suggested_sz: Sz,
@@ -204,6 +269,9 @@ pub struct SignalRow {
     pub gate_mask: u8,
     /// What became of it.
     pub decision: Decision,
+    /// Trading mode: what made the order's size another one than the suggested one, if anything did.
+    #[serde(default)]
+    pub limited_by: Option<SizeLimit>,
     /// The mode of the run.
     pub mode: Mode,
 }

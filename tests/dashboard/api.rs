@@ -330,6 +330,7 @@ fn rows_are_shown_newest_first_and_exactly() {
                 "suggested_notional": "28.07",
                 "blocked_by": null,
                 "decision": "sent",
+                "limited_by": "margin",
             },
             {
                 "signal_id": "7",
@@ -347,6 +348,7 @@ fn rows_are_shown_newest_first_and_exactly() {
                 "suggested_notional": "28.07",
                 "blocked_by": "SpreadShock",
                 "decision": "blocked:SpreadShock",
+                "limited_by": "margin",
             },
         ])
     );

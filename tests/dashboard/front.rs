@@ -92,8 +92,8 @@ fn an_engine_is_seen_through_it_and_hears_what_is_asked() {
     let market = &shown["markets"][0];
     let prices = (&market["coin"], &market["bid_px"], &market["ask_px"], &market["oracle_px"]);
     assert_eq!(prices, (&json!("tst:ONE"), &json!("98.95"), &json!("99.05"), &json!("100")));
-    // 0.9 bps of fee, 2 of slippage, 5 at least; 95 bps below the oracle.
-    assert!((market["cost_bps"].as_f64().expect("a number") - 7.9).abs() < 1e-6, "{market}");
+    // 0.9 bps of fee both ways, 2 of slippage, 5 at least; 95 bps below the oracle.
+    assert!((market["cost_bps"].as_f64().expect("a number") - 8.8).abs() < 1e-6, "{market}");
     assert!((market["buy_edge_bps"].as_f64().expect("a number") - 95.0).abs() < 1e-6);
     assert_eq!((&market["state"], &market["gate"]), (&json!("live"), &json!(null)));
     assert_eq!(shown["signals"][0]["px"], "99.05");

@@ -7,7 +7,7 @@ use hip3::types::hard_stop::HardStop;
 use hip3::types::note::{LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::Usd;
 use hip3::types::order::RefusalClass;
-use hip3::types::record::{Check, Decision, ExitReason, Gate, Outcome};
+use hip3::types::record::{Check, Decision, ExitReason, Filter, Gate, Outcome};
 use hip3::types::snapshot::Snapshot;
 use hip3::types::time::{Nanos, Now};
 
@@ -78,6 +78,10 @@ pub(crate) fn numbered() -> (Snapshot, Expected) {
         crosses: n.next("crosses_total"),
         signals: n.next("signals_total"),
         signals_blocked: n.next(r#"decisions_total{decision="blocked"}"#),
+        signals_filtered: Filter::ALL.map(|filter| {
+            let decision = Decision::Filtered(filter);
+            n.next(&format!(r#"decisions_total{{decision="{decision}"}}"#))
+        }),
         followups: n.next("follow_ups_total"),
         entries: n.next("entry_probes_total"),
         gaps: n.next("gaps_total"),

@@ -49,7 +49,7 @@ fn seen(id: u64, at: Wall, coin: &str, left: &str, bid: &str) -> Vec<Row> {
         cross_age: Nanos::ZERO,
         // A print of its own: else they would be one episode.
         oracle_px: px(&format!("80.{}", 600_000 + id)),
-        net_edge: Bps::parse(b"38.5").expect("bps"),
+        net_edge: Bps::parse(b"29.5").expect("bps"),
         ..one
     })];
     for (latency_ms, fillable) in [(50, "0.35"), (400, left)] {
@@ -282,15 +282,19 @@ fn wrong_usage_is_told_with_what_was_expected() {
     assert!(code == 1 && errors.contains("there are no records"), "{errors}");
 }
 
-/// Fees are told by what lies between a signal's two edges, less what its own run left for slippage.
+/// A29: fees are told by what lies between a signal's two edges, less what its own run left for slippage, by
+/// the number of times its own run counted the fee.
 #[test]
 fn a_fee_is_told_by_the_slippage_of_the_run_that_found_the_signal() {
     let dir = tempfile::tempdir().expect("a directory");
-    // 11 bps lie between the edges: fees of 9, 11, and, where the run says nothing, of 11 less the config's.
-    for (id, slippage_bps) in [(1, Some(2)), (2, Some(0)), (3, None)] {
+    // 20 bps lie between the edges. Of old, where the fee is in there once: fees of 18, 20, and, where the run
+    // says nothing, of 20 less the config's. Where it is in there twice: half of 20 less 1.
+    for (id, slippage_bps, fee_sides) in
+        [(1, Some(2), 1), (2, Some(0), 1), (3, None, 1), (4, Some(1), 2)]
+    {
         let at = secs(NOON, 600 * id);
         let slippage_bps = slippage_bps.map(Bps::from_int);
-        let run = RunInfo { started_at: at, slippage_bps, ..run(&format!("r{id}")) };
+        let run = RunInfo { started_at: at, slippage_bps, fee_sides, ..run(&format!("r{id}")) };
         let (mut store, _) = Store::open(dir.path(), run, at).expect("a store");
         for row in seen(id, secs(at, 10), &format!("xyz:M{id}"), "0.35", "80.2") {
             store.append(&row);
@@ -305,14 +309,14 @@ fn a_fee_is_told_by_the_slippage_of_the_run_that_found_the_signal() {
             let market = all.find(|market| market["market"] == name).expect("the market");
             number(&market["chosen"]["mean_value_bps"]["value"])
         };
-        ["xyz:M1", "xyz:M2", "xyz:M3"].map(of)
+        ["xyz:M1", "xyz:M2", "xyz:M3", "xyz:M4"].map(of)
     };
-    let near = |found: [f64; 3], by_hand: [f64; 3]| {
+    let near = |found: [f64; 4], by_hand: [f64; 4]| {
         let same = found.iter().zip(by_hand).all(|(a, b)| (a - b).abs() < 1e-9);
         assert!(same, "{found:?}, by hand {by_hand:?}");
     };
-    near(values(&["--set", "detector.slippage_bps=5"]), [-18.0, -22.0, -12.0]);
-    near(values(&["--fee-bps", "1"]), [-2.0; 3]);
+    near(values(&["--set", "detector.slippage_bps=5"]), [-36.0, -40.0, -30.0, -19.0]);
+    near(values(&["--fee-bps", "1"]), [-2.0; 4]);
     let (_, _, errors) = report(dir.path(), &["--set", "detector.slippage_bps=5"]);
     assert!(errors.contains("1 run does not say") && errors.contains("5 bps is taken"), "{errors}");
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use hip3::persistence::{RunInfo, Store};
 use hip3::types::ids::{Coin, CrossId, SignalId};
 use hip3::types::record::{
-    Check, Decision, GapCause, GapRow, Gate, Mode, OrderRow, Outcome, Row, SignalRow, TradeRow,
+    Check, Decision, Filter, GapCause, GapRow, Gate, Mode, OrderRow, Outcome, Row, SignalRow,
+    TradeRow,
 };
 use hip3::types::time::{Nanos, Wall};
 use serde_json::Value;
@@ -69,6 +70,7 @@ fn each_decision_is_explained_with_what_it_met() {
         (3, Decision::Failed(Check::AlreadyHasPosition)),
         (4, Decision::BelowMinimum),
         (5, Decision::Observed),
+        (7, Decision::Filtered(Filter::MaxEdge)),
     ] {
         rows.push(decided(10 * n, minute(n), decision));
         rows.push(its_cross(n, minute(n), 1));
@@ -94,9 +96,10 @@ fn each_decision_is_explained_with_what_it_met() {
         ),
         (
             "12:04:00",
-            "no order: the signal was skipped: 28.07 USD is less than the venue's least order",
+            "no order: the signal was skipped: clipped to what the account's free margin backed, which is less",
         ),
         ("12:05:00", "no order: the engine only observed"),
+        ("12:07:00", "no order: filter MaxEdge blocked the signal: the edge was beyond"),
         (
             "12:06:00",
             "no order: no quote stood past the oracle by its cost: there was no cross (the nearest",

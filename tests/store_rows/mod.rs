@@ -16,7 +16,7 @@ use hip3::types::num::{Bps, Px, Ratio, Side, Sz, Usd};
 use hip3::types::order::{Cloid, Purpose, Refusal};
 use hip3::types::record::{
     Capture, CrossEnd, CrossRow, Decision, EntryRow, ExitReason, FollowUpRow, GapCause, GapRow,
-    Gate, Mode, OrderRow, Outcome, Row, SignalRow, TradeRow,
+    Gate, Mode, OrderRow, Outcome, Row, SignalRow, SizeLimit, TradeRow,
 };
 use hip3::types::time::{Nanos, VenueMs, Wall};
 
@@ -35,6 +35,7 @@ pub(crate) fn run(id: &str) -> RunInfo {
         mode: Mode::Observation,
         entry_latencies_ms: LATENCIES.to_vec(),
         slippage_bps: Some(Bps::from_int(2)),
+        fee_sides: 2,
     }
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn signal(id: u64, at: Wall) -> Row {
         blocked_by: Some(Gate::SpreadShock),
         gate_mask: Gate::SpreadShock.bit() | Gate::Halt.bit(),
         decision: Decision::Blocked(Gate::SpreadShock),
+        limited_by: Some(SizeLimit::Margin),
         mode: Mode::Observation,
     })
 }

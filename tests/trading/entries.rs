@@ -1,8 +1,14 @@
 //! From a signal to an order and its end.
 
-use hip3::types::record::{ExitReason, Outcome};
+use hip3::types::config::Config;
+use hip3::types::num::{Bps, Ratio, Sz};
+use hip3::types::record::{ExitReason, Outcome, SizeLimit};
 
 use crate::desk::{Desk, ONE, TWO, config, px, text, usd};
+
+fn sz(text: &str) -> Sz {
+    Sz::parse(text.as_bytes()).expect("a size")
+}
 
 #[test]
 fn a_dislocation_is_taken_and_let_go_when_the_price_is_back() {
@@ -113,26 +119,6 @@ fn the_number_of_positions_counts_orders_that_may_become_one() {
 }
 
 #[test]
-fn dynamic_sizing_follows_the_balance_and_an_unknown_one_allows_nothing() {
-    let mut config = config();
-    config.position.risk_per_market =
-        Some(hip3::types::num::Ratio::parse(b"0.1").expect("a ratio"));
-    let mut desk = Desk::ready(&config);
-    desk.account.available = Some(usd("497.9")); // A tenth is one cent short of the order.
-    desk.read();
-    desk.dislocate(ONE);
-    assert_eq!(desk.decisions(), ["rejected:MaxPositionPerMarket"]);
-    desk.account.available = None;
-    desk.read();
-    desk.dislocate(TWO);
-    assert_eq!(desk.decisions()[1..], ["rejected:MaxPositionPerMarket"]);
-    desk.account.available = Some(usd("498"));
-    desk.read();
-    desk.pass_ms(1_000);
-    assert!(desk.decisions()[2..].contains(&"sent".to_owned()), "{:?}", desk.decisions());
-}
-
-#[test]
 fn an_empty_budget_keeps_its_reserve_for_exits() {
     let mut desk = Desk::ready(&config());
     let order = desk.enter(ONE);
@@ -152,9 +138,11 @@ fn an_empty_budget_keeps_its_reserve_for_exits() {
 }
 
 #[test]
-fn a_size_below_the_least_order_is_told_and_not_sent() {
-    let mut desk = Desk::ready(&config());
-    // 6 coins at 99.6 are 597.6 USD: a thin book leaves a fiftieth of the size.
+fn a_book_of_which_nothing_is_wanted_is_told_and_not_sent() {
+    let mut config = config();
+    config.detector.min_book_notional = usd("597.6");
+    let mut desk = Desk::ready(&config);
+    // 6 coins at 99.6: at the thin end the size is scaled to nothing, and nothing is not lifted.
     desk.bbo_sized(ONE, Some(("99.55", "6")), Some(("99.6", "6")));
     assert_eq!(desk.decisions(), ["skipped:BelowMinimum"]);
     desk.nothing_sent();
@@ -278,4 +266,290 @@ fn leverage_is_set_before_the_first_entry() {
     let posts = desk.new_posts();
     assert!(posts.iter().all(|(_, action)| action["type"] == "updateLeverage"), "{posts:#?}");
     assert_eq!(posts[0].1["leverage"], 5);
+}
+
+// ---- Size ---------------------------------------------------------------------------------------
+
+/// Size and price of the one order that was sent, what limited it, and the decision of its signal.
+fn sized(desk: &mut Desk) -> (String, String, Option<SizeLimit>, String) {
+    let (_, order) = desk.sent_order();
+    let signal = *desk.signals().last().expect("a signal");
+    (text(&order, "s"), text(&order, "p"), signal.limited_by, signal.decision.to_string())
+}
+
+fn sent(
+    sz: &str,
+    px: &str,
+    limit: Option<SizeLimit>,
+) -> (String, String, Option<SizeLimit>, String) {
+    (sz.to_owned(), px.to_owned(), limit, "sent".to_owned())
+}
+
+fn dynamic(share: &str) -> Config {
+    let mut config = config();
+    config.position.risk_per_market = Some(Ratio::parse(share.as_bytes()).expect("a ratio"));
+    config
+}
+
+/// A2: dynamic sizing clips an order to the share of the balance that it allows.
+#[test]
+fn dynamic_sizing_clips_to_the_balance_and_an_unknown_one_allows_nothing() {
+    let mut desk = Desk::ready(&dynamic("0.1"));
+    desk.account.available = Some(usd("186"));
+    desk.read();
+    desk.dislocate(ONE);
+    // A tenth is 18.60 USD: 0.18 at 99.6 is 17.928.
+    assert_eq!(sized(&mut desk), sent("0.18", "99.6", Some(SizeLimit::Dynamic)));
+    assert_eq!(desk.signals()[0].suggested_sz, sz("0.5"), "the row keeps what was suggested");
+
+    let mut desk = Desk::ready(&dynamic("0.1"));
+    desk.account.available = None;
+    desk.read();
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["rejected:MaxPositionPerMarket"]);
+    assert_eq!(desk.signals()[0].limited_by, Some(SizeLimit::Dynamic));
+    desk.nothing_sent();
+}
+
+/// A2: only where not even the least order fits, its limit rejects it.
+#[test]
+fn a_room_for_less_than_the_least_order_rejects() {
+    // The least order at 99.6 is 0.11, 10.956 USD.
+    for (available, decision) in [("109.56", "sent"), ("109.55", "rejected:MaxPositionPerMarket")] {
+        let mut desk = Desk::ready(&dynamic("0.1"));
+        desk.account.available = Some(usd(available));
+        desk.read();
+        desk.dislocate(ONE);
+        assert_eq!(desk.decisions(), [decision], "{available}");
+        assert_eq!(desk.signals()[0].limited_by, Some(SizeLimit::Dynamic), "{available}");
+    }
+}
+
+/// A2: a sale may fill above its limit, and fits into the room at that price.
+#[test]
+fn a_sale_is_clipped_at_its_worst_price() {
+    let mut desk = Desk::ready(&dynamic("0.1"));
+    desk.account.available = Some(usd("181"));
+    desk.read();
+    desk.bbo(ONE, "100.4", "100.45");
+    // 18.10 USD: 0.18 at the limit of 100.4, and 0.17 one percent above it.
+    assert_eq!(sized(&mut desk), sent("0.17", "100.4", Some(SizeLimit::Dynamic)));
+}
+
+/// A2: with slippage granted, a buy is clipped at its limit, not at the touched price.
+#[test]
+fn a_buy_is_clipped_at_its_limit() {
+    let mut config = dynamic("0.1");
+    config.executor.entry_slippage = Bps::from_int(30);
+    let mut desk = Desk::ready(&config);
+    desk.account.available = Some(usd("179.5"));
+    desk.read();
+    desk.dislocate(ONE);
+    // 17.95 USD: 0.18 at 99.6, and 0.17 at 99.898.
+    assert_eq!(sized(&mut desk), sent("0.17", "99.898", Some(SizeLimit::Dynamic)));
+}
+
+/// A2: an order is clipped to what the free margin backs, less what was bound since it was read.
+#[test]
+fn an_order_is_clipped_to_the_free_margin() {
+    let mut desk = Desk::ready(&config());
+    desk.account.available = Some(usd("12.2")); // 61 USD at five times.
+    desk.read();
+    desk.dislocate(TWO);
+    assert_eq!(sized(&mut desk), sent("0.5", "99.6", None));
+    desk.dislocate(ONE);
+    // 49.8 USD bind 9.96: 2.24 are left, which back 11.2 USD, and 0.11 at 99.6 is 10.956.
+    assert_eq!(sized(&mut desk), sent("0.11", "99.6", Some(SizeLimit::Margin)));
+
+    let mut desk = Desk::ready(&config());
+    desk.account.available = Some(usd("12.2"));
+    desk.read();
+    let order = desk.enter(TWO);
+    assert_eq!(text(&order, "s"), "0.5");
+    desk.dislocate(ONE);
+    assert_eq!(sized(&mut desk), sent("0.11", "99.6", Some(SizeLimit::Margin)), "held counts too");
+
+    let mut desk = Desk::ready(&config());
+    desk.account.available = Some(usd("2.191")); // 10.955 USD: one tenth of a cent too little.
+    desk.read();
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["skipped:BelowMinimum"]);
+    assert_eq!(desk.signals()[0].limited_by, Some(SizeLimit::Margin));
+    desk.nothing_sent();
+}
+
+/// A26: the shrink of a shocked spread leaves 9.96 USD, and the order is lifted to the least one.
+#[test]
+fn a_size_just_below_the_least_order_is_lifted_to_it() {
+    let mut desk = Desk::ready(&config());
+    desk.bbo(ONE, "99.2", "99.6"); // 40 bps, of an average of 10.
+    let [signal] = desk.signals()[..] else { panic!("{:?}", desk.signals()) };
+    assert_eq!(
+        (signal.size_factor.to_string(), signal.suggested_sz),
+        ("0.2".to_owned(), sz("0.1"))
+    );
+    assert_eq!(signal.suggested_notional, usd("9.96"));
+    assert_eq!(sized(&mut desk), sent("0.11", "99.6", Some(SizeLimit::Minimum)));
+}
+
+/// A26: nothing is lifted beyond what the config lets an order be, or take of the book.
+#[test]
+fn a_size_is_not_lifted_beyond_the_config() {
+    for (max_notional, alpha, decision) in [
+        ("10.956", "0.1", "sent"),
+        ("10.955", "0.1", "skipped:BelowMinimum"),
+        ("50", "0.0011", "sent"),
+        ("50", "0.001", "skipped:BelowMinimum"),
+    ] {
+        let mut config = config();
+        config.detector.max_notional = usd(max_notional);
+        config.detector.sizing_alpha = Ratio::parse(alpha.as_bytes()).expect("a ratio");
+        let mut desk = Desk::ready(&config);
+        desk.bbo(ONE, "99.2", "99.6");
+        assert_eq!(desk.decisions(), [decision], "{max_notional} {alpha}");
+        let limited_by = (decision == "sent").then_some(SizeLimit::Minimum);
+        assert_eq!(desk.signals()[0].limited_by, limited_by, "{max_notional} {alpha}");
+    }
+}
+
+/// A28: a first position that is marked above its entry leaves the second one a little less.
+#[test]
+fn a_second_position_is_clipped_to_what_the_first_leaves() {
+    let mut desk = Desk::ready(&config());
+    desk.enter(TWO);
+    desk.ctx_with(TWO, "100.1", "100.1", "100.1", "50.5"); // 0.5 are worth 50.05.
+    desk.bbo(ONE, "98", "98.03"); // 50 USD are 0.51: 49.9953.
+    assert_eq!(sized(&mut desk), sent("0.5", "98.03", Some(SizeLimit::Total)));
+    assert_eq!(desk.signals().last().map(|signal| signal.suggested_sz), Some(sz("0.51")));
+}
+
+/// A28: the same within one market, where something of an order is still left.
+#[test]
+fn the_market_limit_clips_too() {
+    let mut config = config();
+    config.position.max_notional_per_market = usd("30");
+    let mut desk = Desk::ready(&config);
+    desk.dislocate(ONE);
+    assert_eq!(sized(&mut desk), sent("0.3", "99.6", Some(SizeLimit::Market)));
+}
+
+/// A33: a share of the balance that is smaller than `max_notional` makes smaller orders, not none.
+#[test]
+fn a_small_share_of_a_large_balance_makes_small_orders() {
+    for max_notional in ["60", "50"] {
+        let mut config = dynamic("0.0025");
+        config.detector.max_notional = usd(max_notional);
+        let mut desk = Desk::ready(&config);
+        desk.account.available = Some(usd("10000"));
+        desk.read();
+        desk.dislocate(ONE);
+        assert_eq!(
+            sized(&mut desk),
+            sent("0.25", "99.6", Some(SizeLimit::Dynamic)),
+            "{max_notional}"
+        );
+    }
+}
+
+/// A27: a quote that is too small to trade defers nothing: the first moment that can be traded makes
+/// the signal, and until then one row tells of it.
+#[test]
+fn the_first_tradable_moment_of_a_cross_makes_the_signal() {
+    let mut config = config();
+    config.detector.sizing_alpha = Ratio::parse(b"0.01").expect("a ratio");
+    let mut desk = Desk::ready(&config);
+    // 6 coins at 99.6 are 597.60 USD, of which a hundredth is no order.
+    desk.bbo_sized(ONE, Some(("99.55", "6")), Some(("99.6", "6")));
+    assert_eq!(desk.decisions(), ["skipped:BelowMinimum"]);
+    for more in ["6.1", "6.2", "6.3"] {
+        desk.pass_ms(25);
+        desk.bbo_sized(ONE, Some(("99.55", "6")), Some(("99.6", more)));
+    }
+    assert_eq!(desk.decisions(), ["skipped:BelowMinimum"], "one row, not one a quote");
+    assert_eq!(desk.trading().below_minimum, 1);
+    desk.nothing_sent();
+    desk.pass_ms(25);
+    desk.bbo_sized(ONE, Some(("99.55", "100")), Some(("99.6", "100")));
+    assert_eq!(sized(&mut desk), sent("0.5", "99.6", None), "100 ms after the cross began");
+    assert_eq!(desk.decisions(), ["skipped:BelowMinimum", "sent"]);
+    desk.pass_ms(999);
+    assert_eq!(desk.decisions().len(), 2, "now the slot is used");
+}
+
+/// A27: while nothing can be traded a row tells of it once in each interval.
+#[test]
+fn a_cross_that_stays_too_small_is_told_once_an_interval() {
+    let mut config = config();
+    config.detector.sizing_alpha = Ratio::parse(b"0.001").expect("a ratio");
+    let mut desk = Desk::ready(&config);
+    desk.dislocate(ONE);
+    desk.pass_ms(999);
+    assert_eq!(desk.decisions(), ["skipped:BelowMinimum"]);
+    desk.pass_ms(1);
+    assert_eq!(desk.decisions(), ["skipped:BelowMinimum"; 2]);
+    assert_eq!(desk.trading().below_minimum, 2);
+}
+
+/// A27: a quote of 600 USD is lifted to the least order: the first tradable moment is the first.
+#[test]
+fn a_thin_quote_is_taken_with_the_least_order() {
+    let mut desk = Desk::ready(&config());
+    desk.bbo_sized(ONE, Some(("99.55", "6")), Some(("99.6", "6")));
+    assert_eq!(sized(&mut desk), sent("0.11", "99.6", Some(SizeLimit::Minimum)));
+}
+
+// ---- Cost ---------------------------------------------------------------------------------------
+
+/// A29: without growth mode the fee is 9 bps: an entry pays for both of its fees, so that a trade that
+/// goes as planned earns.
+#[test]
+fn an_entry_pays_for_the_fee_both_ways() {
+    let mut desk = Desk::silent(&config(), hip3::types::hard_stop::HardStop::default());
+    let meta = desk.info.meta.replacen(r#""growthMode":"enabled","#, "", 1);
+    assert_ne!(meta, desk.info.meta);
+    desk.info.meta = meta;
+    let mut desk = desk.made_ready();
+    desk.bbo(ONE, "99.79", "99.84"); // 16 bps: one fee, slippage and the least edge.
+    desk.bbo(ONE, "99.7", "99.7501"); // One unit of 1e-4 less than 25 bps.
+    desk.pass_ms(100);
+    assert!(desk.decisions().is_empty(), "{:?}", desk.signals());
+    desk.bbo(ONE, "99.7", "99.75");
+    let signal = *desk.signals().last().expect("a signal");
+    assert_eq!((signal.cost, signal.net_edge), (Bps::from_int(25), Bps::from_int(5)));
+    assert_eq!(signal.raw_edge, Bps::from_int(25));
+    let (id, order) = desk.sent_order();
+    desk.fill_whole(id, &order, "0.044888"); // 9 bps of 0.5 at 99.75.
+    desk.pass_ms(1_000);
+    desk.bbo(ONE, "99.95", "100.05"); // As near to the oracle as lets go.
+    let (id, exit) = desk.sent_order();
+    let fill = desk.fill_of(&exit, "0.5", "99.95", "0.044978");
+    desk.answer_filled(id, "0.5", "99.95");
+    desk.tell_fill(&fill);
+    let [trade] = desk.trades()[..] else { panic!("{:?}", desk.trades()) };
+    assert_eq!(trade.exit, ExitReason::MarkRegression);
+    assert!(trade.net.is_positive(), "{trade:?}");
+}
+
+/// A3: an edge beyond `max_edge_bps` is a bad print, of the oracle or of the book: no order.
+#[test]
+fn an_edge_beyond_reason_is_no_order() {
+    let mut desk = Desk::ready(&config());
+    desk.ctx_with(ONE, "150", "100", "100", "50.5");
+    assert_eq!(desk.decisions(), ["filtered:MaxEdge"]);
+    assert_eq!((desk.signals()[0].blocked_by, desk.signals()[0].gate_mask), (None, 0));
+    desk.nothing_sent();
+    desk.pass_ms(1_000);
+    assert_eq!(desk.decisions(), ["filtered:MaxEdge"; 2]);
+    desk.nothing_sent();
+    assert_eq!(desk.status().signals_filtered, [2]);
+
+    // Exactly at the limit it passes, one tick beyond it does not.
+    for (ask, decision) in [("98", "sent"), ("97.999", "filtered:MaxEdge")] {
+        let mut desk = Desk::ready(&config());
+        desk.bbo(ONE, "97.99", ask);
+        assert_eq!(desk.decisions(), [decision], "{ask}");
+    }
+    let mut desk = Desk::ready(&config());
+    desk.bbo(ONE, "102.001", "102.05");
+    assert_eq!(desk.decisions(), ["filtered:MaxEdge"], "sold");
 }

@@ -8,7 +8,7 @@ use crate::types::account::{AccountMode, AccountState};
 use crate::types::num::Usd;
 use crate::types::time::{VenueMs, Wall};
 
-const UNREAD: &str = "not known: the account could not be read";
+pub(super) const UNREAD: &str = "not known: the account could not be read";
 const NO_USER: &str = "account.user_address is not set";
 const NO_SIGNER: &str = "without a key there is no signer";
 
@@ -137,9 +137,7 @@ fn described(account: &AccountState) -> Found {
 pub(super) fn balance(scene: &mut Scene<'_>) -> Option<Found> {
     let Some(account) = &scene.account else { return Some(fail(UNREAD)) };
     let position = &scene.config.position;
-    // The market that allows the least decides: everything may be held there.
-    let least = scene.watched().map(|spec| spec.max_leverage.max(1)).min().unwrap_or(1);
-    Some(covers(account, position.max_total_notional, position.leverage.min(least)))
+    Some(covers(account, position.max_total_notional, scene.least_leverage()))
 }
 
 /// Judges whether the account can margin `total` at `leverage`, on any of its dexes.

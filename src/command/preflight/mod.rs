@@ -2,6 +2,7 @@
 
 mod account;
 mod machine;
+mod settings;
 mod venue;
 
 use std::fmt::Write;
@@ -89,8 +90,9 @@ type Check = (&'static str, When, fn(&mut Scene<'_>) -> Option<Found>);
 
 /// Every check, in order: later ones use what earlier ones have read. One whose question does not
 /// arise (no vault) says nothing.
-const CHECKS: [Check; 18] = [
+const CHECKS: [Check; 20] = [
     ("mode", When::Always, venue::mode),
+    ("config", When::Always, settings::config),
     ("venue", When::Always, venue::listing),
     ("socket", When::Always, venue::socket),
     ("clock", When::Always, venue::clock),
@@ -104,6 +106,7 @@ const CHECKS: [Check; 18] = [
     ("vault", When::Trading, account::vault),
     ("account", When::Trading, account::state),
     ("balance", When::Trading, account::balance),
+    ("size", When::Trading, settings::order_size),
     ("budget", When::Trading, account::budget),
     ("hard stop", When::Trading, machine::latch),
     ("records", When::Always, machine::records),
@@ -131,6 +134,12 @@ impl<'c> Scene<'c> {
             signer: None,
             account: None,
         }
+    }
+
+    /// Leverage of the market that allows the least: everything may be held there.
+    fn least_leverage(&self) -> u32 {
+        let least = self.watched().map(|spec| spec.max_leverage.max(1)).min().unwrap_or(1);
+        self.config.position.leverage.min(least).max(1)
     }
 
     /// The markets that a run would watch.

@@ -15,7 +15,7 @@ use crate::runtime::tally::Tally;
 use crate::types::config::Config;
 use crate::types::event::Actions;
 use crate::types::hard_stop::StopReason;
-use crate::types::record::Row;
+use crate::types::record::{FEE_SIDES, Row};
 use crate::types::time::Now;
 
 /// Rows between two flushes: far below what the store holds in memory.
@@ -111,6 +111,7 @@ fn open_store(out: &Path, run_id: &str, config: &Config, began: Now) -> Result<S
         mode: config.mode,
         entry_latencies_ms: config.detector.entry_latencies_ms.clone(),
         slippage_bps: Some(config.detector.slippage),
+        fee_sides: FEE_SIDES,
     };
     let (store, recovery) = Store::open(out, run, began.wall).map_err(Failure::runtime)?;
     for warning in &recovery.warnings {

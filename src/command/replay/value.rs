@@ -2,10 +2,10 @@
 //! after fees. A pure function of the signal's own rows, by the rules of [`crate::report::trip`]: what is kept
 //! here of a signal is the little that a grid of settings has room for.
 
-use crate::report::signal::fee_bps;
+use crate::report::signal::Charged;
 use crate::report::trip::{LEAST_NOTIONAL, net_bps};
 use crate::types::num::{Px, Side, Sz};
-use crate::types::record::{Capture, EntryRow, FollowUpRow, SignalRow};
+use crate::types::record::{Capture, Decision, EntryRow, FEE_SIDES, FollowUpRow, SignalRow};
 
 /// How a signal is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +58,7 @@ pub(super) struct Looks {
 /// What became of a signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// A gate blocked it.
+    /// A gate or a filter blocked it.
     Blocked,
     /// The venue takes no order that small.
     BelowMinimum,
@@ -97,7 +97,7 @@ impl Looks {
             wanted: signal.suggested_sz,
             notional: signal.suggested_notional.units().saturating_mul(100),
             entry: touched.map(|level| level.px),
-            blocked: signal.blocked_by.is_some(),
+            blocked: matches!(signal.decision, Decision::Blocked(_) | Decision::Filtered(_)),
             cost_bps: signal.raw_edge.to_f64() - signal.net_edge.to_f64(),
             early: at_once(rule.probes.0),
             late: at_once(rule.probes.1),
@@ -151,7 +151,9 @@ impl Looks {
             return if fill > 0.0 { Verdict::NoExit } else { Verdict::Valued(missed) };
         };
         let (entry, exit) = (entry.units() as f64 / 1e8, exit.units() as f64 / 1e8);
-        let fee = fee_bps(rule.fee_bps, self.cost_bps, rule.slippage_bps);
+        let slippage_bps = rule.slippage_bps;
+        let charged = Charged { slippage_bps, fee_sides: FEE_SIDES.into() };
+        let fee = rule.fee_bps.unwrap_or_else(|| charged.fee_bps(self.cost_bps));
         let net_bps = net_bps(self.side, entry, exit, fee, rule.priority_bps);
         let usd = fill * (wanted / 1e8) * entry * net_bps / 1e4;
         Verdict::Valued(Trip { fill, net_bps, usd })
@@ -171,7 +173,7 @@ pub(super) mod tests {
     use crate::types::ids::{AssetId, Coin, CrossId, SignalId};
     use crate::types::market::Level;
     use crate::types::num::{Bps, Ratio, Usd};
-    use crate::types::record::{Decision, Gate, Mode};
+    use crate::types::record::{Filter, Gate, Mode};
     use crate::types::time::{Nanos, VenueMs, Wall};
 
     fn level(px: &str, sz: &str) -> Option<Level> {
@@ -205,8 +207,8 @@ pub(super) mod tests {
             bid: level("100", "5"),
             ask: level("100", "5"),
             raw_edge: Bps::from_int(10),
-            net_edge: Bps::from_int(5),
-            cost: Bps::from_int(8),
+            net_edge: Bps::from_int(2),
+            cost: Bps::from_int(9),
             suggested_sz: Sz::from_units(200_000_000),
             suggested_notional: Usd::from_units(200_000_000),
             size_factor: Ratio::ONE,
@@ -220,6 +222,7 @@ pub(super) mod tests {
             blocked_by: None,
             gate_mask: 0,
             decision: Decision::Observed,
+            limited_by: None,
             mode: Mode::Observation,
         }
     }
@@ -289,7 +292,7 @@ pub(super) mod tests {
         let sell = judged(&rule(), &signal(Side::Sell), &whole, &exit);
         assert_trip(sell, 1.0, -200.0 - 2.02, 200.0 * (-200.0 - 2.02) / 1e4);
         let dear = Rule { priority_bps: 3.0, fee_bps: None, ..rule() };
-        // The signal's own fee: 10 − 5 − 2.
+        // The signal's own fee: half of 10 − 2 − 2.
         let own = judged(&dear, &signal(Side::Buy), &whole, &exit);
         assert_trip(own, 1.0, 100.0 - 3.0 * 2.01 - 3.0, 200.0 * (97.0 - 3.0 * 2.01) / 1e4);
     }
@@ -314,9 +317,14 @@ pub(super) mod tests {
         let exit = follow_up(level("101", "1"), None, SEEN);
         let whole = [look(400, "2", SEEN)];
         let buy = signal(Side::Buy);
-        let blocked =
-            SignalRow { blocked_by: Some(Gate::Halt), suggested_notional: Usd::ZERO, ..buy };
+        let blocked = SignalRow {
+            decision: Decision::Blocked(Gate::Halt),
+            suggested_notional: Usd::ZERO,
+            ..buy
+        };
         assert_eq!(judged(&rule(), &blocked, &whole, &exit), Verdict::Blocked);
+        let filtered = SignalRow { decision: Decision::Filtered(Filter::MaxEdge), ..buy };
+        assert_eq!(judged(&rule(), &filtered, &whole, &exit), Verdict::Blocked);
         let small = SignalRow { suggested_notional: Usd::from_units(9_999_999), ..buy };
         let kept = Looks::of(&rule(), &small);
         assert_eq!(kept.judge(&rule(), 0.0, true), Verdict::BelowMinimum);

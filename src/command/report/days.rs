@@ -33,6 +33,7 @@ const SIGNALS: &[&str] = &[
     "cross_age_ms",
     "blocked_by",
     "gate_mask",
+    "decision",
 ];
 
 const FOLLOW_UPS: &[&str] =
@@ -175,6 +176,7 @@ fn push_signals(
 ) {
     // Of the gate with each code that was met.
     let gate = |code: u32| Gate::ALL.into_iter().find(|gate| gate.name() == names.text(code));
+    let filtered = |code: u32| names.text(code).starts_with("filtered:");
     let int = |at: usize, row: usize| int(batch, at, row);
     let there = |at: usize, row: usize| batch.is_there(at, row).then(|| int(at, row));
     let uint = |at: usize, row: usize| batch.uints(at).get(row).copied().unwrap_or_default();
@@ -199,13 +201,14 @@ fn push_signals(
             },
             raw_bps: float(7, row),
             net_bps: float(8, row),
-            slippage_bps: survey.slippage.at(at),
+            charged: survey.charges.at(at),
             sz: int(9, row),
             notional: int(10, row),
             cross: uint(11, row),
             cross_age_ms: int(12, row),
             blocked_by: if blocked_by == NO_TEXT { None } else { gate(blocked_by) },
             gate_mask: u8::try_from(uint(14, row)).unwrap_or(u8::MAX),
+            filtered: filtered(code(15, row)),
         });
     }
 }

@@ -9,13 +9,13 @@ use crate::persistence::{Batch, BatchError, Beside, Dictionary, RunInfo};
 use crate::report::Settings;
 use crate::report::answer::Read;
 use crate::report::coverage::{Blindness, Gap};
-use crate::report::signal::Cross;
+use crate::report::signal::{Charged, Cross};
 use crate::report::survival::{Lasted, Survival};
 use crate::report::tally::{CrossesOfDay, Tally};
 use crate::report::trading::{EntryOrder, TradeMade, Trading};
 use crate::report::trip::Plan;
 use crate::types::num::{Bps, Side};
-use crate::types::record::{CrossEnd, RowKind};
+use crate::types::record::{CrossEnd, FEE_SIDES, RowKind};
 use crate::types::time::{Day, Wall};
 
 const CROSSES: &[&str] = &[
@@ -69,8 +69,8 @@ pub(super) struct Survey {
     pub(super) latencies_ms: Vec<u32>,
     /// Markets that were asked for; empty: all.
     pub(super) asked: Vec<String>,
-    /// What net edges leave for slippage.
-    pub(super) slippage: Slippage,
+    /// What net edges leave out.
+    pub(super) charges: Charges,
     pub(super) blindness: Blindness,
     /// Share of the earlier probe's fill, by market.
     pub(super) weights: BTreeMap<String, f64>,
@@ -85,25 +85,27 @@ pub(super) struct Survey {
     read: Read,
 }
 
-/// What signals' net edges leave for slippage, in bps: it is the run's that found them.
-pub(super) struct Slippage {
+/// What signals' net edges leave out: it is the run's that found them.
+pub(super) struct Charges {
     /// Where no run says.
-    usual: f64,
+    usual: Charged,
     /// From its start on; ascending.
-    runs: Vec<(Wall, f64)>,
+    runs: Vec<(Wall, Charged)>,
 }
 
-impl Slippage {
+impl Charges {
     /// Of a signal that was found then.
-    pub(super) fn at(&self, at: Wall) -> f64 {
+    pub(super) fn at(&self, at: Wall) -> Charged {
         let after = self.runs.partition_point(|(began, _)| *began <= at);
-        self.runs.get(after.saturating_sub(1)).map_or(self.usual, |(_, bps)| *bps)
+        self.runs.get(after.saturating_sub(1)).map_or(self.usual, |(_, charged)| *charged)
     }
 
-    /// Of all signals, when it is the same.
-    fn of_all(&self) -> Option<f64> {
+    /// Slippage of all signals, when it is the same.
+    fn slippage_of_all(&self) -> Option<f64> {
         let (first, rest) = self.runs.split_first()?;
-        rest.iter().all(|(_, bps)| bps.total_cmp(&first.1).is_eq()).then_some(first.1)
+        let slippage = first.1.slippage_bps;
+        let same = |run: &(Wall, Charged)| run.1.slippage_bps.total_cmp(&slippage).is_eq();
+        rest.iter().all(same).then_some(slippage)
     }
 }
 
@@ -164,7 +166,10 @@ impl Survey {
             left_out: BTreeSet::new(),
             latencies_ms: Vec::new(),
             asked: asked.to_vec(),
-            slippage: Slippage { usual, runs: Vec::new() },
+            charges: Charges {
+                usual: Charged { slippage_bps: usual, fee_sides: FEE_SIDES.into() },
+                runs: Vec::new(),
+            },
             blindness: Blindness::default(),
             weights: BTreeMap::new(),
             cross_ids: Vec::new(),
@@ -252,20 +257,22 @@ impl Survey {
         for run in runs.into_values() {
             self.saw(run.started_at, run.started_at);
             silent += u64::from(run.slippage_bps.is_none());
-            let slippage = run.slippage_bps.map_or(self.slippage.usual, Bps::to_f64);
-            self.slippage.runs.push((run.started_at, slippage));
+            let usual = self.charges.usual.slippage_bps;
+            let slippage_bps = run.slippage_bps.map_or(usual, Bps::to_f64);
+            let charged = Charged { slippage_bps, fee_sides: run.fee_sides.max(1).into() };
+            self.charges.runs.push((run.started_at, charged));
             latencies.extend(&run.entry_latencies_ms);
             push_once(&mut self.read.runs, run.run_id);
             push_once(&mut self.read.config_hashes, run.config_hash);
             push_once(&mut self.read.modes, run.mode.name().to_owned());
         }
         // Another tool that wrote the files anew may have left the runs out.
-        let named = !self.slippage.runs.is_empty();
+        let named = !self.charges.runs.is_empty();
         if !named {
             self.read_latencies(&mut latencies)?;
         }
         self.latencies_ms = latencies.into_iter().collect();
-        self.read.slippage_bps = self.slippage.of_all();
+        self.read.slippage_bps = self.charges.slippage_of_all();
         if (silent > 0 || !named && self.has_signals()) && settings.fee_bps.is_none() {
             self.read.warnings.push(format!(
                 "{} not say what net edges leave for slippage, which fees are told by: {} bps is taken, as in the \
@@ -275,7 +282,7 @@ impl Survey {
                     1 => "1 run does".to_owned(),
                     more => format!("{more} runs do"),
                 },
-                self.slippage.usual
+                self.charges.usual.slippage_bps
             ));
         }
         Ok(())

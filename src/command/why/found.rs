@@ -5,9 +5,10 @@ use std::io;
 use std::path::Path;
 
 use super::moment::Moment;
+use super::words;
 use crate::persistence::{Beside, Life, RunInfo, Table};
 use crate::types::num::{Px, Sz, Usd};
-use crate::types::record::RowKind;
+use crate::types::record::{RowKind, SizeLimit};
 use crate::types::time::{Day, Nanos, Wall};
 
 /// A signal.
@@ -32,6 +33,7 @@ pub(super) struct Signal {
     pub(super) cross_age: Nanos,
     pub(super) gate_mask: u8,
     pub(super) decision: String,
+    pub(super) limited_by: Option<SizeLimit>,
 }
 
 impl Signal {
@@ -156,6 +158,7 @@ const SIGNALS: &[&str] = &[
     "cross_age_ms",
     "gate_mask",
     "decision",
+    "limited_by",
 ];
 
 const CROSSES: &[&str] = &[
@@ -452,6 +455,7 @@ fn signal(row: &Row<'_>) -> Signal {
         cross_age: row.span("cross_age_ms", 1_000_000),
         gate_mask: row.count("gate_mask") as u8,
         decision: row.text("decision"),
+        limited_by: words::named(&SizeLimit::ALL, SizeLimit::name, &row.text("limited_by")),
     }
 }
 

@@ -8,7 +8,7 @@ use super::found::{Cross, Found, Gap, Order, Signal, Trade};
 use super::verdict::{Sight, Verdict, figures, gap_words};
 use super::words;
 use crate::command::release::utc;
-use crate::types::record::{CrossEnd, Decision, ExitReason, Gate, Outcome};
+use crate::types::record::{CrossEnd, Decision, ExitReason, Gate, Outcome, SizeLimit};
 use crate::types::time::Wall;
 
 /// `2026-11-25T14:31:05.250Z`
@@ -236,6 +236,7 @@ impl Found {
             "suggested_sz": signal.sz.to_string(),
             "suggested_notional": signal.notional.to_string(),
             "decision": signal.decision,
+            "limited_by": signal.limited_by.map(SizeLimit::name),
             "words": self.decision_words(signal),
         })
     }

@@ -145,6 +145,12 @@ impl Found {
                 };
                 format!("gate {} blocked the signal{why}", gate.name())
             }
+            Some(Decision::Filtered(filter)) => format!(
+                "filter {} blocked the signal: {} ({:.1} bps)",
+                filter.name(),
+                words::filter(filter),
+                signal.edge_bps
+            ),
             Some(Decision::Failed(check)) => {
                 let verb = if check.rejects() { "rejected" } else { "skipped" };
                 let context = self.context(check, signal);
@@ -154,11 +160,24 @@ impl Found {
                     words::check(check)
                 )
             }
-            Some(Decision::BelowMinimum) => format!(
-                "the signal was skipped: {} USD is less than the venue's least order",
-                signal.notional
-            ),
-            Some(Decision::Sent) => words::decision(Decision::Sent).to_owned(),
+            Some(Decision::BelowMinimum) => match signal.limited_by {
+                Some(limit) => format!(
+                    "the signal was skipped: {}, which is less than the venue's least order",
+                    words::size_limit(limit)
+                ),
+                None => format!(
+                    "the signal was skipped: {} USD is less than the venue's least order, and the config lets \
+                     no order of it be larger",
+                    signal.notional
+                ),
+            },
+            Some(Decision::Sent) => {
+                let sent = words::decision(Decision::Sent);
+                match signal.limited_by {
+                    Some(limit) => format!("{sent}, {}", words::size_limit(limit)),
+                    None => sent.to_owned(),
+                }
+            }
             None => format!("the signal's decision was {}", signal.decision),
         }
     }
@@ -190,7 +209,12 @@ impl Found {
                     held => format!(" (held then: {})", held.join(", ")),
                 }
             }
-            Check::MaxPositionPerMarket => format!(" (the order: {} USD)", signal.notional),
+            Check::MaxPositionPerMarket => match signal.limited_by {
+                Some(limit) => {
+                    format!(" (limit: {}; suggested: {} USD)", limit.name(), signal.notional)
+                }
+                None => format!(" (suggested: {} USD)", signal.notional),
+            },
             Check::HardStop | Check::NotReady | Check::BudgetExhausted => String::new(),
         }
     }

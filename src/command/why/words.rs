@@ -2,7 +2,9 @@
 //! outcome that is added has to be given its words here.
 
 use crate::types::order::{Refusal, RefusalClass};
-use crate::types::record::{Check, CrossEnd, Decision, ExitReason, GapCause, Gate, Outcome};
+use crate::types::record::{
+    Check, CrossEnd, Decision, ExitReason, Filter, GapCause, Gate, Outcome, SizeLimit,
+};
 
 /// Why a gate blocks.
 pub(super) const fn gate(gate: Gate) -> &'static str {
@@ -24,6 +26,26 @@ pub(super) const fn gate(gate: Gate) -> &'static str {
     }
 }
 
+/// Why a filter blocks.
+pub(super) const fn filter(filter: Filter) -> &'static str {
+    match filter {
+        Filter::MaxEdge => {
+            "the edge was beyond detector.max_edge_bps: a bad print, not a late quote"
+        }
+    }
+}
+
+/// What made an order another size than its signal suggested.
+pub(super) const fn size_limit(limit: SizeLimit) -> &'static str {
+    match limit {
+        SizeLimit::Market => "clipped to what position.max_notional_per_market left",
+        SizeLimit::Total => "clipped to what position.max_total_notional left",
+        SizeLimit::Dynamic => "clipped to what position.dynamic_sizing left of the balance",
+        SizeLimit::Margin => "clipped to what the account's free margin backed",
+        SizeLimit::Minimum => "lifted to the venue's least order",
+    }
+}
+
 /// Why a check stops a signal.
 pub(super) const fn check(check: Check) -> &'static str {
     match check {
@@ -33,10 +55,12 @@ pub(super) const fn check(check: Check) -> &'static str {
              was in doubt"
         }
         Check::MaxPositionPerMarket => {
-            "the market would have held more than position.max_notional_per_market"
+            "not even the venue's least order fitted under position.max_notional_per_market (or what \
+             dynamic sizing makes of it), with what the market held"
         }
         Check::MaxPositionTotal => {
-            "all markets together would have held more than position.max_total_notional"
+            "not even the venue's least order fitted under position.max_total_notional, with what all \
+             markets held"
         }
         Check::MaxConcurrentPositions => {
             "as many markets as position.max_concurrent_positions allows were open already"
@@ -52,10 +76,13 @@ pub(super) const fn check(check: Check) -> &'static str {
 /// What a decision says, without its figures.
 pub(super) const fn decision(decision: Decision) -> &'static str {
     match decision {
-        Decision::Observed => "no gate blocked it, and in observation nothing is sent",
+        Decision::Observed => "no gate or filter blocked it, and in observation nothing is sent",
         Decision::Blocked(by) => gate(by),
+        Decision::Filtered(by) => filter(by),
         Decision::Failed(by) => check(by),
-        Decision::BelowMinimum => "its size was worth less than the venue's least order",
+        Decision::BelowMinimum => {
+            "its size was worth less than the venue's least order, and could not be lifted to it"
+        }
         Decision::Sent => "it passed every gate and every check, and became an order",
     }
 }
@@ -64,8 +91,10 @@ pub(super) const fn decision(decision: Decision) -> &'static str {
 pub(super) fn decided(text: &str) -> Option<Decision> {
     let fixed = [Decision::Observed, Decision::BelowMinimum, Decision::Sent];
     let blocked = Gate::ALL.into_iter().map(Decision::Blocked);
+    let filtered = Filter::ALL.into_iter().map(Decision::Filtered);
     let failed = Check::ALL.into_iter().map(Decision::Failed);
-    fixed.into_iter().chain(blocked).chain(failed).find(|known| known.to_string() == text)
+    let all = fixed.into_iter().chain(blocked).chain(filtered).chain(failed);
+    all.into_iter().find(|known| known.to_string() == text)
 }
 
 /// How an order ended.
@@ -180,9 +209,14 @@ mod tests {
     #[test]
     fn every_decision_is_known_by_what_the_files_write() {
         let mut seen = std::collections::BTreeSet::new();
-        for text in
-            ["observed", "sent", "skipped:BelowMinimum", "blocked:SpreadShock", "rejected:NotReady"]
-        {
+        for text in [
+            "observed",
+            "sent",
+            "skipped:BelowMinimum",
+            "blocked:SpreadShock",
+            "filtered:MaxEdge",
+            "rejected:NotReady",
+        ] {
             let known = decided(text).unwrap_or_else(|| panic!("{text}"));
             assert!(seen.insert(decision(known)), "{text} has words of its own");
         }

@@ -93,7 +93,7 @@ export const refusal = (name) => spaced(name);
 export const condition = (name) => CONDITIONS[name] ?? [spaced(name), ""];
 export const stopReason = (name) => REASONS[name] ?? [spaced(name), ""];
 
-/** `{ kind, text }` of a signal's decision; `kind` is observed, sent, blocked, rejected or skipped. */
+/** `{ kind, text }` of a signal's decision; `kind` is observed, sent, blocked, filtered, rejected or skipped. */
 export function decision(name) {
   const [kind, why] = String(name).split(/:(.*)/s);
   switch (kind) {
@@ -103,6 +103,7 @@ export function decision(name) {
       return { kind, text: "order sent" };
     case "blocked":
       return { kind, text: `blocked: ${gate(why)}`, title: gateAtLength(why) };
+    case "filtered":
     case "rejected":
     case "skipped":
       return { kind, text: `${kind}: ${CHECKS[why] ?? spaced(why ?? "")}` };

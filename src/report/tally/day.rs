@@ -188,6 +188,10 @@ impl DayTally {
                 }
                 continue;
             }
+            if signal.filtered {
+                of_side.sums.counts.blocked += 1;
+                continue;
+            }
             of_side.sums.counts.note(asked);
             let number = u32::try_from(of_market.episodes).unwrap_or(u32::MAX);
             of_side.note(signal, &valued, plan, pairs, number, &mut episode.rows[side]);

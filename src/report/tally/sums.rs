@@ -14,7 +14,7 @@ use crate::types::record::CrossEnd;
 pub struct Counts {
     /// All of them.
     pub signals: u64,
-    /// A gate blocked.
+    /// A gate or a filter blocked.
     pub blocked: u64,
     /// Too small for an order.
     pub below_minimum: u64,

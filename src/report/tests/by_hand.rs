@@ -77,6 +77,8 @@ fn what_is_not_valued_is_counted_by_the_first_reason() {
     let gaps = [gap(at(8) + 3_000_000_000, at(9_000), "link_down"), gap(at(0), at(9), "start")];
     let gate = Gate::SpreadShock;
     let blocked = Signal { blocked_by: Some(gate), gate_mask: gate.bit(), ..signal(1) };
+    // A bad print, whose edge nobody would have been paid.
+    let filtered = Signal { filtered: true, raw_bps: 3_330.0, ..signal(9) };
     let small = Signal { notional: usd(10) - 1, ..signal(2) };
     let mut unseen = Seen::of(signal(3), 2);
     unseen.fillable[1] = None;
@@ -96,10 +98,11 @@ fn what_is_not_valued_is_counted_by_the_first_reason() {
         dark,
         Seen::of(signal(7), 2),
         Seen::of(signal(8), 2),
+        Seen::of(filtered, 2),
     ];
     let report = report(&tally(&all, &gaps, &settings(), &plan(400)), &settings(), &plan(400));
     let counts = report.counts;
-    assert_eq!((counts.signals, counts.blocked, counts.below_minimum), (8, 1, 1));
+    assert_eq!((counts.signals, counts.blocked, counts.below_minimum), (9, 2, 1));
     assert_eq!((counts.in_gap, counts.unseen, counts.no_exit, counts.valued), (1, 2, 1, 2));
     // The miss is worth nothing, the other minus two fees of 8 bps.
     close(report.total.chosen.mean_value_bps.value, -8.0);

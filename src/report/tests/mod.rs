@@ -9,7 +9,7 @@ use crate::report::Settings;
 use crate::report::coverage::{Blindness, Gap};
 use crate::report::day::{Day, Entry, FollowUp};
 use crate::report::sessions::Calendar;
-use crate::report::signal::Signal;
+use crate::report::signal::{Charged, Signal};
 use crate::report::tally::{Context, DayTally, Tally};
 use crate::report::trip::Plan;
 use crate::types::num::Side;
@@ -50,12 +50,13 @@ fn signal(id: u64) -> Signal {
         sz: usd(1),
         notional: usd(100),
         raw_bps: 20.0,
-        net_bps: 10.0,
-        slippage_bps: 2.0,
+        net_bps: 2.0,
+        charged: Charged { slippage_bps: 2.0, fee_sides: 2.0 },
         cross: id,
         cross_age_ms: 0,
         blocked_by: None,
         gate_mask: 0,
+        filtered: false,
     }
 }
 

@@ -36,7 +36,7 @@ fn seen() -> impl Strategy<Value = Seen> {
                     sz: 2,
                     notional: usd(notional),
                     raw_bps: f64::from(raw),
-                    net_bps: f64::from(raw) - 7.0,
+                    net_bps: f64::from(raw) - 2.0 * 5.0 - 2.0,
                     cross,
                     blocked_by: blocked.then_some(gate),
                     ..signal(0)

@@ -226,6 +226,7 @@ fn a_store_in_use_is_seen_and_keeps_others_from_editing() {
         mode: Mode::Trading,
         entry_latencies_ms: Vec::new(),
         slippage_bps: None,
+        fee_sides: 2,
     };
     let guard = file.unused().unwrap().expect("nobody uses it");
     assert!(Store::open(dir.path(), run.clone(), Wall(0)).is_err(), "none can begin meanwhile");

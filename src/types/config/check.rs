@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::section::Reading;
 use crate::types::config::{AlertFormat, Config, Core, Network};
 use crate::types::ids::Coin;
-use crate::types::num::Usd;
+use crate::types::order::MIN_ORDER;
 use crate::types::record::Mode;
 
 /// Every rule over several keys.
@@ -159,7 +159,6 @@ fn trading(reading: &mut Reading, config: &Config) {
         let fault = "needs account.user_address as well: the account to trade for";
         reading.clash(&["mode", "account.user_address"], fault);
     }
-    const MIN_ORDER: Usd = Usd::from_units(10 * 1_000_000); // PROTOCOL.md §6, rule 4.
     let largest = config.detector.max_notional;
     if largest < MIN_ORDER {
         let fault = format!("expected at least {MIN_ORDER} in trading: the venue takes no less");
@@ -172,12 +171,11 @@ fn trading(reading: &mut Reading, config: &Config) {
     ];
     for (path, limit) in limits {
         // A limit of 0 closes entries on purpose; below one order it would do so by mistake.
-        if limit.is_positive() && limit < largest {
+        if limit.is_positive() && limit < MIN_ORDER {
             let fault = format!(
-                "expected at least detector.max_notional ({largest}) in trading, since otherwise \
-                 no full order passes ({path} is {limit}); 0 allows no entry at all"
+                "expected at least {MIN_ORDER} in trading: the venue takes no less; 0 allows no entry at all"
             );
-            reading.clash(&[path, "detector.max_notional", "mode"], fault);
+            reading.clash(&[path, "mode"], fault);
         }
     }
 }

@@ -56,6 +56,7 @@ impl Default for Config {
                 taker_fee: TakerFee::Auto,
                 slippage: Bps::from_int(2),
                 min_edge: Bps::from_int(5),
+                max_edge: Bps::from_int(200),
                 sizing_alpha: Ratio::from_units(100_000_000),
                 max_notional: usd(50),
                 min_book_notional: usd(500),

@@ -15,6 +15,7 @@ mod secret;
 mod section;
 mod show;
 mod tree;
+mod warnings;
 mod words;
 
 pub use check::web_host;
@@ -142,8 +143,10 @@ pub struct Detector {
     pub taker_fee: TakerFee,
     /// Slippage allowed for.
     pub slippage: Bps,
-    /// Least edge beyond fee and slippage.
+    /// Least edge beyond the fee both ways and slippage.
     pub min_edge: Bps,
+    /// Largest edge: what is beyond it is a bad print.
+    pub max_edge: Bps,
     /// Share of the top of the book to take.
     pub sizing_alpha: Ratio,
     /// Largest value of one order.

@@ -265,6 +265,7 @@ fn read_detector(reading: &mut Reading, table: Table, d: Detector) -> Detector {
                 .map_or(TakerFee::Auto, TakerFee::Fixed),
             slippage: s.bps("slippage_bps", MAX_BPS, d.slippage),
             min_edge: s.bps("min_edge_bps", MAX_BPS, d.min_edge),
+            max_edge: s.bps("max_edge_bps", MAX_BPS, d.max_edge),
             sizing_alpha: s.ratio("sizing_alpha", fraction(), d.sizing_alpha),
             max_notional: s.usd("max_notional", false, MAX_USD, d.max_notional),
             min_book_notional: s.usd("min_book_notional", true, MAX_USD, d.min_book_notional),

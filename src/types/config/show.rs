@@ -74,6 +74,7 @@ impl Config {
         out.key("taker_fee_bps", fee);
         out.bps("slippage_bps", detector.slippage);
         out.bps("min_edge_bps", detector.min_edge);
+        out.bps("max_edge_bps", detector.max_edge);
         out.key("sizing_alpha", detector.sizing_alpha);
         out.key("max_notional", detector.max_notional);
         out.key("min_book_notional", detector.min_book_notional);
