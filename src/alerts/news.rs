@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::losses::{LossLimit, LossSpan};
 use crate::types::note::Note;
 use crate::types::num::Usd;
 use crate::types::record::Mode;
@@ -176,6 +177,8 @@ pub(super) const fn concerns(note: &Note) -> bool {
         note,
         Note::HardStopSet { .. }
             | Note::HardStopReleased { .. }
+            | Note::SignerNotOurs { .. }
+            | Note::LossLimit(_)
             | Note::LinkDown { .. }
             | Note::PositionDiffers { .. }
             | Note::BudgetLow { .. }
@@ -242,6 +245,30 @@ impl Watch {
         let at = now.wall;
         let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
         Some(match *note {
+            Note::SignerNotOurs { signer, role, account } => {
+                let text = format!(
+                    "The venue does nothing that {signer} signs for {account}: to the venue it is \
+                     {role}. Nothing is signed any more; what is held has to be closed by hand, or by \
+                     another agent."
+                );
+                let set = alert(Kind::HardStop, Severity::Error, text);
+                Alert { subject: "signer", ..set }
+                    .with("signer", signer.to_string())
+                    .with("role", role.to_string())
+                    .with("account", account.to_string())
+            }
+            Note::LossLimit(LossLimit { lost, limit, within }) => {
+                let what = match within {
+                    LossSpan::Window => "within the window",
+                    LossSpan::Day => "within the UTC day",
+                };
+                let text = format!("{lost} USD were lost {what}; {} is {limit}.", within.key());
+                let limit_reached = alert(Kind::HardStop, Severity::Error, text)
+                    .with("lost_usd", lost.to_string())
+                    .with("limit_usd", limit.to_string())
+                    .with("within", within.name());
+                Alert { subject: within.key(), ..limit_reached }
+            }
             Note::HardStopSet { reason: StopReason::Reconnecting }
             | Note::HardStopReleased { reason: StopReason::Reconnecting } => return None,
             Note::HardStopSet { reason } => {
@@ -386,10 +413,13 @@ const fn meaning(reason: StopReason) -> &'static str {
         StopReason::Reconnecting => "the link dropped",
         StopReason::Operator => "an operator asked for it",
         StopReason::ConsecutiveFailures => "orders were refused in a row",
-        StopReason::Loss => "the loss within the window has reached risk_monitor.max_loss_usd",
+        StopReason::Loss => {
+            "the loss within the window has reached risk_monitor.max_loss_usd, or that within the day \
+             risk_monitor.max_daily_loss_usd"
+        }
         StopReason::FlattenFailures => "exits of a position in a row filled nothing",
         StopReason::PositionMismatch => "our positions and the venue's differ, and it lasts",
-        StopReason::SignatureRefused => "the venue does not know our signer",
+        StopReason::SignatureRefused => "the venue does not know our signer, or not as ours",
         StopReason::NonceRefused => "the venue refuses our nonces",
         StopReason::ClockSkew => "our clock and the venue's differ",
         StopReason::StateUnreadable => "the file that keeps HardStop could not be read",

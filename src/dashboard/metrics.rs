@@ -242,6 +242,16 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
             [("watched", status.markets), ("live", status.live), ("blocked", status.blocked)]
                 .map(|(state, n)| (label("state", state), Value::Whole(n.into()))),
         ),
+        gauge(
+            "markets_odd",
+            "Entries of the venue's lists that cannot be read, of markets that would be watched",
+            Value::Whole(status.markets_odd.into()),
+        ),
+        gauge(
+            "markets_quarantined",
+            "Markets whose subscription makes the venue drop the link, left alone for a while",
+            Value::Whole(status.quarantined.into()),
+        ),
         gauge("md_ready", "Whether every market has data or is set aside", flag(status.md_ready)),
         counters("gate_blocks", "Times a gate began to block a market", blocks),
         Family {

@@ -16,6 +16,9 @@ impl Trader {
     /// Exits that are due: for each position the rules are judged on the market as it is now.
     pub(super) fn step_exits(&mut self, now: Now, markets: &[Market], out: &mut Actions) {
         self.exit_due = Mono::MAX;
+        if self.signer.is_not_ours() {
+            return; // What it signs would be done for another account.
+        }
         for at in 0..self.held.len() {
             let Some(id) = self.held.get(at).copied() else { break };
             self.step_exit(now, id, markets, out);

@@ -38,7 +38,9 @@ const TABLE: &[(&str, Refusal)] = &[
     ("Order has invalid size", Refusal::InvalidSz),
     ("Order was never placed, already canceled, or filled", Refusal::NeverPlaced),
     ("Attempted to modify to invalid new order", Refusal::ModifyInvalid),
-    ("Only post-only orders allowed immediately after a network upgrade", Refusal::PostOnlyMode),
+    // The venue has spoken of "an upgrade" and of "a network upgrade".
+    ("Only post-only orders allowed", Refusal::PostOnlyMode),
+    ("User requires approval", Refusal::ApprovalRequired),
     ("Builder fee has not been approved", Refusal::BuilderFee),
     ("Insufficient delegatable balance for priority order", Refusal::PriorityBalance),
     ("Insufficient spot balance", Refusal::SpotBalance),
@@ -49,6 +51,8 @@ const TABLE: &[(&str, Refusal)] = &[
     ("Invalid nonce", Refusal::NonceRange),
     ("Nonce error", Refusal::NonceRange),
     ("Too many cumulative requests sent", Refusal::AddressBudget),
+    ("Action already expired", Refusal::TooLate),
+    ("Cannot switch leverage type with open position", Refusal::LeverageHeld),
     ("Signed action over weight limit of", Refusal::OverWeight),
     ("Cannot set scheduled cancel time until enough volume traded", Refusal::ScheduleVolume),
     // Of a post: they mirror errors of HTTP, whose wording is not known further.
@@ -178,6 +182,13 @@ mod tests {
             "Only post-only orders allowed immediately after a network upgrade",
             Refusal::PostOnlyMode,
         ),
+        (
+            "Only post-only orders allowed immediately after network upgrade",
+            Refusal::PostOnlyMode,
+        ),
+        ("User requires approval", Refusal::ApprovalRequired),
+        ("Action already expired", Refusal::TooLate),
+        ("Cannot switch leverage type with open position.", Refusal::LeverageHeld),
         ("Builder fee has not been approved", Refusal::BuilderFee),
         ("Insufficient delegatable balance for priority order", Refusal::PriorityBalance),
         ("Insufficient spot balance asset=10107", Refusal::SpotBalance),

@@ -254,7 +254,8 @@ impl ExitState {
         let class = refusal.map(Refusal::class);
         let met_the_book = sent && class.is_none_or(|class| class == RefusalClass::Miss);
         // What the venue cannot take now is nobody's failure, and nor is what was never sent.
-        let excused = matches!(class, Some(RefusalClass::VenueState | RefusalClass::RateLimit));
+        use RefusalClass::{RateLimit, Superfluous, VenueState};
+        let excused = matches!(class, Some(Superfluous | VenueState | RateLimit));
         self.misses = self.misses.saturating_add(u32::from(met_the_book));
         self.failures = self.failures.saturating_add(u32::from(sent && !excused));
         self.pauses = self.pauses.saturating_add(1);

@@ -1,6 +1,7 @@
 //! What the cold threads do in loops: the desk reads venue and account and resolves names, the recorder
 //! feeds the files. Each ends when its ring is closed and empty.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +15,8 @@ use crate::runtime::link::{Endpoint, resolve};
 use crate::runtime::meter::Meter;
 use crate::runtime::os::{Clock, Service, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
+use crate::types::ids::Address;
 use crate::types::latency::Stage;
 use crate::types::market::Universe;
 use crate::types::record::Row;
@@ -40,6 +42,8 @@ pub enum Request {
         /// Fills from here on are asked for.
         fills_since: VenueMs,
     },
+    /// Ask what the signer is to the venue.
+    ReadSignerRole,
     /// Find the addresses of the venue's socket.
     Resolve,
 }
@@ -55,6 +59,10 @@ pub enum Reply {
     Account(Box<AccountState>),
     /// None; the log says why.
     AccountFailed,
+    /// What the signer is to the venue.
+    SignerRole(Role),
+    /// Not known; the log says why.
+    SignerRoleFailed,
     /// Addresses, at least one.
     Resolved(Vec<SocketAddr>),
     /// None; the log says why.
@@ -112,14 +120,17 @@ impl AgentLook {
     }
 }
 
-/// Answers requests until the hot thread is gone, and takes a `look` at the agent in between.
+/// Answers requests until the hot thread is gone, and takes a `look` at the agent in between. `signer`
+/// is who signs, in trading.
 pub fn desk(
     mut reader: account::Reader,
+    signer: Option<Address>,
     endpoint: &Endpoint,
     mut requests: Consumer<Request>,
     mut replies: Producer<Reply>,
     mut look: Option<AgentLook>,
 ) {
+    let mut odd_told = BTreeSet::new();
     loop {
         if requests.is_closed() {
             return; // Nobody waits for answers any more.
@@ -133,7 +144,10 @@ pub fn desk(
         };
         let reply = match request {
             Request::ReadUniverse => match reader.read_universe() {
-                Ok(universe) => Reply::Universe(Box::new(universe)),
+                Ok(universe) => {
+                    tell_odd(&reader, &universe, &mut odd_told);
+                    Reply::Universe(Box::new(universe))
+                }
                 Err(error) => {
                     warn!(%error, "the venue could not be read");
                     Reply::UniverseFailed
@@ -149,6 +163,14 @@ pub fn desk(
                     Reply::AccountFailed
                 }
             },
+            Request::ReadSignerRole => match signer.map(|signer| reader.role(&signer.to_string())) {
+                Some(Ok(role)) => Reply::SignerRole(role),
+                Some(Err(error)) => {
+                    warn!(%error, "it could not be read whom the signer may act for");
+                    Reply::SignerRoleFailed
+                }
+                None => Reply::SignerRoleFailed, // Whoever does not sign does not ask.
+            },
             Request::Resolve => match resolve(endpoint) {
                 Ok(addresses) => Reply::Resolved(addresses),
                 Err(error) => {
@@ -160,6 +182,18 @@ pub fn desk(
         // There is room: the hot thread has fewer requests under way than the ring has places.
         let _ = replies.push(reply);
     }
+}
+
+/// Warns of entries of the venue's lists that cannot be read: of each once, and of none that would not
+/// be watched anyway.
+fn tell_odd(reader: &account::Reader, universe: &Universe, told: &mut BTreeSet<String>) {
+    for odd in universe.odd.iter().filter(|odd| reader.is_watched(&odd.name)) {
+        if told.insert(odd.why.clone()) {
+            warn!(market = odd.name, why = odd.why, "an entry of the venue cannot be read: not traded");
+        }
+    }
+    // One that is mended is told of again, should it come back.
+    told.retain(|why| universe.odd.iter().any(|odd| odd.why == *why));
 }
 
 /// What the hot thread sees of the venue, for whoever cannot ask the engine.

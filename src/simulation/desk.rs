@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use crate::account::reading::{AccountReading, Reading, UniverseReading};
+use crate::account::reading::{AccountReading, Reading, RoleReading, UniverseReading};
 use crate::simulation::fault::{Chance, Fault, HostFaults};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::event::Event;
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Nanos, VenueMs};
@@ -26,6 +26,8 @@ pub(super) enum Request {
         /// Fills from here on.
         since: VenueMs,
     },
+    /// What the signer is.
+    SignerRole,
 }
 
 /// A reading under way.
@@ -33,6 +35,7 @@ pub(super) enum Request {
 enum Open {
     Universe(UniverseReading),
     Account(AccountReading),
+    SignerRole(RoleReading),
 }
 
 /// What came of one.
@@ -46,6 +49,10 @@ pub(super) enum Answer {
     Account(AccountState),
     /// Not.
     AccountFailed,
+    /// Whole.
+    SignerRole(Role),
+    /// Not.
+    SignerRoleFailed,
 }
 
 impl Answer {
@@ -56,6 +63,8 @@ impl Answer {
             Answer::UniverseFailed => Event::UniverseFailed,
             Answer::Account(state) => Event::Account(state),
             Answer::AccountFailed => Event::AccountFailed,
+            Answer::SignerRole(role) => Event::SignerRole(*role),
+            Answer::SignerRoleFailed => Event::SignerRoleFailed,
         }
     }
 }
@@ -65,6 +74,7 @@ impl Answer {
 pub(super) struct Desk {
     dexes: Vec<String>,
     user: String,
+    signer: String,
     waiting: VecDeque<Request>,
     open: Option<Open>,
     /// When the question that is asked reaches the venue, or, with an answer, when that arrives.
@@ -74,10 +84,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(dex: &str, user: &str) -> Self {
+    /// Who signs for `user` is `signer`.
+    pub(super) fn new(dex: &str, user: &str, signer: &str) -> Self {
         Self {
             dexes: vec![dex.to_owned()],
             user: user.to_owned(),
+            signer: signer.to_owned(),
             waiting: VecDeque::new(),
             open: None,
             due: Mono::MAX,
@@ -116,6 +128,7 @@ impl Desk {
             Request::Account { since } => {
                 Open::Account(AccountReading::new(&self.dexes, &self.user, since, None))
             }
+            Request::SignerRole => Open::SignerRole(RoleReading::new(&self.signer)),
         });
         self.due = match self.open {
             Some(_) => self.set_out(now, dice),
@@ -143,6 +156,7 @@ impl Desk {
         let question = match open {
             Open::Universe(reading) => reading.question(),
             Open::Account(reading) => reading.question(),
+            Open::SignerRole(reading) => reading.question(),
         };
         let Some(reply) = self.reply.take() else {
             // It reaches the venue.
@@ -159,11 +173,13 @@ impl Desk {
             match open {
                 Open::Universe(reading) => reading.answer(body).ok(),
                 Open::Account(reading) => reading.answer(body).ok(),
+                Open::SignerRole(reading) => reading.answer(body).ok(),
             }
         });
         let more = match open {
             Open::Universe(reading) => reading.question().is_some(),
             Open::Account(reading) => reading.question().is_some(),
+            Open::SignerRole(reading) => reading.question().is_some(),
         };
         if taken.is_some() && more {
             self.due = self.set_out(now, dice);
@@ -175,6 +191,8 @@ impl Desk {
             Open::Universe(_) => Answer::UniverseFailed,
             Open::Account(reading) if whole => Answer::Account(reading.whole()),
             Open::Account(_) => Answer::AccountFailed,
+            Open::SignerRole(reading) if whole => Answer::SignerRole(reading.whole()),
+            Open::SignerRole(_) => Answer::SignerRoleFailed,
         });
         self.begin(now, dice);
         answer

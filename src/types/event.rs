@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::latency::Stopwatch;
+use crate::types::losses::LossEntry;
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::record::Row;
@@ -36,6 +37,10 @@ pub enum Event<'a> {
     Account(&'a AccountState),
     /// The account could not be read, or an answer was malformed.
     AccountFailed,
+    /// The venue said what the signer is to it (`userRole`).
+    SignerRole(Role),
+    /// It could not be asked, or its answer was malformed.
+    SignerRoleFailed,
     /// The operator wants something.
     Operator(Wish),
     /// A full ring swallowed rows.
@@ -113,8 +118,12 @@ pub enum Action {
         /// Fills from here on are asked for.
         fills_since: VenueMs,
     },
+    /// Ask the venue what the signer is to it (`userRole`).
+    ReadSignerRole,
     /// Keep HardStop across restarts.
     KeepLatch(HardStop),
+    /// Keep what was won or lost across restarts.
+    KeepLoss(LossEntry),
     /// Keep a row.
     Record(Row),
     /// Tell whoever reads the log.

@@ -23,7 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::ring::{Consumer, Producer};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::event::{Event, LinkDown, Wish};
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Now, Wall};
@@ -47,12 +47,21 @@ pub struct Header {
     pub seed: u64,
     /// Its effective config. It holds no secrets: a config never does.
     pub config: String,
+    /// Whether it holds what the venue said of the signer; older captures do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signer_role: bool,
 }
 
 impl Header {
     /// Describes a run.
     pub fn new(run_id: &str, first_id: u64, seed: u64, config: String) -> Self {
-        Self { hip3_capture: FORMAT, run_id: run_id.to_owned(), first_id, seed, config }
+        let run_id = run_id.to_owned();
+        Self { hip3_capture: FORMAT, run_id, first_id, seed, config, signer_role: false }
+    }
+
+    /// The same of a run that asks the venue what its signer is.
+    pub fn asking_signer_role(self) -> Self {
+        Self { signer_role: true, ..self }
     }
 }
 
@@ -78,6 +87,10 @@ pub enum Heard {
     Account(AccountState),
     /// A failed one.
     AccountFailed(()),
+    /// The venue's word of what the signer is.
+    SignerRole(Role),
+    /// A failed question for it.
+    SignerRoleFailed(()),
     /// A wish of the operator.
     Operator(Wish),
     /// Rows lost to a full ring: how many, and since when.
@@ -104,6 +117,8 @@ impl Heard {
             Heard::UniverseFailed(()) => Event::UniverseFailed,
             Heard::Account(account) => Event::Account(account),
             Heard::AccountFailed(()) => Event::AccountFailed,
+            Heard::SignerRole(role) => Event::SignerRole(*role),
+            Heard::SignerRoleFailed(()) => Event::SignerRoleFailed,
             Heard::Operator(wish) => Event::Operator(*wish),
             Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
             Heard::Stop(()) => Event::Stop,
@@ -182,6 +197,8 @@ impl Tap {
             Event::UniverseFailed => Heard::UniverseFailed(()),
             Event::Account(account) => Heard::Account((*account).clone()),
             Event::AccountFailed => Heard::AccountFailed(()),
+            Event::SignerRole(role) => Heard::SignerRole(*role),
+            Event::SignerRoleFailed => Heard::SignerRoleFailed(()),
             Event::Operator(wish) => Heard::Operator(*wish),
             Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
             Event::Stop => Heard::Stop(()),
@@ -250,6 +267,7 @@ fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::ids::Address;
     use crate::types::time::Nanos;
 
     fn now(ms: u64) -> Now {
@@ -263,7 +281,7 @@ mod tests {
         let path = dir.path().join("a.jsonl");
         let header = Header::new("run", 3, 4, "mode = \"observation\"".to_owned());
         let (mut tap, writer) = create(&path, &header, 64).expect("a capture");
-        let universe = Universe { markets: Vec::new(), fees: None };
+        let universe = Universe { markets: Vec::new(), fees: None, odd: Vec::new() };
         let events = [
             Event::Tick,
             Event::Universe(&universe),
@@ -273,6 +291,8 @@ mod tests {
             Event::Binary,
             Event::RowsLost { rows: 3, since: Wall(1) },
             Event::UniverseFailed,
+            Event::SignerRole(Role::Agent { user: Address([0xaa; 20]) }),
+            Event::SignerRoleFailed,
             Event::Disconnected(LinkDown::Silent),
             Event::Stop,
         ];

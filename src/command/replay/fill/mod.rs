@@ -27,7 +27,7 @@ use crate::command::Failure;
 use crate::command::replay::fill::latency::{BLOCK_WAIT, Latency};
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::config::{Config, Network};
 use crate::types::event::Event;
 use crate::types::market::{Bbo, UserFees};
@@ -46,6 +46,7 @@ pub(super) enum Told {
     Frame(Arc<str>),
     Account(Box<AccountState>),
     AccountFailed,
+    SignerRole(Role),
 }
 
 impl Told {
@@ -54,6 +55,7 @@ impl Told {
             Told::Frame(text) => Event::Frame(text.as_bytes()),
             Told::Account(state) => Event::Account(state),
             Told::AccountFailed => Event::AccountFailed,
+            Told::SignerRole(role) => Event::SignerRole(*role),
         }
     }
 }
@@ -73,6 +75,8 @@ pub(super) struct Exchange {
     conn: Option<ConnId>,
     dexes: Vec<String>,
     user: String,
+    /// The account whose agent signs.
+    master: Address,
     latency: Latency,
     seed: u64,
     /// Posts that have no block yet, by their arrival, and those that arrive together as they were sent.
@@ -144,6 +148,7 @@ impl Exchange {
                 referral_discount: Rate::ZERO,
             });
         }
+        let master = accounts[0].address;
         let what = Mirrored {
             seed: terms.seed,
             dex: dex.to_owned(),
@@ -156,6 +161,7 @@ impl Exchange {
             conn: None,
             dexes: config.venue.dexes.clone(),
             user: account.acting().unwrap_or_default().to_owned(),
+            master,
             latency: terms.latency.clone(),
             seed: terms.seed,
             under_way: VecDeque::new(),
@@ -247,9 +253,13 @@ impl Exchange {
                 // The engine, too, takes an account that nobody told of for one of the base tier.
                 self.venue.mirror_fees(universe.fees.unwrap_or(UserFees::BASE));
             }
-            Said::Other(Heard::Account(_) | Heard::AccountFailed(()) | Heard::Operator(_)) => {
-                return false;
-            }
+            Said::Other(
+                Heard::Account(_)
+                | Heard::AccountFailed(())
+                | Heard::SignerRole(_)
+                | Heard::SignerRoleFailed(())
+                | Heard::Operator(_),
+            ) => return false,
             Said::Other(_) => {}
         }
         true
@@ -299,6 +309,12 @@ impl Exchange {
     /// The engine asks for its account.
     pub(super) fn ask(&mut self, now: Now, fills_since: VenueMs) {
         self.readings.push_back((now.mono.plus(READING), fills_since));
+    }
+
+    /// The engine asks what its signer is: the agent that the mirrored account has.
+    pub(super) fn ask_signer_role(&mut self, now: Now) {
+        let user = crate::types::ids::Address(self.master.0);
+        self.tell(now.mono.plus(READING), Told::SignerRole(Role::Agent { user }));
     }
 
     /// Whether something has come to the venue before `now` and has not been answered.
