@@ -51,11 +51,11 @@ impl Trader {
             return;
         }
         self.leverage_at = Mono::MAX;
+        self.count_leverage(markets);
         let ready = self.ready.but_for_hard_stop() && self.signer.is_ours();
         if !ready || self.stopping_until.is_some() {
             return; // Woken up when that changes.
         }
-        self.count_leverage(markets);
         let count = self.bars.len();
         for step in 0..count {
             let at = (self.leverage_next + step) % count;

@@ -70,10 +70,10 @@ fn losses_of_several_runs_add_up() {
     let mut losses = Losses::default();
     for (run, stops) in [(1, false), (2, false), (3, true)] {
         let mut desk = begun(&config, FIRST_ID + 1_000 * run, losses.clone(), HardStop::default());
+        // Kept amounts are as young as the end of their minute.
+        desk.stall_ms(120_000 * run);
         desk.start();
         desk.losses = losses;
-        // Kept amounts are as old as their minute.
-        desk.live_ms(62_000);
         lose(&mut desk);
         assert_eq!(desk.stopped_for(StopReason::Loss), stops, "run {run}");
         assert_eq!(limits(&desk), if stops { vec![LossSpan::Day] } else { vec![] });
@@ -81,6 +81,7 @@ fn losses_of_several_runs_add_up() {
     }
     // A run that begins over its limit is stopped from its first event on.
     let mut late = begun(&config, FIRST_ID + 9_000, losses.clone(), HardStop::default());
+    late.stall_ms(600_000);
     late.event(Event::Tick);
     assert!(late.stopped_for(StopReason::Loss));
     // What led to it is forgotten with the release, for the next run too.
@@ -126,11 +127,11 @@ fn a_position_that_outlives_its_run_is_counted_once() {
     desk.losses = losses.clone();
     desk.account.fills = fills.clone();
     desk.hold(ONE, "0.3", "99.6");
+    desk.stall_ms(5_000);
     desk.start();
     assert_eq!(counted(&desk), lost, "nothing was lost meanwhile");
-    desk.live_ms(40_000);
-    let posts = desk.new_posts();
-    let (id, order) = posts.last().map(|(id, action)| (*id, action["orders"][0].clone())).expect("an exit");
+    desk.event(Event::Operator(Wish::Flatten));
+    let (id, order) = desk.sent_order();
     desk.answer_filled(id, "0.3", "99.6");
     let fill = desk.fill_of(&order, "0.3", "99.6", "0.002689");
     desk.tell_fill(&fill);
@@ -146,7 +147,7 @@ fn a_position_that_outlives_its_run_is_counted_once() {
     last.time.0 += 10;
     last.fee = usd("0.00243");
     desk.account.fills = [fills, vec![last]].concat();
-    desk.pass_ms(5_000);
+    desk.stall_ms(5_000);
     desk.start();
     assert_eq!(desk.trades().len(), 1, "{:?}", desk.rows);
     assert_eq!(desk.trades()[0].net, counted(&desk), "the whole round trip, once");
@@ -156,8 +157,6 @@ fn a_position_that_outlives_its_run_is_counted_once() {
 #[test]
 fn funding_counts_and_is_kept() {
     let mut desk = Desk::ready(&settings());
-    let user = crate::desk::USER;
-    let _ = user;
     let at = desk.venue_ms();
     desk.frame(&format!(
         r#"{{"channel":"user","data":{{"funding":{{"time":{at},"coin":"{ONE}","usdc":"-0.25","szi":"0.5","fundingRate":"0.0005","nSamples":null}}}}}}"#
