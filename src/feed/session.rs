@@ -859,4 +859,130 @@ mod tests {
         bench.session.on_ack(ms(3), new, &mut bench.out);
         assert_eq!(bench.session.link_state(), LinkState::Live);
     }
+
+    /// Acknowledges a market's bbo.
+    fn ack(bench: &mut Bench, at: Mono, market: u16) {
+        bench.session.on_ack(at, Subscription::Bbo(MarketId(market)), &mut bench.out);
+    }
+
+    /// Acknowledges the channels of the account.
+    fn ack_account(bench: &mut Bench, at: Mono) {
+        for subscription in [Subscription::OrderUpdates, Subscription::UserFills] {
+            bench.session.on_ack(at, subscription, &mut bench.out);
+        }
+    }
+
+    /// The link drops, and the next one opens; returns when, and what was sent on it at once.
+    fn reconnect(bench: &mut Bench, at: Mono, cause: LinkDown) -> (Mono, Vec<String>) {
+        bench.session.on_disconnected(at, cause, &mut bench.out);
+        let due = bench.session.next_due().max(at);
+        bench.session.on_time(due, &mut bench.out);
+        bench.taken();
+        bench.session.on_connected(due, &mut bench.out);
+        (due, bench.taken().0)
+    }
+
+    fn coins(texts: &[String]) -> Vec<&str> {
+        let coin = |text: &'_ String| text.find("xyz:").map(|at| at..text.len() - 3);
+        texts.iter().filter_map(|text| Some(&text[coin(text)?])).collect()
+    }
+
+    #[test]
+    fn suspects_come_last_a_few_at_a_time_and_acknowledged_ones_are_innocent() {
+        let mut bench = Bench::new(6);
+        bench.open(ms(0));
+        ack_account(&mut bench, ms(50));
+        (0..2).for_each(|market| ack(&mut bench, ms(50), market));
+        let (at, texts) = reconnect(&mut bench, ms(150), LinkDown::Dropped);
+        assert_eq!(coins(&texts), ["xyz:C0", "xyz:C1"], "what was acknowledged goes first");
+        ack_account(&mut bench, at);
+        ack(&mut bench, at, 0);
+        assert!(bench.taken().0.is_empty(), "the suspects wait for the others");
+        ack(&mut bench, at, 1);
+        assert_eq!(coins(&bench.taken().0), ["xyz:C2"], "one alone");
+        ack(&mut bench, at, 2);
+        assert_eq!(coins(&bench.taken().0), ["xyz:C3", "xyz:C4"], "then two");
+        ack(&mut bench, at, 4);
+        // C3 it is, or C5, which was not asked for.
+        let (at, texts) = reconnect(&mut bench, at, LinkDown::Dropped);
+        assert_eq!(coins(&texts), ["xyz:C0", "xyz:C1", "xyz:C2", "xyz:C4"]);
+        for market in [0, 1, 2, 4] {
+            ack(&mut bench, at, market);
+        }
+        assert_eq!(coins(&bench.taken().0), ["xyz:C3"]);
+        assert_eq!(bench.session.quarantined(), 0);
+        let (at, _) = reconnect(&mut bench, at, LinkDown::Dropped);
+        assert_eq!(bench.session.quarantined(), 1, "C3 alone, twice");
+        ack_account(&mut bench, at);
+        for market in [0, 1, 2, 4] {
+            ack(&mut bench, at, market);
+        }
+        assert_eq!(coins(&bench.taken().0), ["xyz:C5"]);
+        ack(&mut bench, at, 5);
+        assert_eq!(bench.session.link_state(), LinkState::Live, "without the one in quarantine");
+    }
+
+    #[test]
+    fn a_coin_is_not_to_blame_for_drops_with_other_causes() {
+        // Long after its subscription, by silence, or where nothing was acknowledged at all.
+        for (cause, at, acked) in [
+            (LinkDown::Dropped, 3_001, true),
+            (LinkDown::Silent, 100, true),
+            (LinkDown::Dropped, 100, false),
+        ] {
+            let mut bench = Bench::new(2);
+            bench.open(ms(0));
+            let mut now = ms(0);
+            for _ in 0..6 {
+                if acked {
+                    ack_account(&mut bench, now);
+                    ack(&mut bench, now, 0);
+                }
+                bench.taken();
+                (now, _) = reconnect(&mut bench, now.plus(Nanos::from_millis(at)), cause);
+            }
+            assert_eq!(bench.session.quarantined(), 0, "{cause:?} {at} {acked}");
+        }
+    }
+
+    #[test]
+    fn a_quarantine_ends_with_a_try_and_grows_while_the_coin_stays_unknown() {
+        let mut bench = Bench::new(2);
+        bench.open(ms(0));
+        let mut now = ms(0);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            ack_account(&mut bench, now);
+            ack(&mut bench, now, 0);
+            bench.taken();
+            if bench.session.quarantined() == 1 {
+                // It lives until the quarantine is over.
+                let began = now;
+                while bench.session.quarantined() == 1 {
+                    now = now.plus(Nanos::from_secs(1));
+                    bench.session.on_received(now);
+                    bench.session.on_data(now);
+                    assert_eq!(bench.session.on_time(now, &mut bench.out), None);
+                }
+                waits.push(now.since(began).as_millis() / 1_000);
+                assert_eq!(coins(&bench.taken().0), ["xyz:C1"]);
+            }
+            (now, _) = reconnect(&mut bench, now, LinkDown::Dropped);
+        }
+        assert!(waits.len() >= 3, "{waits:?}");
+        assert!(waits.windows(2).all(|pair| pair[1] > pair[0] + pair[0] / 2), "{waits:?}");
+        // It is known at last, and innocent again.
+        ack_account(&mut bench, now);
+        ack(&mut bench, now, 0);
+        for _ in 0..3_700 {
+            now = now.plus(Nanos::from_secs(1));
+            bench.session.on_received(now);
+            bench.session.on_data(now);
+            bench.session.on_time(now, &mut bench.out);
+        }
+        ack(&mut bench, now, 1);
+        assert_eq!(bench.session.link_state(), LinkState::Live);
+        let (_, texts) = reconnect(&mut bench, now, LinkDown::Dropped);
+        assert_eq!(coins(&texts), ["xyz:C0", "xyz:C1"]);
+    }
 }

@@ -79,13 +79,14 @@ fn an_account_is_read_whole_and_each_question_names_it() {
     );
 }
 
+/// A22: as long as no mode is chosen each dex has its own balance, as in the standard mode.
 #[test]
 fn what_can_back_a_trade_is_read_where_the_mode_keeps_it() {
     for (name, mode, available, question) in [
         ("disabled", AccountMode::Standard, "-0.25", None),
         ("unifiedAccount", AccountMode::Unified, "42", Some("spotClearinghouseState")),
         ("portfolioMargin", AccountMode::PortfolioMargin, "42", Some("spotClearinghouseState")),
-        ("default", AccountMode::Unset, "42", Some("spotClearinghouseState")),
+        ("default", AccountMode::Unset, "-0.25", None),
         ("dexAbstraction", AccountMode::DexAbstraction, "7.5", Some("clearinghouseState")),
     ] {
         let server = server(name);
@@ -127,7 +128,7 @@ fn any_answer_that_cannot_be_read_refuses_the_reading() {
                 if request["type"] == bad {
                     return http(status, body.as_bytes());
                 }
-                http("200 OK", answer("default", request).to_string().as_bytes())
+                http("200 OK", answer("unifiedAccount", request).to_string().as_bytes())
             });
             let error = server.reader(Some(USER)).read_account(SINCE).expect_err(bad).to_string();
             assert!(error.starts_with(bad), "{error}");

@@ -209,7 +209,11 @@ fn odd_entries_of_other_lists_leave_a_market_without_a_cap_at_most() {
     assert_eq!(read.odd[0].coin, Coin::new("abc:GOLD"));
     // Both of TIN's are: it has none, and a market without a cap is not traded.
     let mut dexs = dexs_answer();
-    dexs[2]["assetToStreamingOiCap"][0][1] = json!(0.5);
+    for cap in dexs[2]["assetToStreamingOiCap"].as_array_mut().expect("caps") {
+        if cap[0] == "abc:TIN" {
+            cap[1] = json!(0.5);
+        }
+    }
     dexs[1] = json!("a dex?");
     let dex = one_dex(&dexs, "abc").expect("a dex");
     let markets = markets_of(&dex, &meta_answer(), &Value::Null).expect("markets");
