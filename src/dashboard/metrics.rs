@@ -330,6 +330,14 @@ fn of_trading(board: &Board) -> Vec<Family> {
             "Which conditions of READY hold; all zero in observation",
             conditions.map(|(name, holds)| (label("condition", name), flag(holds))),
         ),
+        gauges(
+            "waiting",
+            "Markets whose entries wait for this beside READY; 1 where all of them do",
+            trading
+                .waiting
+                .counts()
+                .map(|(reason, n)| (label("reason", reason), Value::Whole(n.into()))),
+        ),
         gauges("hard_stop", "Which reasons of HardStop hold", reasons),
         counters(
             "orders_sent",

@@ -44,6 +44,19 @@ impl Waiting {
         }
     }
 
+    /// Each kind by name, with the markets that wait for it, or 1 where all of them do.
+    pub fn counts(self) -> [(&'static str, u32); 7] {
+        [
+            ("signer", self.signer.into()),
+            ("budget", self.budget.into()),
+            ("post_only", self.post_only.into()),
+            ("closing", self.closing.into()),
+            ("leverage", self.leverage.map_or(0, |(set, all)| all.saturating_sub(set))),
+            ("suspended", self.suspended),
+            ("in_doubt", self.in_doubt),
+        ]
+    }
+
     /// Each thing that is waited for, as the log, `/readyz` and the snapshot name it: `leverage 57/109`.
     pub fn reasons(self) -> impl Iterator<Item = String> {
         let flag = |holds: bool, name: &str| holds.then(|| name.to_owned());
