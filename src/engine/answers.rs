@@ -260,6 +260,7 @@ impl Trader {
         if let Some(refusal) = row.refusal {
             self.counts.refusals[refusal.class() as usize] += 1;
             self.doubt_signer(now, refusal);
+            self.signer.unfunded |= refusal == Refusal::MustDeposit;
             self.on_refusal(now, ended.order.market, row.coin, refusal, out);
         }
         // An action that was refused whole is one failure, however many orders it carried.

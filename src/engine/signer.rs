@@ -19,7 +19,7 @@ const RETRY: Nanos = Nanos::from_secs(5);
 const LONGEST_RETRY: Nanos = Nanos::from_secs(60);
 /// Shortest pause between two answers that were asked for by doubt: each weighs 60 of the 1200 that
 /// REST allows in a minute (PROTOCOL.md §8.1).
-const PAUSE: Nanos = Nanos::from_secs(20);
+const PAUSE: Nanos = Nanos::from_secs(60);
 
 /// What is known of the signer.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,8 @@ pub(super) struct SignerCheck {
     /// When the last answer came.
     last: Option<Mono>,
     failures: u32,
-    /// The venue has said that the account has no funds: a failure of the account, if it is ours.
-    unfunded: bool,
+    /// An order was refused because the account has no funds: a failure, if the signer is ours.
+    pub(super) unfunded: bool,
 }
 
 impl SignerCheck {
@@ -140,11 +140,8 @@ impl Trader {
     /// The venue refused in words that may mean that the signer is an agent of ours no more: one that
     /// was replaced is told that its account has no funds (PROTOCOL.md §3.6).
     pub(super) fn doubt_signer(&mut self, now: Now, refusal: Refusal) {
-        match refusal {
-            Refusal::MustDeposit => self.signer.unfunded = true,
-            Refusal::UnknownSigner => {}
-            _ => return,
+        if matches!(refusal, Refusal::MustDeposit | Refusal::UnknownSigner) {
+            self.signer.doubt(now.mono);
         }
-        self.signer.doubt(now.mono);
     }
 }

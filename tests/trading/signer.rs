@@ -73,7 +73,7 @@ fn a_replaced_agent_is_a_matter_of_the_signature_and_not_of_money() {
     desk.answer_refused(id, MUST_DEPOSIT);
     assert!(!desk.trading().hard_stop.active(), "not before the venue has said what it is");
     assert_eq!(reasons(&desk), "signer, closing");
-    desk.live_ms(20_000);
+    desk.live_ms(60_000);
     assert_eq!(desk.role_questions, 2);
     desk.event(Event::SignerRole(Role::Missing));
     assert!(desk.stopped_for(StopReason::SignatureRefused));
@@ -94,12 +94,12 @@ fn funds_that_are_missing_are_a_failure_of_the_account() {
     for failure in 1..=5 {
         desk.ctx(ONE, "100");
         desk.bbo(ONE, "99.95", "100.05");
-        desk.live_ms(21_000);
+        desk.live_ms(61_000);
         desk.dislocate(ONE);
         let (id, _) = desk.sent_order();
         desk.answer_refused(id, MUST_DEPOSIT);
         desk.bbo(ONE, "99.95", "100.05");
-        desk.live_ms(21_000);
+        desk.live_ms(61_000);
         assert_eq!(desk.role_questions, 1 + failure);
         assert_eq!(desk.stopped_for(StopReason::ConsecutiveFailures), failure == 5, "{failure}");
     }
