@@ -155,7 +155,8 @@ impl Reader {
     /// Whether a market of this name would be watched. What has no name may be any.
     pub fn is_watched(&self, name: &str) -> bool {
         let named = |list: &[String]| list.iter().any(|listed| listed == name);
-        name.is_empty() || (self.include.is_empty() || named(&self.include)) && !named(&self.exclude)
+        name.is_empty()
+            || (self.include.is_empty() || named(&self.include)) && !named(&self.exclude)
     }
 
     /// Reads the account, as [`AccountReading`] says; its mode is asked for once in ten minutes.

@@ -277,9 +277,7 @@ impl Reading for AccountReading {
                 AccountMode::DexAbstraction | AccountMode::Standard | AccountMode::Unset => {
                     state::dex_account("", body)?.withdrawable
                 }
-                AccountMode::Unified | AccountMode::PortfolioMargin => {
-                    state::collateral(body)?
-                }
+                AccountMode::Unified | AccountMode::PortfolioMargin => state::collateral(body)?,
             });
         } else if self.rate_limit.is_none() {
             self.rate_limit = Some(state::rate_limit(body)?);

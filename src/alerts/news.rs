@@ -195,6 +195,8 @@ pub(super) struct Watch {
     lost: VecDeque<Mono>,
     /// Which of [`AGENT_LEFT_MS`] was told of last, for which end.
     agent: Option<(VenueMs, usize)>,
+    /// What was said to lead to the stop for this reason, until that is told.
+    cause: Option<(StopReason, String)>,
 }
 
 impl Watch {
@@ -245,38 +247,30 @@ impl Watch {
         let at = now.wall;
         let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
         Some(match *note {
+            // The stop that follows is told with it.
             Note::SignerNotOurs { signer, role, account } => {
-                let text = format!(
-                    "The venue does nothing that {signer} signs for {account}: to the venue it is \
-                     {role}. Nothing is signed any more; what is held has to be closed by hand, or by \
-                     another agent."
-                );
-                let set = alert(Kind::HardStop, Severity::Error, text);
-                Alert { subject: "signer", ..set }
-                    .with("signer", signer.to_string())
-                    .with("role", role.to_string())
-                    .with("account", account.to_string())
+                let what = format!("to the venue the signer {signer} of {account} is {role}");
+                self.cause = Some((StopReason::SignatureRefused, what));
+                return None;
             }
             Note::LossLimit(LossLimit { lost, limit, within }) => {
-                let what = match within {
+                let span = match within {
                     LossSpan::Window => "within the window",
                     LossSpan::Day => "within the UTC day",
                 };
-                let text = format!("{lost} USD were lost {what}; {} is {limit}.", within.key());
-                let limit_reached = alert(Kind::HardStop, Severity::Error, text)
-                    .with("lost_usd", lost.to_string())
-                    .with("limit_usd", limit.to_string())
-                    .with("within", within.name());
-                Alert { subject: within.key(), ..limit_reached }
+                let what = format!("{lost} USD were lost {span}, and {} is {limit}", within.key());
+                self.cause = Some((StopReason::Loss, what));
+                return None;
             }
             Note::HardStopSet { reason: StopReason::Reconnecting }
             | Note::HardStopReleased { reason: StopReason::Reconnecting } => return None,
             Note::HardStopSet { reason } => {
+                let cause = self.cause.take_if(|(of, _)| *of == reason);
+                let cause = cause.map_or_else(|| meaning(reason).to_owned(), |(_, what)| what);
                 let text = format!(
-                    "HardStop {} is set: {}. Nothing is opened until it is released; what is held is \
-                     closed.",
+                    "HardStop {} is set: {cause}. Nothing is opened until it is released; what is held \
+                     is closed.",
                     reason.name(),
-                    meaning(reason)
                 );
                 let set = alert(Kind::HardStop, Severity::Error, text);
                 Alert { subject: reason.name(), ..set }.with("reason", reason.name())
@@ -446,6 +440,31 @@ mod tests {
 
     const DOWN: Note =
         Note::LinkDown { cause: LinkDown::Silent, was_up: Nanos::ZERO, retry: Nanos::ZERO };
+
+    /// A17: the alert of a stop for losses says which limit was reached.
+    #[test]
+    fn a_stop_for_losses_says_which_limit_was_reached() {
+        let usd = |text: &str| Usd::parse(text.as_bytes()).expect("an amount");
+        let mut watch = Watch::default();
+        let set = Note::HardStopSet { reason: StopReason::Loss };
+        for (within, words) in [
+            (
+                LossSpan::Day,
+                "50.5 USD were lost within the UTC day, and risk_monitor.max_daily_loss_usd is 50",
+            ),
+            (
+                LossSpan::Window,
+                "50.5 USD were lost within the window, and risk_monitor.max_loss_usd is 50",
+            ),
+        ] {
+            let limit = LossLimit { lost: usd("50.5"), limit: usd("50"), within };
+            assert_eq!(hear(&mut watch, 0, Note::LossLimit(limit)), None);
+            let alert = hear(&mut watch, 0, set).expect("an alert");
+            assert!(alert.text.contains(words), "{}", alert.text);
+        }
+        let alert = hear(&mut watch, 1, set).expect("an alert");
+        assert!(alert.text.contains("max_daily_loss_usd"), "{}", alert.text);
+    }
 
     #[test]
     fn every_reason_of_hard_stop_is_told_but_the_one_of_the_link() {

@@ -182,10 +182,7 @@ mod tests {
             "Only post-only orders allowed immediately after a network upgrade",
             Refusal::PostOnlyMode,
         ),
-        (
-            "Only post-only orders allowed immediately after network upgrade",
-            Refusal::PostOnlyMode,
-        ),
+        ("Only post-only orders allowed immediately after network upgrade", Refusal::PostOnlyMode),
         ("User requires approval", Refusal::ApprovalRequired),
         ("Action already expired", Refusal::TooLate),
         ("Cannot switch leverage type with open position.", Refusal::LeverageHeld),

@@ -481,7 +481,9 @@ impl Session {
         let mut several = false;
         for at in 0..self.channels.len() {
             let channel = self.channels[at];
-            let Some(coin) = channel.coin.filter(|_| channel.may_be_to_blame(now)) else { continue };
+            let Some(coin) = channel.coin.filter(|_| channel.may_be_to_blame(now)) else {
+                continue;
+            };
             // Known by its other channel.
             if self.channels.iter().any(|other| other.coin == Some(coin) && other.acknowledged) {
                 continue;

@@ -163,14 +163,16 @@ pub fn desk(
                     Reply::AccountFailed
                 }
             },
-            Request::ReadSignerRole => match signer.map(|signer| reader.role(&signer.to_string())) {
-                Some(Ok(role)) => Reply::SignerRole(role),
-                Some(Err(error)) => {
-                    warn!(%error, "it could not be read whom the signer may act for");
-                    Reply::SignerRoleFailed
+            Request::ReadSignerRole => {
+                match signer.map(|signer| reader.role(&signer.to_string())) {
+                    Some(Ok(role)) => Reply::SignerRole(role),
+                    Some(Err(error)) => {
+                        warn!(%error, "it could not be read whom the signer may act for");
+                        Reply::SignerRoleFailed
+                    }
+                    None => Reply::SignerRoleFailed, // Whoever does not sign does not ask.
                 }
-                None => Reply::SignerRoleFailed, // Whoever does not sign does not ask.
-            },
+            }
             Request::Resolve => match resolve(endpoint) {
                 Ok(addresses) => Reply::Resolved(addresses),
                 Err(error) => {
@@ -189,7 +191,11 @@ pub fn desk(
 fn tell_odd(reader: &account::Reader, universe: &Universe, told: &mut BTreeSet<String>) {
     for odd in universe.odd.iter().filter(|odd| reader.is_watched(&odd.name)) {
         if told.insert(odd.why.clone()) {
-            warn!(market = odd.name, why = odd.why, "an entry of the venue cannot be read: not traded");
+            warn!(
+                market = odd.name,
+                why = odd.why,
+                "an entry of the venue cannot be read: not traded"
+            );
         }
     }
     // One that is mended is told of again, should it come back.

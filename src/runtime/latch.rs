@@ -240,7 +240,9 @@ impl LatchFile {
             .and_then(|_| self.keep(latch))
             .and_then(|()| self.keep_losses(&Losses::default()));
         match kept {
-            Ok(()) => error!(%error, kept_as = %aside.display(), "losses: their file is unreadable"),
+            Ok(()) => {
+                error!(%error, kept_as = %aside.display(), "losses: their file is unreadable")
+            }
             Err(aside) => error!(%error, %aside, "losses: their file is unreadable, and stays"),
         }
         Losses::default()

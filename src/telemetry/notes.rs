@@ -318,9 +318,9 @@ mod tests {
     use crate::types::config::{LogFormat, LogLevel};
     use crate::types::ids::{Coin, Sample};
     use crate::types::note::ReadyFlags;
+    use crate::types::num::{Bps, Side, Usd};
     use crate::types::order::{Cloid, Refusal};
     use crate::types::ready::Waiting;
-    use crate::types::num::{Bps, Side, Usd};
     use crate::types::record::Gate;
     use crate::types::time::Nanos;
 

@@ -70,7 +70,7 @@ pub enum AccountMode {
 
 impl AccountMode {
     /// Whether each dex has a balance of its own.
-    pub const fn is_split(self) -> bool {
+    pub fn is_split(self) -> bool {
         matches!(self, AccountMode::Standard | AccountMode::Unset)
     }
 

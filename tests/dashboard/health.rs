@@ -143,7 +143,8 @@ fn trading_is_ready_once_it_may_open() {
     // A19: entries wait in every market, and it says for what.
     let mut shot: Snapshot = snapshot();
     shot.status.trading.ready = ready;
-    shot.status.trading.waiting = Waiting { budget: true, leverage: Some((0, 2)), ..Waiting::default() };
+    shot.status.trading.waiting =
+        Waiting { budget: true, leverage: Some((0, 2)), ..Waiting::default() };
     server.show(&shot);
     assert_eq!(both(&server), [well(), not("entries wait for: budget, leverage 0/2")]);
     // A35: some markets may be traded.

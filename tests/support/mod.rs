@@ -20,8 +20,7 @@ use hip3::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 pub const FIRST_ID: u64 = 1_000;
 
 /// The account that is traded for: `0x00000000000000000000000000000000000000aa`.
-pub const USER: Address =
-    Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xaa]);
+pub const USER: Address = Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xaa]);
 
 /// Virtual time begins on 2026-11-22 at noon, UTC.
 pub const START: Wall = Wall(1_795_348_800_000_000_000);

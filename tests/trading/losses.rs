@@ -44,7 +44,8 @@ fn counted(desk: &Desk) -> Usd {
 }
 
 fn limits(desk: &Desk) -> Vec<LossSpan> {
-    let limit = |note: &Note| if let Note::LossLimit(limit) = note { Some(limit.within) } else { None };
+    let limit =
+        |note: &Note| if let Note::LossLimit(limit) = note { Some(limit.within) } else { None };
     desk.notes.iter().filter_map(limit).collect()
 }
 

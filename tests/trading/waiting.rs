@@ -29,9 +29,7 @@ fn a_budget_at_its_reserve_is_named_from_the_start_on() {
         desk.notes.iter().filter(|note| matches!(note, Note::BudgetLow { left: 400 })).count()
     };
     assert_eq!(low(&desk), 1);
-    let told = |note: &Note| {
-        matches!(note, Note::Readiness { ready, waiting } if ready.all() && waiting.budget)
-    };
+    let told = |note: &Note| matches!(note, Note::Readiness { ready, waiting } if ready.all() && waiting.budget);
     assert!(desk.notes.iter().any(told), "{:?}", desk.notes);
     desk.live_ms(10_000);
     desk.read();

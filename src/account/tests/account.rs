@@ -225,7 +225,10 @@ fn addresses_and_the_clock_are_asked_about_by_name() {
     });
     let reader = server.reader(None);
     assert_eq!(reader.venue_time().expect("a time"), VenueMs(1_790_000_000_123));
-    assert_eq!(reader.role(signer).expect("a role"), Role::Agent { user: Address::parse(USER).expect("an address") });
+    assert_eq!(
+        reader.role(signer).expect("a role"),
+        Role::Agent { user: Address::parse(USER).expect("an address") }
+    );
     let agent =
         Agent { name: "bot".to_owned(), address: signer.to_owned(), valid_until: Some(VenueMs(5)) };
     assert_eq!(reader.agents(USER).expect("agents"), [agent]);

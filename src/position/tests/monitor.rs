@@ -157,10 +157,12 @@ fn what_was_lost_before_a_restart_counts() {
         monitor.continue_losses(now, losses);
         (monitor.loss_limit(now), monitor.net(now.mono))
     };
-    let (limit, net) = begun(&kept(&[(10 * hour, "-18.81"), (11 * hour - 60_000, "-1.2")]), 11 * hour);
+    let (limit, net) =
+        begun(&kept(&[(10 * hour, "-18.81"), (11 * hour - 60_000, "-1.2")]), 11 * hour);
     assert_eq!(net, usd("-20.01"));
     assert_eq!(limit.map(|limit| limit.within), Some(LossSpan::Window));
-    let (limit, net) = begun(&kept(&[(10 * hour, "-18.81"), (11 * hour, "-1")]), 11 * hour + 120_000);
+    let (limit, net) =
+        begun(&kept(&[(10 * hour, "-18.81"), (11 * hour, "-1")]), 11 * hour + 120_000);
     assert_eq!((limit, net), (None, usd("-1")), "older than the window");
     // Three runs of an hour each, none of which reaches its window's limit.
     let three = kept(&[(hour, "-18.81"), (3 * hour, "-18.81"), (5 * hour, "-18.81")]);
