@@ -449,9 +449,8 @@ impl Session {
             channels.iter().any(|c| its(c) && c.is_missing() && c.sent_at.is_none())
         };
         let mut left = self.probes;
-        for at in 0..suspects.len() {
-            let suspect = suspects[at];
-            if left == 0 || !waits(&suspect, channels) {
+        for suspect in suspects.iter() {
+            if left == 0 || !waits(suspect, channels) {
                 continue;
             }
             left -= 1;

@@ -241,7 +241,7 @@ impl LatchFile {
             .and_then(|()| self.keep_losses(&Losses::default()));
         match kept {
             Ok(()) => {
-                error!(%error, kept_as = %aside.display(), "losses: their file is unreadable")
+                error!(%error, kept_as = %aside.display(), "losses: their file is unreadable");
             }
             Err(aside) => error!(%error, %aside, "losses: their file is unreadable, and stays"),
         }
