@@ -11,6 +11,7 @@ mod frame;
 mod leverage;
 mod listing;
 mod shown;
+mod signer;
 mod stop;
 mod trader;
 
@@ -25,6 +26,7 @@ use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
+use crate::types::losses::Losses;
 use crate::types::market::UserFees;
 use crate::types::note::{LinkState, Note, Status};
 use crate::types::order::Order;
@@ -55,6 +57,8 @@ struct Watch {
     has_ctx: bool,
     set_aside: bool,
     halted: bool,
+    /// The venue lists it, and its entry cannot be read.
+    odd: bool,
 }
 
 impl Watch {
@@ -150,6 +154,13 @@ impl Engine {
         Self::with(&config, first_id, seed, Some(Box::new(trader)))
     }
 
+    /// What earlier runs have won and lost, as it was kept: the limits on losses count it.
+    pub fn continue_losses(&mut self, losses: Losses) {
+        if let Some(trader) = &mut self.trader {
+            trader.earlier_losses = losses;
+        }
+    }
+
     /// What earlier runs have booked. A round trip of ours that the account's first reading tells of,
     /// and that is not among them, ended while no run was there to hear it: it gets its row.
     pub fn continue_books(&mut self, booked: Booked) {
@@ -209,6 +220,9 @@ impl Engine {
             self.read_at = now.mono;
             self.gap = Some(Gap { since: now, cause: GapCause::Start });
             self.add_account_channels(now, out);
+            if let Some(trader) = &mut self.trader {
+                trader.begin(now, out);
+            }
         }
         self.on_time(now, out);
         match event {
@@ -241,6 +255,18 @@ impl Engine {
             Event::ExchangeFailed { post } => {
                 if let Some(trader) = &mut self.trader {
                     trader.on_exchange_failed(now, post);
+                }
+            }
+            Event::SignerRole(role) => {
+                if let Some(trader) = &mut self.trader
+                    && trader.on_signer_role(now, role, out)
+                {
+                    self.end(now, out);
+                }
+            }
+            Event::SignerRoleFailed => {
+                if let Some(trader) = &mut self.trader {
+                    trader.on_signer_role_failed(now);
                 }
             }
             Event::Operator(wish) => {
@@ -409,7 +435,8 @@ impl Engine {
             watch.count_blocked(now.mono, &mut self.status.gate_blocked);
             // Who had nothing to say before holds up nobody after the reconnect.
             let set_aside = watch.set_aside || watch.halted;
-            *watch = Watch { halted: watch.halted, set_aside, ..Watch::default() };
+            let Watch { halted, odd, .. } = *watch;
+            *watch = Watch { halted, odd, set_aside, ..Watch::default() };
         }
     }
 

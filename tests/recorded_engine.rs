@@ -40,9 +40,9 @@ fn the_engine_takes_in_a_real_dex_and_every_recorded_frame() {
         limits: &read("rest_perpDexLimits_xyz.json"),
         at_cap: b"[]",
     };
-    let markets = info::markets(&dexes[0], answers).expect("meta");
+    let info::Listing { markets, odd } = info::markets(&dexes[0], answers).expect("meta");
     let fees = Some(info::user_fees(&read("rest_userFees.json")).expect("userFees"));
-    let universe = Universe { markets, fees };
+    let universe = Universe { markets, fees, odd };
     assert_eq!(universe.markets.len(), 126);
 
     let mut engine = Engine::new(&Config::default(), 1, 1);

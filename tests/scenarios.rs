@@ -3,7 +3,7 @@
 mod support;
 
 use hip3::types::event::{Event, LinkDown};
-use hip3::types::ids::SignalId;
+use hip3::types::ids::{Coin, SignalId};
 use hip3::types::note::{LinkState, Note};
 use hip3::types::num::{Bps, Px, Side, Sz};
 use hip3::types::record::{Capture, CrossEnd, Decision, Filter, GapCause, Gate, Row};
@@ -954,6 +954,127 @@ fn the_venue_is_read_again_each_minute_and_a_new_market_is_watched() {
     assert_eq!((signal.coin.as_str(), signal.blocked_by), ("tst:NEW", Some(Gate::SpreadShock)));
 }
 
+/// B1: an entry that cannot be read costs its market, at the start and while running, and no other.
+#[test]
+fn an_odd_entry_of_the_listing_costs_one_market() {
+    let plain = Scenario::silent(&config()).info.meta;
+    for odd in [
+        r#""growthMode":"tapered","deployerFeeScale":"1.0"},{"szDecimals":1"#,
+        r#""growthMode":"enabled","marginMode":"isolatedOnly2","deployerFeeScale":"1.0"},{"szDecimals":1"#,
+    ] {
+        let usual = r#""growthMode":"enabled","deployerFeeScale":"1.0"},{"szDecimals":1"#;
+        let meta = plain.replace(usual, odd);
+        assert_ne!(meta, plain);
+        // At the start: the other market runs.
+        let mut s = Scenario::silent(&config());
+        s.info.meta = meta.clone();
+        s.event(Event::Tick);
+        s.reread();
+        s.event(Event::Connected);
+        let [market] = s.engine.markets() else { panic!("{:?}", s.engine.markets()) };
+        assert_eq!((market.spec.coin.as_str(), market.spec.asset.0), (TWO, 110_001));
+        assert_eq!((s.sent.len(), s.status().markets_odd), (2, 1));
+        // While running: gates 7 and 8 block it alone, and its channels stay.
+        let mut s = Scenario::calm(&config());
+        s.info.meta = meta;
+        s.reread();
+        let odd_notes = |s: &Scenario| {
+            s.notes.iter().filter(|note| matches!(note, Note::MarketOdd { .. })).count()
+        };
+        assert_eq!(odd_notes(&s), 1);
+        s.reread();
+        assert_eq!(odd_notes(&s), 1, "once");
+        assert!(!s.notes.iter().any(|note| matches!(note, Note::Halted { .. })));
+        for (coin, gate) in [(ONE, Some(Gate::ParamChange)), (TWO, None)] {
+            s.bbo(coin, "99.55", "99.6");
+            assert_eq!(s.signals().last().expect("a signal").blocked_by, gate, "{coin}");
+        }
+        s.event(Event::Disconnected(LinkDown::Dropped));
+        s.pass_ms(2_000);
+        s.sent.clear();
+        s.event(Event::Connected);
+        assert!(s.sent.iter().any(|text| text.contains(ONE)), "what is held there needs quotes");
+        // It is mended.
+        s.info.meta = plain.clone();
+        s.reread();
+        s.calm_quotes();
+        s.pass_ms(3_000);
+        s.calm_quotes();
+        s.bbo(ONE, "99.55", "99.6");
+        assert_eq!(s.signals().last().expect("a signal").blocked_by, None);
+        assert_eq!(s.status().markets_odd, 0);
+    }
+    // Nobody watches it: nothing is odd.
+    let mut excluding = config();
+    excluding.venue.exclude = vec![ONE.to_owned()];
+    let mut s = Scenario::silent(&excluding);
+    s.info.meta = plain.replace(r#""maxLeverage":20"#, r#""maxLeverage":"many""#);
+    s.event(Event::Tick);
+    s.reread();
+    assert_eq!((s.engine.markets().len(), s.status().markets_odd), (1, 0));
+}
+
+/// B2: a coin that is listed and that the socket does not know makes the venue drop the link: it is
+/// found, left alone, and tried again; the others run.
+#[test]
+fn a_coin_that_the_socket_does_not_know_is_quarantined() {
+    let mut s = Scenario::silent(&config());
+    s.event(Event::Tick);
+    s.reread();
+    let mut drops = 0;
+    // The venue: it acknowledges what it knows, in order, and drops the link at what it does not.
+    let serve = |s: &mut Scenario, seen: &mut usize| {
+        while *seen < s.sent.len() {
+            let text = s.sent[*seen].clone();
+            *seen += 1;
+            if !text.contains("subscribe") {
+                continue;
+            }
+            if text.contains(TWO) {
+                s.event(Event::Disconnected(LinkDown::Dropped));
+                *seen = s.sent.len();
+                return true;
+            }
+            let subscription = text.split_once(r#""subscription":"#).expect("one").1;
+            let subscription = subscription.strip_suffix('}').expect("an object");
+            s.frame(&format!(
+                r#"{{"channel":"subscriptionResponse","data":{{"method":"subscribe","subscription":{subscription}}}}}"#
+            ));
+        }
+        false
+    };
+    let mut seen = 0;
+    for _ in 0..1_000 {
+        s.pass_ms(500);
+        if s.status().link == LinkState::Connecting {
+            s.event(Event::Connected);
+            drops += u32::from(serve(&mut s, &mut seen));
+        }
+        if s.status().quarantined == 1 && s.status().link.is_open() {
+            break;
+        }
+    }
+    assert!((2..=3).contains(&drops), "{drops}");
+    assert_eq!(s.status().quarantined, 1);
+    let coin = Coin::new(TWO).expect("a coin");
+    let told = |note: &&Note| matches!(note, Note::Quarantined { coin: of, .. } if *of == coin);
+    assert_eq!(s.notes.iter().filter(told).count(), 1, "{:?}", s.notes);
+    // The other market runs on the link.
+    s.ctx(ONE, "100");
+    s.bbo(ONE, "99.95", "100.05");
+    for _ in 0..240 {
+        s.pass_ms(1_000);
+        s.ctx(ONE, "100");
+    }
+    assert!(!serve(&mut s, &mut seen), "left alone");
+    for _ in 0..120 {
+        s.pass_ms(1_000);
+        s.ctx(ONE, "100");
+    }
+    assert!(serve(&mut s, &mut seen), "tried again after five minutes, alone");
+    assert_eq!(s.status().quarantined, 1, "one drop is enough then");
+}
+
 #[test]
 fn a_failed_reading_keeps_the_last_good_one() {
     let mut s = Scenario::calm(&config());
@@ -972,7 +1093,7 @@ fn malformed_and_unknown_frames_are_counted_and_change_nothing() {
         s.frame(r#"{"channel":"bbo","data":{"coin":"tst:ONE","time":1,"bbo":[{"px":"1e3","sz":"1","n":1},null]}}"#);
         s.frame(r#"{"channel":"bbo","data":{"coin":"tst:ONE""#);
         s.frame(r#"{"channel":"news","data":{}}"#);
-        s.frame("Websocket connection established.");
+        s.frame("Good morning.");
         s.event(Event::Binary);
         s.frame(r#"{"channel":"bbo","data":{"coin":"tst:OTHER","time":1,"bbo":[null,null]}}"#);
         s.frame(r#"{"channel":"trades","data":[]}"#);
@@ -984,6 +1105,15 @@ fn malformed_and_unknown_frames_are_counted_and_change_nothing() {
     let told = |f: fn(&Note) -> bool| s.notes.iter().filter(|n| f(n)).count();
     assert_eq!(told(|n| matches!(n, Note::Malformed { .. })), 1, "once a minute");
     assert_eq!(told(|n| matches!(n, Note::UnknownChannel { .. })), 1);
+}
+
+/// B3: how the venue greets every connection is known, and nothing worth a line.
+#[test]
+fn the_greeting_of_a_connection_is_known_and_silent() {
+    let mut s = Scenario::calm(&config());
+    s.frame("Websocket connection established.");
+    assert_eq!((s.status().unknown, s.status().ignored), (0, 1));
+    assert!(s.notes.is_empty(), "{:?}", s.notes);
 }
 
 #[test]

@@ -6,10 +6,12 @@ use hip3::account::state;
 use hip3::engine::{Engine, Wallet};
 use hip3::executor::encode::Encoder;
 use hip3::executor::signer::{Key, Signer, SigningNetwork};
-use hip3::types::account::{AccountState, Booked};
+use hip3::types::account::{AccountState, Booked, Role};
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown, Wish};
 use hip3::types::hard_stop::HardStop;
+use hip3::types::ids;
+use hip3::types::losses::Losses;
 use hip3::types::market::Universe;
 use hip3::types::note::Status;
 use hip3::types::num::{Rate, Usd};
@@ -32,6 +34,7 @@ struct World {
     out: Actions,
     rows: Vec<Row>,
     latch: HardStop,
+    losses: Losses,
     stopped: bool,
     runs: u64,
 }
@@ -80,6 +83,7 @@ impl World {
             out: Actions::new(),
             rows: Vec::new(),
             latch: HardStop::default(),
+            losses: Losses::default(),
             stopped: false,
             runs: 1,
             config,
@@ -101,6 +105,7 @@ impl World {
             }
         }
         self.engine.continue_books(booked);
+        self.engine.continue_losses(self.losses.clone());
     }
 
     fn run(&mut self, span: Nanos) -> Status {
@@ -166,6 +171,11 @@ impl World {
                 // Nobody answers; it is looked up on the next link.
                 Action::Exchange { post, .. } => self.tell(Event::ExchangeFailed { post }),
                 Action::KeepLatch(latch) => self.latch = latch,
+                Action::KeepLoss(entry) => self.losses.take(entry),
+                Action::ReadSignerRole => {
+                    let user = ids::Address(ACCOUNT.0);
+                    self.tell(Event::SignerRole(Role::Agent { user }));
+                }
                 Action::Send(span) => {
                     if let Some(conn) = self.conn {
                         let text = std::str::from_utf8(out.text(span)).expect("text");
@@ -216,9 +226,9 @@ impl World {
             limits: limits.as_bytes(),
             at_cap: at_cap.as_bytes(),
         };
-        let markets = info::markets(&dexes[0], answers).ok()?;
+        let info::Listing { markets, odd } = info::markets(&dexes[0], answers).ok()?;
         let fees = self.ask(&json!({"type": "userFees", "user": ACCOUNT.to_string()}))?;
-        Some(Universe { markets, fees: Some(info::user_fees(fees.as_bytes()).ok()?) })
+        Some(Universe { markets, fees: Some(info::user_fees(fees.as_bytes()).ok()?), odd })
     }
 
     /// As the desk reads it.

@@ -88,9 +88,11 @@ impl World {
             match action {
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(_) | Action::Stopped => {}
-                Action::ReadAccount { .. } | Action::Exchange { .. } | Action::KeepLatch(_) => {
-                    unreachable!("it observes")
-                }
+                Action::ReadAccount { .. }
+                | Action::Exchange { .. }
+                | Action::ReadSignerRole
+                | Action::KeepLatch(_)
+                | Action::KeepLoss(_) => unreachable!("it observes"),
                 Action::Send(span) => {
                     if let Some(conn) = self.conn {
                         let text = std::str::from_utf8(out.text(span)).expect("text");
@@ -138,8 +140,8 @@ impl World {
             limits: limits.as_bytes(),
             at_cap: at_cap.as_bytes(),
         };
-        let markets = info::markets(&dexes[0], answers).ok()?;
-        Some(Universe { markets, fees: None })
+        let info::Listing { markets, odd } = info::markets(&dexes[0], answers).ok()?;
+        Some(Universe { markets, fees: None, odd })
     }
 
     /// Ends in order and checks what must hold of every run.

@@ -53,6 +53,7 @@ SETTINGS = [
     "time_stop.threshold_ms=2000",
     "websocket.reconnect_base_delay_ms=200",
     "risk_monitor.max_loss_usd=1000000",
+    "risk_monitor.max_daily_loss_usd=1000000",
     "risk_monitor.max_consecutive_failures=1000",
     "risk_monitor.max_flatten_failures=1000",
     "telemetry.latency_interval_s=5",

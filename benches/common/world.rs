@@ -47,7 +47,7 @@ pub(crate) fn universe(markets: usize) -> Universe {
         oi_cap_sz: None,
         at_oi_cap: false,
     });
-    Universe { markets: specs.collect(), fees: None }
+    Universe { markets: specs.collect(), fees: None, odd: Vec::new() }
 }
 
 /// The best bid and ask of market `n` in the block of `now`.

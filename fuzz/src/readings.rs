@@ -27,7 +27,8 @@ pub fn run(input: &[u8]) {
 
 fn markets(dex: &info::Dex, answers: info::DexAnswers<'_>) {
     assert_eq!(dex.name, "abc");
-    let Ok(markets) = info::markets(dex, answers) else { return };
+    let Ok(info::Listing { markets, odd }) = info::markets(dex, answers) else { return };
+    assert!(odd.iter().all(|odd| !odd.why.is_empty() && odd.name.len() <= 1_300), "{odd:?}");
     let coins: BTreeSet<_> = markets.iter().map(|market| market.coin).collect();
     let assets: BTreeSet<_> = markets.iter().map(|market| market.asset).collect();
     assert_eq!((coins.len(), assets.len()), (markets.len(), markets.len()), "{markets:?}");

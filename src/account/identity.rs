@@ -2,28 +2,9 @@
 //! before anything is sent, never on the way.
 
 use crate::account::json::{At, Malformed, parse};
+pub use crate::types::account::Role;
+use crate::types::ids::Address;
 use crate::types::time::VenueMs;
-
-/// What an address is to the venue.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Role {
-    /// Never seen: it has neither funds nor a master.
-    Missing,
-    /// An account of its own.
-    User,
-    /// A vault.
-    Vault,
-    /// An API wallet.
-    Agent {
-        /// The account it signs for.
-        user: String,
-    },
-    /// A sub-account.
-    SubAccount {
-        /// The account it belongs to.
-        master: String,
-    },
-}
 
 /// An API wallet that an account has named. The one without a name is not listed by the venue.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,13 +24,13 @@ pub(super) fn venue_time(body: &[u8]) -> Result<VenueMs, Malformed> {
 }
 
 /// `userRole`.
-pub(super) fn role(body: &[u8]) -> Result<Role, Malformed> {
+pub fn role(body: &[u8]) -> Result<Role, Malformed> {
     let value = parse("userRole", body)?;
     let root = At::root("userRole", &value);
     let role = root.need("role", "the address's role")?;
     let named = |key: &str| {
-        let data = root.need("data", "whose it is")?;
-        address(&data.need(key, "an address")?)
+        let named = root.need("data", "whose it is")?.need(key, "an address")?;
+        Address::parse(named.text()?).ok_or_else(|| named.refuse("0x and 40 hex digits"))
     };
     match role.text()? {
         "missing" => Ok(Role::Missing),

@@ -1,13 +1,15 @@
 //! Answers of `POST /info` (PROTOCOL.md §4) as types. Pure: bytes in, values or a refusal out.
 //!
-//! Keys come in any order, unknown ones are ignored. A malformed answer is refused whole, since
-//! half a universe would look like delistings. What decides about money is never guessed.
+//! Keys come in any order, unknown ones are ignored. An entry of a list that cannot be read costs its
+//! market and no other; an answer whose frame makes no sense is refused whole, since half a universe
+//! would look like delistings. What decides about money is never guessed: a cap that cannot be read is
+//! no cap to trade under.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crate::account::json::{Amount, At, Malformed, Round, parse};
+use crate::account::json::{Amount, At, Malformed, Round, parse, shown};
 use crate::types::ids::{AssetId, Coin};
-use crate::types::market::{MarginMode, MarketSpec, UserFees};
+use crate::types::market::{MarginMode, MarketSpec, OddEntry, UserFees};
 use crate::types::num::{Rate, Ratio, Sz, Usd};
 
 /// A dex as `perpDexs` lists it (PROTOCOL.md §4.1).
@@ -21,6 +23,8 @@ pub struct Dex {
     pub fee_scale: Option<Ratio>,
     /// `assetToStreamingOiCap`: USD by coin.
     oi_caps: Caps,
+    /// Caps that could not be read.
+    odd: Vec<OddEntry>,
 }
 
 /// Cap of the open interest by coin, `None` when it is larger than any open interest held.
@@ -42,14 +46,15 @@ pub enum DexError {
     },
 }
 
-/// Reads `perpDexs` and finds the `wanted` dexes, in that order. Entries of other dexes need a
-/// name and may else be as they like: they are other people's.
+/// Reads `perpDexs` and finds the `wanted` dexes, in that order. Entries of other dexes may be as they
+/// like: they are other people's.
 pub fn perp_dexs(body: &[u8], wanted: &[String]) -> Result<Vec<Dex>, DexError> {
     let value = parse("perpDexs", body)?;
     let mut listed = Vec::new();
     for (index, entry) in (0..).zip(At::root("perpDexs", &value).list()?) {
-        if !entry.is_null() {
-            listed.push((index, entry.need("name", "the dex's name")?.text()?, entry));
+        let name = entry.get("name").ok().flatten().and_then(|name| name.text().ok());
+        if let Some(name) = name {
+            listed.push((index, name, entry));
         }
     }
     let mut dexes = Vec::with_capacity(wanted.len());
@@ -61,14 +66,16 @@ pub fn perp_dexs(body: &[u8], wanted: &[String]) -> Result<Vec<Dex>, DexError> {
         if let Some((_, _, second)) = of_name.next() {
             return Err(second.refuse(format_args!("one dex named \"{name}\"")).into());
         }
+        let mut odd = Vec::new();
         dexes.push(Dex {
             name: name.clone(),
             index: *index,
             fee_scale: entry.get("deployerFeeScale")?.map(|at| fee_scale(&at)).transpose()?,
             oi_caps: match entry.get("assetToStreamingOiCap")? {
-                Some(list) => caps(&list)?,
+                Some(list) => caps(&list, &mut odd)?,
                 None => Vec::new(),
             },
+            odd,
         });
     }
     Ok(dexes)
@@ -97,25 +104,51 @@ pub struct DexAnswers<'a> {
     pub at_cap: &'a [u8],
 }
 
-/// The markets of `dex`, delisted ones too, in the order of its `meta`.
-pub fn markets(dex: &Dex, answers: DexAnswers<'_>) -> Result<Vec<MarketSpec>, Malformed> {
-    let limits = limits(dex, answers.limits)?;
-    let at_cap = at_cap(dex, answers.at_cap)?;
+/// What a dex lists.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listing {
+    /// Its markets, delisted ones too, in the order of its `meta`.
+    pub markets: Vec<MarketSpec>,
+    /// What could not be read.
+    pub odd: Vec<OddEntry>,
+}
+
+/// The markets of `dex`. An entry that cannot be read is left out, and so is a name that is there
+/// twice: streams could not tell the two apart. Its place in the list counts all the same.
+///
+/// Errors: an answer that makes no sense; and a list of which no entry does, which is the answer to
+/// another question.
+pub fn markets(dex: &Dex, answers: DexAnswers<'_>) -> Result<Listing, Malformed> {
+    let mut odd = dex.odd.clone();
+    let limits = limits(dex, answers.limits, &mut odd)?;
+    let at_cap = at_cap(dex, answers.at_cap, &mut odd)?;
     let request = format!("meta[{}]", dex.name);
     let value = parse(&request, answers.meta)?;
     let root = At::root(&request, &value);
     if root.is_null() {
         return Err(root.refuse("an object (null says that there is no such dex)"));
     }
-    let mut markets = Vec::new();
-    let mut seen = BTreeSet::new();
-    for (index, entry) in (0..).zip(root.need("universe", "the dex's assets")?.list()?) {
-        let mut market = market(dex, index, &entry)?;
-        let coin = market.coin;
-        let name = coin.as_str();
-        if !seen.insert(coin) {
-            return Err(entry.refuse("each name once"));
-        }
+    let entries: Vec<At<'_>> = root.need("universe", "the dex's assets")?.list()?.collect();
+    let mut names: BTreeMap<&str, u32> = BTreeMap::new();
+    for name in entries.iter().filter_map(name_in) {
+        *names.entry(name).or_default() += 1;
+    }
+    let (mut markets, mut first_odd) = (Vec::new(), None);
+    for (index, entry) in (0..).zip(&entries) {
+        let name = name_in(entry).unwrap_or_default();
+        let read = match names.get(name) {
+            Some(2..) => Err(entry.refuse("each name once")),
+            _ => market(dex, index, entry),
+        };
+        let mut market = match read {
+            Ok(market) => market,
+            Err(why) => {
+                let asset = asset_id(dex.index, index);
+                odd.push(odd_entry(name, asset, &why));
+                first_odd.get_or_insert(why);
+                continue;
+            }
+        };
         let cap = |caps: &Caps| caps.iter().find(|(coin, _)| coin == name).map(|(_, cap)| *cap);
         market.oi_cap = cap(&limits.caps).or_else(|| cap(&dex.oi_caps));
         market.oi_cap_sz = limits.size_cap;
@@ -124,7 +157,20 @@ pub fn markets(dex: &Dex, answers: DexAnswers<'_>) -> Result<Vec<MarketSpec>, Ma
         market.at_oi_cap = at_cap.iter().any(|listed| listed == name || Some(&**listed) == bare);
         markets.push(market);
     }
-    Ok(markets)
+    match first_odd {
+        Some(why) if markets.is_empty() => Err(why),
+        _ => Ok(Listing { markets, odd }),
+    }
+}
+
+/// The name in an entry, as it stands there.
+fn name_in<'v>(entry: &At<'v>) -> Option<&'v str> {
+    entry.get("name").ok().flatten().and_then(|name| name.text().ok())
+}
+
+fn odd_entry(name: &str, asset: Option<AssetId>, why: &Malformed) -> OddEntry {
+    let coin = Coin::new(name);
+    OddEntry { name: shown(name.as_bytes()), coin, asset, why: why.to_string() }
 }
 
 /// One entry of `meta.universe`, without its caps.
@@ -214,7 +260,7 @@ struct Limits {
 
 /// `perpDexLimits` (PROTOCOL.md §4). A cap larger than what the type holds is no cap that matters:
 /// no open interest that is held reaches it.
-fn limits(dex: &Dex, body: &[u8]) -> Result<Limits, Malformed> {
+fn limits(dex: &Dex, body: &[u8], odd: &mut Vec<OddEntry>) -> Result<Limits, Malformed> {
     let request = format!("perpDexLimits[{}]", dex.name);
     let value = parse(&request, body)?;
     let root = At::root(&request, &value);
@@ -222,38 +268,64 @@ fn limits(dex: &Dex, body: &[u8]) -> Result<Limits, Malformed> {
         return Ok(Limits { caps: Vec::new(), size_cap: None });
     }
     let caps = match root.get("coinToOiCap")? {
-        Some(list) => caps(&list)?,
+        Some(list) => caps(&list, odd)?,
         None => Vec::new(),
     };
     let size_cap = match root.get("oiSzCapPerPerp")? {
-        Some(at) => match at.decimal(8, Round::Down)? {
-            Amount::Units(units) => Some(Sz::from_units(units)),
-            Amount::TooLarge => None,
+        Some(at) => match at.decimal(8, Round::Down) {
+            Ok(Amount::Units(units)) => Some(Sz::from_units(units)),
+            Ok(Amount::TooLarge) => None,
+            // It holds for every market of the dex: none is traded under an unknown cap.
+            Err(why) => {
+                odd.push(odd_entry("", None, &why));
+                Some(Sz::ZERO)
+            }
         },
         None => None,
     };
     Ok(Limits { caps, size_cap })
 }
 
-/// `[[coin, "usd"], …]`, rounded down: at the cap rather early than late.
-fn caps(list: &At<'_>) -> Result<Caps, Malformed> {
+/// `[[coin, "usd"], …]`, rounded down: at the cap rather early than late. A pair that cannot be read is
+/// left out: a market without a cap is not traded.
+fn caps(list: &At<'_>, odd: &mut Vec<OddEntry>) -> Result<Caps, Malformed> {
     let mut caps = Vec::new();
     for entry in list.list()? {
-        let (coin, cap) = entry.pair()?;
-        let cap = match cap.decimal(6, Round::Down)? {
-            Amount::Units(units) => Usd::from_units(units),
-            Amount::TooLarge => Usd::from_units(i64::MAX), // No cap that matters.
-        };
-        caps.push((coin.text()?.to_owned(), cap));
+        match cap(&entry) {
+            Ok(cap) => caps.push(cap),
+            Err(why) => {
+                let coin = entry.list().ok().and_then(|mut items| items.next());
+                let coin = coin.as_ref().and_then(|coin| coin.text().ok()).unwrap_or_default();
+                odd.push(odd_entry(coin, None, &why));
+            }
+        }
     }
     Ok(caps)
 }
 
-fn at_cap(dex: &Dex, body: &[u8]) -> Result<Vec<String>, Malformed> {
+fn cap(entry: &At<'_>) -> Result<(String, Usd), Malformed> {
+    let (coin, cap) = entry.pair()?;
+    let cap = match cap.decimal(6, Round::Down)? {
+        Amount::Units(units) => Usd::from_units(units),
+        Amount::TooLarge => Usd::from_units(i64::MAX), // No cap that matters.
+    };
+    Ok((coin.text()?.to_owned(), cap))
+}
+
+/// Names of markets at their cap. One that cannot be read is left out: each market's own cap decides
+/// beside it, and the venue refuses what would pass it.
+fn at_cap(dex: &Dex, body: &[u8], odd: &mut Vec<OddEntry>) -> Result<Vec<String>, Malformed> {
     let request = format!("perpsAtOpenInterestCap[{}]", dex.name);
     let value = parse(&request, body)?;
     let root = At::root(&request, &value);
-    root.list()?.map(|coin| coin.text().map(str::to_owned)).collect()
+    let mut coins = Vec::new();
+    for coin in root.list()? {
+        match coin.text() {
+            Ok(coin) => coins.push(coin.to_owned()),
+            Err(why) => odd.push(odd_entry("", None, &why)),
+        }
+    }
+    Ok(coins)
 }
 
 /// `userFees` (PROTOCOL.md §4.5). Errs on the expensive side: the rate is rounded up, the discount

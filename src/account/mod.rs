@@ -13,11 +13,11 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub use identity::{Agent, Role};
+pub use identity::{Agent, Role, role};
 pub use json::Malformed;
 
 use crate::account::info::DexError;
-use crate::account::reading::{AccountReading, FILLS_PAGES, Reading, UniverseReading};
+use crate::account::reading::{AccountReading, FILLS_PAGES, Reading, RoleReading, UniverseReading};
 use crate::types::account::{AccountMode, AccountState};
 use crate::types::config;
 use crate::types::market::Universe;
@@ -98,6 +98,10 @@ pub struct Reader {
     url: String,
     exchange_url: String,
     dexes: Vec<String>,
+    /// Names that are watched if they are listed; empty means all.
+    include: Vec<String>,
+    /// Names that are not.
+    exclude: Vec<String>,
     /// The account that acts.
     user: Option<String>,
     /// Its mode, and when that was read.
@@ -141,6 +145,8 @@ impl Reader {
             url: format!("{}/info", venue.rest_url),
             exchange_url: format!("{}/exchange", venue.rest_url),
             dexes: venue.dexes.clone(),
+            include: venue.include.clone(),
+            exclude: venue.exclude.clone(),
             user: account.acting().map(str::to_owned),
             mode: None,
             mode_kept: MODE_KEPT,
@@ -150,6 +156,13 @@ impl Reader {
     /// Reads the venue, as [`UniverseReading`] says.
     pub fn read_universe(&mut self) -> Result<Universe, ReadError> {
         self.read(UniverseReading::new(&self.dexes, self.user.as_deref()), |_| {})
+    }
+
+    /// Whether a market of this name would be watched. What has no name may be any.
+    pub fn is_watched(&self, name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|listed| listed == name);
+        name.is_empty()
+            || (self.include.is_empty() || named(&self.include)) && !named(&self.exclude)
     }
 
     /// Reads the account, as [`AccountReading`] says; its mode is asked for once in ten minutes.
@@ -190,8 +203,7 @@ impl Reader {
 
     /// What `address` is, by `userRole` (weight 60).
     pub fn role(&self, address: &str) -> Result<Role, ReadError> {
-        let body = self.ask("userRole", &json!({"type": "userRole", "user": address}))?;
-        Ok(identity::role(&body)?)
+        self.read(RoleReading::new(address), |_| {})
     }
 
     /// The named API wallets of the master account `user`, by `extraAgents` (weight 20).

@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::account::info::{self, Dex, DexAnswers};
-use crate::account::{ReadError, state};
-use crate::types::account::{AccountMode, AccountState, DexAccount, RateLimit};
-use crate::types::market::{MarketSpec, Universe, UserFees};
+use crate::account::{self, ReadError, state};
+use crate::types::account::{AccountMode, AccountState, DexAccount, RateLimit, Role};
+use crate::types::market::{MarketSpec, OddEntry, Universe, UserFees};
 use crate::types::num::Usd;
 use crate::types::order::Fill;
 use crate::types::time::VenueMs;
@@ -66,6 +66,7 @@ pub struct UniverseReading {
     /// Dexes that are read.
     done: usize,
     markets: Vec<MarketSpec>,
+    odd: Vec<OddEntry>,
     fees: Option<UserFees>,
 }
 
@@ -82,6 +83,7 @@ impl UniverseReading {
             of_dex: Vec::new(),
             done: 0,
             markets: Vec::new(),
+            odd: Vec::new(),
             fees: None,
         }
     }
@@ -109,7 +111,9 @@ impl Reading for UniverseReading {
         match (dexes.get(self.done), &self.of_dex[..]) {
             (Some(dex), [meta, limits]) => {
                 let answers = DexAnswers { meta, limits, at_cap: body };
-                self.markets.extend(info::markets(dex, answers)?);
+                let listing = info::markets(dex, answers)?;
+                self.markets.extend(listing.markets);
+                self.odd.extend(listing.odd);
                 self.of_dex.clear();
                 self.done += 1;
             }
@@ -120,7 +124,39 @@ impl Reading for UniverseReading {
     }
 
     fn whole(self) -> Universe {
-        Universe { markets: self.markets, fees: self.fees }
+        Universe { markets: self.markets, fees: self.fees, odd: self.odd }
+    }
+}
+
+/// Reads what an address is to the venue, by `userRole` (weight 60).
+#[derive(Clone, Debug)]
+pub struct RoleReading {
+    address: String,
+    role: Option<Role>,
+}
+
+impl RoleReading {
+    /// Of this address.
+    pub fn new(address: &str) -> Self {
+        Self { address: address.to_owned(), role: None }
+    }
+}
+
+impl Reading for RoleReading {
+    type Whole = Role;
+
+    fn question(&self) -> Option<Question> {
+        let unread = self.role.is_none();
+        unread.then(|| Question::new("userRole", json!({"user": self.address})))
+    }
+
+    fn answer(&mut self, body: &[u8]) -> Result<(), ReadError> {
+        self.role = Some(account::role(body)?);
+        Ok(())
+    }
+
+    fn whole(self) -> Role {
+        self.role.unwrap_or(Role::Missing)
     }
 }
 
@@ -172,7 +208,8 @@ impl AccountReading {
 
     /// What can back a trade, where the states of the dexes say it.
     fn settle_available(&mut self) {
-        if self.mode == Some(AccountMode::Standard) && self.dexes.len() == self.wanted.len() {
+        let split = self.mode.is_some_and(AccountMode::is_split);
+        if split && self.dexes.len() == self.wanted.len() {
             let sum = |sum: Usd, account: &DexAccount| sum.saturating_add(account.withdrawable);
             self.available = Some(self.dexes.iter().fold(Usd::ZERO, sum));
         }
@@ -210,10 +247,10 @@ impl Reading for AccountReading {
         if self.available.is_none() {
             return match mode {
                 // Pulled from the main dex (PROTOCOL.md §5.5).
-                AccountMode::DexAbstraction | AccountMode::Standard => {
+                AccountMode::DexAbstraction | AccountMode::Standard | AccountMode::Unset => {
                     of_user("clearinghouseState")
                 }
-                AccountMode::Unified | AccountMode::PortfolioMargin | AccountMode::Unset => {
+                AccountMode::Unified | AccountMode::PortfolioMargin => {
                     of_user("spotClearinghouseState")
                 }
             };
@@ -237,12 +274,10 @@ impl Reading for AccountReading {
             self.settle_available();
         } else if self.available.is_none() {
             self.available = Some(match mode {
-                AccountMode::DexAbstraction | AccountMode::Standard => {
+                AccountMode::DexAbstraction | AccountMode::Standard | AccountMode::Unset => {
                     state::dex_account("", body)?.withdrawable
                 }
-                AccountMode::Unified | AccountMode::PortfolioMargin | AccountMode::Unset => {
-                    state::collateral(body)?
-                }
+                AccountMode::Unified | AccountMode::PortfolioMargin => state::collateral(body)?,
             });
         } else if self.rate_limit.is_none() {
             self.rate_limit = Some(state::rate_limit(body)?);

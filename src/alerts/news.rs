@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::losses::{LossLimit, LossSpan};
 use crate::types::note::Note;
 use crate::types::num::Usd;
 use crate::types::record::Mode;
@@ -176,6 +177,8 @@ pub(super) const fn concerns(note: &Note) -> bool {
         note,
         Note::HardStopSet { .. }
             | Note::HardStopReleased { .. }
+            | Note::SignerNotOurs { .. }
+            | Note::LossLimit(_)
             | Note::LinkDown { .. }
             | Note::PositionDiffers { .. }
             | Note::BudgetLow { .. }
@@ -193,6 +196,8 @@ pub(super) struct Watch {
     lost: VecDeque<Mono>,
     /// Which of [`AGENT_LEFT_MS`] was told of last, for which end.
     agent: Option<(VenueMs, usize)>,
+    /// What was said to lead to the stop for this reason, until that is told.
+    cause: Option<(StopReason, String)>,
 }
 
 impl Watch {
@@ -243,14 +248,30 @@ impl Watch {
         let at = now.wall;
         let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
         Some(match *note {
+            // The stop that follows is told with it.
+            Note::SignerNotOurs { signer, role, account } => {
+                let what = format!("to the venue the signer {signer} of {account} is {role}");
+                self.cause = Some((StopReason::SignatureRefused, what));
+                return None;
+            }
+            Note::LossLimit(LossLimit { lost, limit, within }) => {
+                let span = match within {
+                    LossSpan::Window => "within the window",
+                    LossSpan::Day => "within the UTC day",
+                };
+                let what = format!("{lost} USD were lost {span}, and {} is {limit}", within.key());
+                self.cause = Some((StopReason::Loss, what));
+                return None;
+            }
             Note::HardStopSet { reason: StopReason::Reconnecting }
             | Note::HardStopReleased { reason: StopReason::Reconnecting } => return None,
             Note::HardStopSet { reason } => {
+                let cause = self.cause.take_if(|(of, _)| *of == reason);
+                let cause = cause.map_or_else(|| meaning(reason).to_owned(), |(_, what)| what);
                 let text = format!(
-                    "HardStop {} is set: {}. Nothing is opened until it is released; what is held is \
-                     closed.",
+                    "HardStop {} is set: {cause}. Nothing is opened until it is released; what is held \
+                     is closed.",
                     reason.name(),
-                    meaning(reason)
                 );
                 let set = alert(Kind::HardStop, Severity::Error, text);
                 Alert { subject: reason.name(), ..set }.with("reason", reason.name())
@@ -396,12 +417,15 @@ const fn meaning(reason: StopReason) -> &'static str {
         StopReason::Reconnecting => "the link dropped",
         StopReason::Operator => "an operator asked for it",
         StopReason::ConsecutiveFailures => "orders were refused in a row",
-        StopReason::Loss => "the loss within the window has reached risk_monitor.max_loss_usd",
+        StopReason::Loss => {
+            "the loss within the window has reached risk_monitor.max_loss_usd, or that within the day \
+             risk_monitor.max_daily_loss_usd"
+        }
         StopReason::FlattenFailures => {
             "exits of a position in a row were refused, by our fault or for the state of the account"
         }
         StopReason::PositionMismatch => "our positions and the venue's differ, and it lasts",
-        StopReason::SignatureRefused => "the venue does not know our signer",
+        StopReason::SignatureRefused => "the venue does not know our signer, or not as ours",
         StopReason::NonceRefused => "the venue refuses our nonces",
         StopReason::ClockSkew => "our clock and the venue's differ",
         StopReason::StateUnreadable => "the file that keeps HardStop could not be read",
@@ -428,6 +452,31 @@ mod tests {
 
     const DOWN: Note =
         Note::LinkDown { cause: LinkDown::Silent, was_up: Nanos::ZERO, retry: Nanos::ZERO };
+
+    /// A17: the alert of a stop for losses says which limit was reached.
+    #[test]
+    fn a_stop_for_losses_says_which_limit_was_reached() {
+        let usd = |text: &str| Usd::parse(text.as_bytes()).expect("an amount");
+        let mut watch = Watch::default();
+        let set = Note::HardStopSet { reason: StopReason::Loss };
+        for (within, words) in [
+            (
+                LossSpan::Day,
+                "50.5 USD were lost within the UTC day, and risk_monitor.max_daily_loss_usd is 50",
+            ),
+            (
+                LossSpan::Window,
+                "50.5 USD were lost within the window, and risk_monitor.max_loss_usd is 50",
+            ),
+        ] {
+            let limit = LossLimit { lost: usd("50.5"), limit: usd("50"), within };
+            assert_eq!(hear(&mut watch, 0, Note::LossLimit(limit)), None);
+            let alert = hear(&mut watch, 0, set).expect("an alert");
+            assert!(alert.text.contains(words), "{}", alert.text);
+        }
+        let alert = hear(&mut watch, 1, set).expect("an alert");
+        assert!(alert.text.contains("max_daily_loss_usd"), "{}", alert.text);
+    }
 
     #[test]
     fn every_reason_of_hard_stop_is_told_but_the_one_of_the_link() {

@@ -80,6 +80,11 @@ impl Release {
         file.keep(&after).map_err(|error| {
             Failure::runtime(format!("{}: cannot be written: {error}", file.path().display()))
         })?;
+        if before.holds(StopReason::Loss) && !after.holds(StopReason::Loss) {
+            file.forget_losses().map_err(|error| {
+                Failure::runtime(format!("what was lost is not forgotten: {error}"))
+            })?;
+        }
         print(&table(&before, &after))
     }
 

@@ -1,6 +1,7 @@
 //! What the dashboard knows: the last snapshot, the last rows, the last minutes. No clock, socket
 //! or thread: time is an argument.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::dashboard::Facts;
@@ -44,7 +45,7 @@ pub(super) struct Board {
 }
 
 /// Why something is not well.
-pub(super) type Trouble = &'static str;
+pub(super) type Trouble = Cow<'static, str>;
 
 impl Board {
     /// Nothing seen yet.
@@ -146,10 +147,10 @@ impl Board {
         let within = |at: Option<Mono>, patience| at.is_some_and(|at| now.since(at) <= patience);
         let patience = LOOP_PATIENCE.max(Nanos(self.facts.update_interval.0.saturating_mul(5)));
         if !within(self.shown_at, patience) {
-            return Err("the loop does not turn");
+            return Err("the loop does not turn".into());
         }
         if !within(self.heard_at, self.facts.frame_patience) {
-            return Err("no frames arrive");
+            return Err("no frames arrive".into());
         }
         Ok(())
     }
@@ -159,11 +160,15 @@ impl Board {
         self.health(now)?;
         let status = &self.shot.status;
         if !(status.md_ready && status.link.is_open()) {
-            return Err("not every market is seen");
+            return Err("not every market is seen".into());
         }
         match self.facts.mode {
-            Mode::Trading if status.trading.hard_stop.active() => Err("HardStop holds"),
-            Mode::Trading if !status.trading.ready.all() => Err("not READY"),
+            Mode::Trading if status.trading.hard_stop.active() => Err("HardStop holds".into()),
+            Mode::Trading if !status.trading.ready.all() => Err("not READY".into()),
+            Mode::Trading if status.trading.waiting.everywhere() => {
+                let reasons: Vec<String> = status.trading.waiting.reasons().collect();
+                Err(format!("entries wait for: {}", reasons.join(", ")).into())
+            }
             Mode::Trading | Mode::Observation => Ok(()),
         }
     }
@@ -211,12 +216,12 @@ mod tests {
         board.take_snapshot(at(1_000), &shot(5));
         assert_eq!(board.health(at(3_000)), Ok(()));
         let past = Mono(at(3_000).0 + 1);
-        assert_eq!(board.health(past), Err("the loop does not turn"));
+        assert_eq!(board.health(past), Err("the loop does not turn".into()));
         // It turns on, and hears nothing more.
         board.take_snapshot(at(31_000), &shot(5));
         assert_eq!((board.health(at(31_000)), board.ready(at(31_000))), (Ok(()), Ok(())));
         let past = Mono(at(31_000).0 + 1);
-        assert_eq!(board.health(past), Err("no frames arrive"));
+        assert_eq!(board.health(past), Err("no frames arrive".into()));
         board.take_snapshot(past, &shot(6));
         assert_eq!(board.health(past), Ok(()));
     }
@@ -226,7 +231,7 @@ mod tests {
         let mut board = board(Nanos::from_secs(4));
         board.take_snapshot(at(0), &shot(1));
         assert_eq!(board.health(at(20_000)), Ok(()));
-        assert_eq!(board.health(Mono(at(20_000).0 + 1)), Err("the loop does not turn"));
+        assert_eq!(board.health(Mono(at(20_000).0 + 1)), Err("the loop does not turn".into()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::timeout;
 
-use crate::dashboard::board::Board;
+use crate::dashboard::board::{Board, Trouble};
 use crate::dashboard::guard::{Guard, HEADERS, Refusal};
 use crate::dashboard::{Clock, Patience, metrics, page, socket};
 use crate::types::event::Wish;
@@ -160,7 +160,7 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     verdict(shared.board().ready(shared.clock.now()))
 }
 
-fn verdict(health: Result<(), &'static str>) -> Response {
+fn verdict(health: Result<(), Trouble>) -> Response {
     match health {
         Ok(()) => (StatusCode::OK, "ok\n").into_response(),
         Err(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")).into_response(),

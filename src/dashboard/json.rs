@@ -75,6 +75,8 @@ struct Ready {
     position_synced: Option<bool>,
     ws_connected: bool,
     hard_stop_clear: Option<bool>,
+    /// What entries wait for beside these; empty when nothing, and in observation.
+    waiting: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -183,6 +185,10 @@ impl<'a> Page<'a> {
                 position_synced: only_trading(trading.ready.position_synced),
                 ws_connected: status.link.is_open(),
                 hard_stop_clear: only_trading(!trading.hard_stop.active()),
+                waiting: match trades_here {
+                    true => trading.waiting.reasons().collect(),
+                    false => Vec::new(),
+                },
             },
             hard_stop: HardStop {
                 active: trading.hard_stop.active(),

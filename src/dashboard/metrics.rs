@@ -220,6 +220,16 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
             [("watched", status.markets), ("live", status.live), ("blocked", status.blocked)]
                 .map(|(state, n)| (label("state", state), Value::Whole(n.into()))),
         ),
+        gauge(
+            "markets_odd",
+            "Entries of the venue's lists that cannot be read, of markets that would be watched",
+            Value::Whole(status.markets_odd.into()),
+        ),
+        gauge(
+            "markets_quarantined",
+            "Markets whose subscription makes the venue drop the link, left alone for a while",
+            Value::Whole(status.quarantined.into()),
+        ),
         gauge("md_ready", "Whether every market has data or is set aside", flag(status.md_ready)),
         gauge("crosses_open", "Crosses that last now", Value::Whole(status.crosses_open.into())),
     ]
@@ -242,6 +252,14 @@ fn of_trading(board: &Board) -> Vec<Family> {
             "ready",
             "Which conditions of READY hold; all zero in observation",
             conditions.map(|(name, holds)| (label("condition", name), flag(holds))),
+        ),
+        gauges(
+            "waiting",
+            "Markets whose entries wait for this beside READY; 1 where all of them do",
+            trading
+                .waiting
+                .counts()
+                .map(|(reason, n)| (label("reason", reason), Value::Whole(n.into()))),
         ),
         gauges("hard_stop", "Which reasons of HardStop hold", reasons),
         gauge("orders_pending", "Orders that may still fill", Value::Whole(trading.pending.into())),

@@ -6,6 +6,7 @@ use crate::feed::market::Market;
 use crate::position::{Judged, LAG_MS, MISMATCH_READS, Ours, Verdict};
 use crate::types::account::{AccountState, HeldPosition};
 use crate::types::event::{Action, Actions};
+use crate::types::ids::{Coin, MarketId};
 use crate::types::note::Note;
 use crate::types::num::{Sz, Szi, Usd};
 use crate::types::order::{Fill, Order};
@@ -207,9 +208,7 @@ impl Trader {
             self.reconciler.on_reconnect(now.mono);
         }
         // A gain that has left the window may uncover a loss.
-        if let Some(reason) = self.monitor.on_time(now.mono) {
-            self.stop_for(now, reason, out);
-        }
+        self.judge_losses(now, out);
         let positions = self.positions.count_open();
         let budget_left = self.budget.left();
         out.note(Note::AccountRead { positions, available: state.available, budget_left });
@@ -342,9 +341,11 @@ impl Trader {
     ) {
         let id = judged.market;
         let was_flat = self.positions.held(id).is_flat();
+        let unread = !self.positions.is_based(id);
+        let mut ended_before: Option<Usd> = None;
         for row in self.positions.unbooked(now, id, judged.at, held, fills) {
             self.on_trade(row, out);
-            self.on_money(now, row.net, out);
+            ended_before = Some(ended_before.unwrap_or_default().saturating_add(row.net));
         }
         let told = self.positions.get(id).map_or(Usd::ZERO, |position| position.realized());
         let row = self.positions.adopt(now, id, judged.at, held, market.mark(), fills);
@@ -352,11 +353,36 @@ impl Trader {
             self.on_trade(row, out);
             self.on_money(now, row.net.saturating_sub(told), out);
         }
+        if unread {
+            self.count_earlier(now, id, market.spec.coin, ended_before, out);
+        }
         self.count_held(id);
+        self.keep_open(id, market.spec.coin, out);
         if let Some(position) = self.positions.get(id).filter(|_| was_flat) {
             let (coin, szi) = (market.spec.coin, position.szi);
             let px = position.entry_px().unwrap_or_default();
             out.note(Note::PositionAdopted { coin, szi, px });
+        }
+    }
+
+    /// What was won and lost in a market between the last run's end and its first reading: `ended` of
+    /// round trips that are over, and of the position that is held what its fills say. What the last run
+    /// had counted of them is taken off.
+    fn count_earlier(
+        &mut self,
+        now: Now,
+        id: MarketId,
+        coin: Coin,
+        ended: Option<Usd>,
+        out: &mut Actions,
+    ) {
+        let counted = self.earlier_losses.take_open(&coin);
+        let held = self.positions.get(id).filter(|position| position.fills > 0);
+        // Of a position that no run of ours had open nothing is known to be ours but what follows.
+        let held = held.map(|position| position.realized()).filter(|_| counted.is_some());
+        if ended.is_some() || held.is_some() {
+            let made = ended.unwrap_or_default().saturating_add(held.unwrap_or_default());
+            self.on_money(now, made.saturating_sub(counted.unwrap_or_default()), out);
         }
     }
 

@@ -7,8 +7,10 @@ use crate::feed::Subscription;
 use crate::feed::market::Market;
 use crate::feed::message::{Message, UserEvent};
 use crate::position::{Applied, ExitEnd, Why};
-use crate::types::event::Actions;
+use crate::types::event::{Action, Actions};
+use crate::types::hard_stop::StopReason;
 use crate::types::ids::{Coin, MarketId, Sample};
+use crate::types::losses::LossEntry;
 use crate::types::note::Note;
 use crate::types::num::Usd;
 use crate::types::order::{Fill, OrderAnswer, PostAnswer, Purpose, Refusal, RefusalClass};
@@ -20,6 +22,8 @@ use crate::types::time::{Nanos, Now, VenueMs};
 const POST_ONLY_PAUSE: Nanos = Nanos::from_secs(15);
 /// A market that cannot take entries is left alone this long; the next reading may say more.
 const MARKET_PAUSE: Nanos = Nanos::from_secs(60);
+/// Where the dex's owner has to approve the account first, asking again soon is no use.
+const APPROVAL_PAUSE: Nanos = Nanos::from_secs(600);
 
 /// The market of this name.
 pub(super) fn find(markets: &[Market], coin: &Coin) -> Option<MarketId> {
@@ -117,16 +121,29 @@ impl Trader {
         if let Some(sent_at) = sent_at {
             out.watch.answered(now.mono.since(sent_at));
         }
+        self.tell_refused(post, answer, out);
         self.orders.on_answer(now, post, answer);
         if let Some(words) = refused {
             self.on_refused_whole(now, words, out);
-        } else if let PostAnswer::Statuses(answers) = answer {
-            for answer in *answers {
-                if let OrderAnswer::Error(words) = answer {
-                    let refusal = refusals::refusal(words.as_bytes());
-                    out.note(Note::Refused { coin: None, refusal, words: *words });
-                }
-            }
+        }
+    }
+
+    /// Says of each order that was refused which it was, and in which words. A lone error stands for
+    /// every order of its action (PROTOCOL.md §3.3).
+    fn tell_refused(&self, post: u64, answer: &PostAnswer<'_>, out: &mut Actions) {
+        for (item, order) in self.orders.in_post(post) {
+            let words = match answer {
+                PostAnswer::Refused(words) | PostAnswer::Error(words) => words,
+                PostAnswer::Statuses([OrderAnswer::Error(words)]) => words,
+                PostAnswer::Statuses(answers) => match answers.get(item) {
+                    Some(OrderAnswer::Error(words)) => words,
+                    _ => continue,
+                },
+                _ => return,
+            };
+            let refusal = refusals::refusal(words.as_bytes());
+            let (coin, cloid, words) = (order.coin, order.cloid, *words);
+            out.note(Note::Refused { coin, cloid, refusal, words });
         }
     }
 
@@ -151,7 +168,7 @@ impl Trader {
     /// An action was refused whole: nothing of it was executed.
     pub(super) fn on_refused_whole(&mut self, now: Now, words: Sample, out: &mut Actions) {
         let refusal = refusals::refusal(words.as_bytes());
-        out.note(Note::Refused { coin: None, refusal, words });
+        self.doubt_signer(now, refusal);
         if refusal == Refusal::AddressBudget {
             out.note(Note::BudgetLow { left: self.budget.left() });
             self.reading.wanted(now.mono);
@@ -192,6 +209,7 @@ impl Trader {
                 }
                 self.count_held(id);
                 self.on_money(now, realized, out);
+                self.keep_open(id, fill.coin, out);
             }
         }
     }
@@ -210,9 +228,28 @@ impl Trader {
 
     /// Money that was won or lost.
     pub(super) fn on_money(&mut self, now: Now, amount: Usd, out: &mut Actions) {
-        if let Some(reason) = self.monitor.on_realized(now.mono, amount) {
-            self.stop_for(now, reason, out);
+        if amount != Usd::ZERO {
+            out.push(Action::KeepLoss(LossEntry::Counted { at: now.wall, amount }));
         }
+        if self.monitor.on_realized(now, amount).is_some() {
+            self.judge_losses(now, out);
+        }
+    }
+
+    /// Stops when a limit on losses is reached, and says which.
+    pub(super) fn judge_losses(&mut self, now: Now, out: &mut Actions) {
+        if let Some(limit) = self.monitor.loss_limit(now)
+            && !self.hard_stop.holds(StopReason::Loss)
+        {
+            out.note(Note::LossLimit(limit));
+            self.stop_for(now, StopReason::Loss, out);
+        }
+    }
+
+    /// What was counted of the position that is open in a market, for the next run.
+    pub(super) fn keep_open(&self, id: MarketId, coin: Coin, out: &mut Actions) {
+        let counted = self.positions.get(id).map(|position| position.realized());
+        out.push(Action::KeepLoss(LossEntry::Open { coin, counted }));
     }
 
     /// Takes the orders that are over out of the table.
@@ -247,6 +284,8 @@ impl Trader {
         }
         if let Some(refusal) = row.refusal {
             self.counts.refusals[refusal.class() as usize] += 1;
+            self.doubt_signer(now, refusal);
+            self.signer.unfunded |= refusal == Refusal::MustDeposit;
             self.on_refusal(now, ended.order.market, row.coin, refusal, out);
         }
         // An action that was refused whole is one failure, however many orders it carried.
@@ -255,11 +294,15 @@ impl Trader {
         if whole {
             self.last_refused = row.nonce;
         }
-        if let (Some(Refusal::NonceRange), Some(nonce)) = (row.refusal, row.nonce) {
-            self.raise_nonces(now, nonce);
-        }
+        // One that left before nonces were last raised says nothing of those that come.
+        let old_nonce = match (row.refusal, row.nonce) {
+            (Some(Refusal::NonceRange), Some(nonce)) => !self.raise_nonces(now, nonce),
+            _ => false,
+        };
         let verdict = match (row.refusal, row.outcome) {
-            (Some(_), _) if again => None,
+            (Some(_), _) if again || old_nonce => None,
+            // Once the venue has said whether the signer is ours.
+            (Some(Refusal::MustDeposit), _) => None,
             (Some(refusal), _) => self.monitor.on_result(now.mono, Err(refusal)),
             (None, Outcome::Filled | Outcome::PartiallyFilled) => {
                 self.monitor.on_result(now.mono, Ok(()))
@@ -306,13 +349,27 @@ impl Trader {
                 out.note(Note::Suspended { coin: None, refusal, wait: POST_ONLY_PAUSE });
                 self.drop_queued_entries(now);
             }
-            Refusal::OpenInterestCap | Refusal::OpenInterestSpeed | Refusal::Halted => {
+            Refusal::OpenInterestCap
+            | Refusal::OpenInterestSpeed
+            | Refusal::FarFromOracle
+            | Refusal::Halted
+            | Refusal::ApprovalRequired => {
+                let wait = match refusal {
+                    Refusal::ApprovalRequired => APPROVAL_PAUSE,
+                    _ => MARKET_PAUSE,
+                };
                 if let Some(bar) = self.bars.get_mut(id.index()) {
-                    bar.suspended_until = now.mono.plus(MARKET_PAUSE);
+                    bar.suspended_until = now.mono.plus(wait);
                 }
-                out.note(Note::Suspended { coin: Some(coin), refusal, wait: MARKET_PAUSE });
+                out.note(Note::Suspended { coin: Some(coin), refusal, wait });
             }
-            _ if refusal.class() == RefusalClass::AccountState => self.reading.wanted(now.mono),
+            _ if matches!(
+                refusal.class(),
+                RefusalClass::AccountState | RefusalClass::Superfluous
+            ) =>
+            {
+                self.reading.wanted(now.mono);
+            }
             _ => {}
         }
     }

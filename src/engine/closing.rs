@@ -28,6 +28,9 @@ impl Trader {
         out: &mut Actions,
     ) {
         self.exit_due = Mono::MAX;
+        if self.signer.is_not_ours() {
+            return; // What it signs would be done for another account.
+        }
         for at in 0..self.held.len() {
             let Some(id) = self.held.get(at).copied() else { break };
             self.step_exit_of(now, id, markets, link_open, out);

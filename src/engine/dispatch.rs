@@ -250,17 +250,19 @@ impl Trader {
 
     /// The venue has seen higher nonces than ours: a clock that ran ahead before this start, or
     /// somebody else with our key. The next ones are further in the future, twice as far each time,
-    /// so that exits come through; the venue takes them up to a day ahead (PROTOCOL.md §7.3).
-    pub(super) fn raise_nonces(&mut self, now: Now, refused: u64) {
+    /// so that exits come through; the venue takes them up to a day ahead (PROTOCOL.md §7.3). Returns
+    /// whether they were: not for one that left before they were raised last.
+    pub(super) fn raise_nonces(&mut self, now: Now, refused: u64) -> bool {
         const FIRST_MS: u64 = 60_000;
         const MOST_MS: u64 = 20 * 3_600_000;
         if refused < self.raised_nonce {
-            return; // It left before they were raised last.
+            return false;
         }
         self.nonce_lead = self.nonce_lead.saturating_mul(2).clamp(FIRST_MS, MOST_MS);
         let now_ms = u64::try_from(now.wall.0 / 1_000_000).unwrap_or(0);
         self.last_nonce = self.last_nonce.max(now_ms.saturating_add(self.nonce_lead));
         self.raised_nonce = self.last_nonce;
+        true
     }
 
     /// Asks what became of orders whose answer did not come.

@@ -15,6 +15,9 @@ use crate::types::time::{Nanos, Now};
 /// A complaint of one kind is told at most this often; all are counted.
 const COMPLAINT_INTERVAL: Nanos = Nanos::from_secs(60);
 
+/// The plain text with which a connection begins.
+const GREETING: &[u8] = b"Websocket connection established.";
+
 /// What the log is told of at most once a minute.
 #[derive(Clone, Copy)]
 enum Complaint {
@@ -84,6 +87,8 @@ impl Engine {
                 self.complain(now, Complaint::VenueError, Note::VenueError { text }, out);
             }
             Ok(Message::Ignored(_) | Message::Unwatched(_)) => self.status.ignored += 1,
+            // How the venue greets every connection (PROTOCOL.md §1).
+            Ok(Message::Unknown) if frame.trim_ascii() == GREETING => self.status.ignored += 1,
             Ok(Message::Unknown) => {
                 self.status.unknown += 1;
                 let note = Note::UnknownChannel { frame: Sample::of(frame) };

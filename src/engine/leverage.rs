@@ -56,7 +56,9 @@ impl Trader {
             return;
         }
         self.leverage_at = Mono::MAX;
-        if !self.ready.but_for_hard_stop() || self.stopping_until.is_some() {
+        self.count_leverage(markets);
+        let ready = self.ready.but_for_hard_stop() && self.signer.is_ours();
+        if !ready || self.stopping_until.is_some() {
             return; // Woken up when that changes.
         }
         let count = self.bars.len();
@@ -97,6 +99,14 @@ impl Trader {
         }
     }
 
+    /// Counts the markets whose leverage is set, of those that trade.
+    fn count_leverage(&mut self, markets: &[Market]) {
+        let trading = self.bars.iter().zip(markets).filter(|(_, market)| market.may_trade());
+        self.leverage_set = trading.fold((0, 0), |(set, all), (bar, _)| {
+            (set + u32::from(bar.leverage == Leverage::Set), all + 1)
+        });
+    }
+
     /// Takes the answer to an `updateLeverage`; `false` when the post was none.
     pub(super) fn on_leverage_answer(
         &mut self,
@@ -116,6 +126,7 @@ impl Trader {
         let words = match answer {
             PostAnswer::Default => {
                 self.bars[at].leverage = Leverage::Set;
+                self.count_leverage(markets);
                 self.leverage_at = self.leverage_at.min(now.mono.plus(PACE));
                 return true;
             }
@@ -130,10 +141,11 @@ impl Trader {
             self.on_refused_whole(now, words, out);
             // The first thing that is signed: a signer that is not known shows here.
             let refusal = refusal(words.as_bytes());
-            if refusal == Refusal::NonceRange {
-                self.raise_nonces(now, nonce);
-            }
-            let ours = matches!(refusal, Refusal::UnknownSigner | Refusal::NonceRange);
+            let ours = match refusal {
+                Refusal::UnknownSigner => true,
+                Refusal::NonceRange => self.raise_nonces(now, nonce),
+                _ => false,
+            };
             if ours && let Some(reason) = self.monitor.on_result(now.mono, Err(refusal)) {
                 self.stop_for(now, reason, out);
             }

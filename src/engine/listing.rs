@@ -6,7 +6,7 @@ use crate::feed::Subscription;
 use crate::feed::market::{Market, changed_rule};
 use crate::types::event::Actions;
 use crate::types::ids::{Coin, MarketId};
-use crate::types::market::{MarketSpec, Universe, UserFees};
+use crate::types::market::{MarketSpec, OddEntry, Universe, UserFees};
 use crate::types::note::Note;
 use crate::types::time::{Mono, Nanos, Now};
 
@@ -20,6 +20,8 @@ impl Engine {
         self.read_at = now.mono.plus(self.config.venue.meta_refresh);
         self.fees = universe.fees.unwrap_or(UserFees::BASE);
         let first = self.markets.is_empty();
+        let wanted = |odd: &&OddEntry| odd.coin.is_none_or(|coin| self.wanted(&coin));
+        self.status.markets_odd = universe.odd.iter().filter(wanted).count() as u32;
         for index in 0..self.markets.len() {
             self.refresh_market(now.mono, index, universe, out);
         }
@@ -96,7 +98,16 @@ impl Engine {
         let same =
             |spec: &&MarketSpec| spec.asset == market.spec.asset && spec.coin == market.spec.coin;
         let spec = universe.markets.iter().find(same).copied();
-        self.session.set_listed(now, MarketId(index as u16), spec.is_some());
+        // Its rules cannot be read, but its name is listed: it is heard on, so that what is held there
+        // can be closed.
+        let (coin, asset) = (market.spec.coin, market.spec.asset);
+        let odd = spec.is_none()
+            && universe.odd.iter().any(|odd| odd.coin == Some(coin) || odd.asset == Some(asset));
+        self.session.set_listed(now, MarketId(index as u16), spec.is_some() || odd);
+        let watch = &mut self.watches[index];
+        if std::mem::replace(&mut watch.odd, odd) != odd {
+            out.note(if odd { Note::MarketOdd { coin } } else { Note::Resumed { coin } });
+        }
         let before = market.rule_changed;
         market.take_spec(spec);
         let what = changed_rule(&market.first_spec, &market.spec);
@@ -125,7 +136,7 @@ pub(super) fn tell_halt(market: &Market, watch: &mut Watch, out: &mut Actions) {
         return; // A new link has told nothing of it yet.
     }
     let settled = market.ctx.is_some_and(|held| held.value.settled);
-    let halted = market.spec.delisted || !market.listed || settled;
+    let halted = market.spec.delisted || !(market.listed || watch.odd) || settled;
     if halted != watch.halted {
         watch.halted = halted;
         let coin = market.spec.coin;

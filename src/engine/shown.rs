@@ -31,11 +31,12 @@ impl Engine {
             live: self.markets.iter().zip(&self.watches).filter(|pair| fresh(*pair)).count() as u32,
             blocked: self.watches.iter().filter(|watch| watch.gate.is_some()).count() as u32,
             link: self.session.link_state(),
+            quarantined: self.session.quarantined(),
             fallback: self.decoder.fallbacks(),
             trading: Trading {
                 // Counted as its row is recorded.
                 below_minimum: self.status.trading.below_minimum,
-                ..self.trader.as_ref().map(|trader| trader.status()).unwrap_or_default()
+                ..self.trader.as_ref().map(|trader| trader.status(now)).unwrap_or_default()
             },
             ..self.status
         }

@@ -3,7 +3,9 @@
 use crate::engine::trader::Trader;
 use crate::types::event::{Action, Actions, Wish};
 use crate::types::hard_stop::StopReason;
+use crate::types::losses::LossEntry;
 use crate::types::note::{Note, ReadyFlags};
+use crate::types::ready::Waiting;
 use crate::types::time::{Mono, Nanos, Now};
 
 /// After a connect exits wait so long for a reading of the account: the position may have been closed
@@ -29,6 +31,9 @@ impl Trader {
         if self.hard_stop.release(reason) {
             out.note(Note::HardStopReleased { reason });
             self.monitor.on_release(reason);
+            if reason == StopReason::Loss {
+                out.push(Action::KeepLoss(LossEntry::Forgotten));
+            }
             self.keep_latch(reason, out);
         }
     }
@@ -99,10 +104,43 @@ impl Trader {
             self.release(StopReason::Reconnecting, out);
         }
         let ready = ReadyFlags { hard_stop_clear: !self.hard_stop.active(), ..held };
-        if ready != self.ready {
+        let waiting = self.waiting(now.mono);
+        let changed = ready != self.ready;
+        if changed {
             self.ready = ready;
             self.leverage_at = self.leverage_at.min(now.mono);
-            out.note(Note::Readiness { ready });
+        }
+        if changed || waiting.kinds() != self.waiting.kinds() {
+            out.note(Note::Readiness { ready, waiting });
+        }
+        self.waiting = waiting;
+        self.tell_budget(out);
+    }
+
+    /// What entries wait for in every market; what holds up single ones is counted where it is shown.
+    pub(super) fn waiting(&self, now: Mono) -> Waiting {
+        let (set, all) = self.leverage_set;
+        Waiting {
+            signer: !self.signer.is_ours(),
+            budget: self.budget.at_reserve(),
+            post_only: now < self.suspended_until,
+            closing: self.flatten || self.stopping_until.is_some(),
+            leverage: (set < all).then_some((set, all)),
+            ..Waiting::default()
+        }
+    }
+
+    /// Tells that the address budget has come down to what is kept for exits; again once it was well
+    /// above that.
+    fn tell_budget(&mut self, out: &mut Actions) {
+        /// Requests above the reserve from which on it counts as recovered.
+        const RECOVERED: i64 = 50;
+        if self.budget.at_reserve() {
+            if !std::mem::replace(&mut self.budget_told, true) {
+                out.note(Note::BudgetLow { left: self.budget.left() });
+            }
+        } else if self.budget.above_reserve() >= RECOVERED {
+            self.budget_told = false;
         }
     }
 

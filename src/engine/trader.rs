@@ -9,6 +9,7 @@ use std::hint::black_box;
 use crate::detector::{self, Decided};
 use crate::engine::account::{Reading, RestBudget};
 use crate::engine::leverage::Leverage;
+use crate::engine::signer::SignerCheck;
 use crate::executor::budget::{ActionBudget, Kind};
 use crate::executor::checks::{self, EntryView};
 use crate::executor::encode::Encoder;
@@ -22,11 +23,13 @@ use crate::position::{Judged, Positions, Reconciler, RiskMonitor};
 use crate::types::config::{self, Config};
 use crate::types::event::Actions;
 use crate::types::hard_stop::HardStop;
-use crate::types::ids::MarketId;
+use crate::types::ids::{Address, MarketId};
+use crate::types::losses::Losses;
 use crate::types::market::MarketSpec;
 use crate::types::note::{ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
+use crate::types::ready::Waiting;
 use crate::types::record::{Check, Decision, ExitReason, SignalRow, SizeLimit};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
@@ -63,6 +66,7 @@ pub(super) struct Trader {
     pub(super) settings: Settings,
     pub(super) encoder: Encoder,
     pub(super) user: String,
+    pub(super) signer: SignerCheck,
     pub(super) orders: Orders,
     pub(super) queue: Queue,
     pub(super) dispatch: Dispatch,
@@ -81,9 +85,17 @@ pub(super) struct Trader {
     pub(super) monitor: RiskMonitor,
     /// Time of the newest block that the feed told.
     pub(super) newest_block: VenueMs,
+    /// What earlier runs have won and lost; of it, what is open is taken as its market is read.
+    pub(super) earlier_losses: Losses,
     pub(super) hard_stop: HardStop,
     /// READY, as last told.
     pub(super) ready: ReadyFlags,
+    /// What entries wait for beside it, as last told.
+    pub(super) waiting: Waiting,
+    /// Whether it was told that the address budget is at what is kept for exits.
+    pub(super) budget_told: bool,
+    /// Markets whose leverage is set, of those that trade.
+    pub(super) leverage_set: (u32, u32),
     /// What of READY is this half's own business.
     pub(super) orders_heard: bool,
     pub(super) fills_heard: bool,
@@ -139,7 +151,10 @@ impl Trader {
         wallet: Wallet,
         latch: HardStop,
     ) -> Self {
+        let account = config.account.user_address.as_deref().unwrap_or(&wallet.user);
+        let signer = SignerCheck::new(wallet.encoder.signer().address(), Address::parse(account));
         Self {
+            signer,
             settings: Settings {
                 dexes: config.venue.dexes.len(),
                 detector: config.detector.clone(),
@@ -164,8 +179,12 @@ impl Trader {
             verdicts: Vec::new(),
             monitor: RiskMonitor::new(&config.risk_monitor),
             newest_block: VenueMs(0),
+            earlier_losses: Losses::default(),
             hard_stop: latch,
             ready: ReadyFlags::default(),
+            waiting: Waiting::default(),
+            budget_told: false,
+            leverage_set: (0, 0),
             orders_heard: false,
             fills_heard: false,
             bars: Vec::with_capacity(crate::engine::MAX_MARKETS),
@@ -188,6 +207,12 @@ impl Trader {
             batch: Vec::with_capacity(MOST_IN_BATCH),
             batch_ids: Vec::with_capacity(MOST_IN_BATCH),
         }
+    }
+
+    /// The first event: what was lost before this run counts.
+    pub(super) fn begin(&mut self, now: Now, out: &mut Actions) {
+        self.monitor.continue_losses(now, &self.earlier_losses);
+        self.judge_losses(now, out);
     }
 
     pub(super) fn add_market(&mut self, now: Mono, id: MarketId, spec: &MarketSpec) {
@@ -373,6 +398,7 @@ impl Trader {
         // The id is the venue's for this very name (PROTOCOL.md §5.1), as the last reading had it.
         let named = market.spec.coin == order.coin && market.spec.asset == order.asset;
         self.ready.but_for_hard_stop()
+            && self.signer.is_ours()
             && named
             && market.may_trade()
             && bar.leverage == Leverage::Set
@@ -451,6 +477,7 @@ impl Trader {
         if self.flatten && self.held.is_empty() && self.orders.is_empty() {
             self.flatten = false; // The operator's wish is done.
         }
+        self.ask_signer_role(now, out);
         self.set_leverage(now, markets, session, out);
         self.want_missing_fills(now, out);
         self.read_account(now, rest, out);
@@ -465,7 +492,7 @@ impl Trader {
         if let Some(until) = self.stopping_until {
             due = due.min(until);
         }
-        due.min(self.exit_due)
+        due.min(self.exit_due).min(self.signer.next_due())
     }
 
     /// The run is over: what is not settled is recorded as not known.
@@ -477,10 +504,15 @@ impl Trader {
     }
 
     /// Counters, and what holds now.
-    pub(super) fn status(&self) -> Trading {
+    pub(super) fn status(&self, now: Mono) -> Trading {
+        let suspended = self.bars.iter().filter(|bar| now < bar.suspended_until).count() as u32;
+        let ids = (0..).map(MarketId).take(self.bars.len());
+        let in_doubt = ids.filter(|id| self.reconciler.in_doubt(*id)).count() as u32;
         Trading {
             ready: self.ready,
+            waiting: Waiting { suspended, in_doubt, ..self.waiting(now) },
             hard_stop: self.hard_stop,
+            signer: self.signer.standing(),
             positions: self.positions.count_open(),
             pending: self.orders.len() as u32,
             budget_left: self.budget.left(),

@@ -15,6 +15,9 @@ use crate::types::time::{Mono, Nanos};
 /// Posts the venue lets wait for their answers.
 pub const POSTS_IN_FLIGHT: usize = 100;
 
+/// What an action costs of the address budget that is refused because `expiresAfter` has passed.
+pub const LATE_COST: i64 = 5;
+
 /// Of them, kept for exits, cancels and look-ups.
 pub const POSTS_FOR_EXITS: usize = 10;
 
@@ -142,13 +145,15 @@ impl ActionBudget {
 
     /// The post was answered; `refused` says why when nothing of it was executed.
     ///
-    /// What is refused whole costs nothing. Refused for the budget itself, the venue's count is
+    /// What is refused whole costs nothing, but for what came after its `expiresAfter`: that costs
+    /// [`LATE_COST`], however many items it had (PROTOCOL.md §8.2). Refused for the budget itself, the venue's count is
     /// ahead of ours: the budget is empty until the account is read again.
     pub fn answered(&mut self, now: Mono, post: u64, refused: Option<Refusal>) {
         let found = self.in_flight.iter().position(|waiting| waiting.post == post);
         let Some(answered) = found.and_then(|at| self.in_flight.remove(at)) else { return };
         if let Some(limit) = self.limit.as_mut().filter(|_| refused.is_some()) {
-            limit.used = limit.used.saturating_sub(i64::from(answered.cost));
+            let cost = if refused == Some(Refusal::TooLate) { LATE_COST } else { 0 };
+            limit.used = limit.used.saturating_sub(i64::from(answered.cost) - cost);
         }
         if refused == Some(Refusal::AddressBudget) {
             let limit = self.limit.get_or_insert(Counted { used: 0, cap: 0 });
@@ -186,6 +191,16 @@ impl ActionBudget {
     /// first reading.
     pub fn left(&self) -> i64 {
         self.limit.map_or(0, |limit| limit.left())
+    }
+
+    /// Requests left above what is kept for exits; zero before the first reading.
+    pub fn above_reserve(&self) -> i64 {
+        self.limit.map_or(0, |limit| limit.left().saturating_sub(self.reserve))
+    }
+
+    /// Whether the budget is known, and no more of it is left than is kept for exits.
+    pub fn at_reserve(&self) -> bool {
+        self.limit.is_some() && self.above_reserve() <= 0
     }
 
     /// Whether the budget is known and used up.
@@ -289,6 +304,27 @@ mod tests {
         budget.answered(T, 1, Some(Refusal::OverWeight));
         budget.answered(T, 99, Some(Refusal::OverWeight));
         assert_eq!((budget.left(), budget.posts(T)), (996, 0), "answered twice, and never asked");
+    }
+
+    /// A23: an action that comes after its `expiresAfter` costs five requests, whatever it carried.
+    #[test]
+    fn an_action_that_comes_too_late_costs_five() {
+        let mut budget = left(1_000);
+        budget.spend(T, Entry, 1, 1);
+        budget.spend(T, ReduceOnly, 7, 2);
+        budget.spend(T, LookUp, 1, 3);
+        budget.answered(T, 1, Some(Refusal::TooLate));
+        budget.answered(T, 2, Some(Refusal::TooLate));
+        assert_eq!((budget.left(), budget.posts(T)), (990, 1));
+        budget.answered(T, 1, Some(Refusal::TooLate));
+        assert_eq!(budget.left(), 990, "answered twice");
+    }
+
+    #[test]
+    fn at_the_reserve_is_said_once_the_budget_is_known() {
+        assert!(!ActionBudget::new(500).at_reserve(), "not read yet");
+        assert!(left(500).at_reserve() && !left(501).at_reserve());
+        assert_eq!((left(501).above_reserve(), left(499).above_reserve()), (1, -1));
     }
 
     #[test]

@@ -3,6 +3,11 @@
 //!
 //! It keeps to the venue's limits (PROTOCOL.md §1) by construction: connections and messages are
 //! taken from buckets that cannot grant more than 30 and 2000 a minute.
+//!
+//! The venue drops the whole link when a subscription names a coin that its socket does not know, be it
+//! listed or not (PROTOCOL.md §2.3). So what was subscribed last before a drop, and not acknowledged, is
+//! suspect: on the next link it comes last, a few coins at a time, so that the culprit is found alone. A
+//! coin whose subscription alone was followed by a drop twice is quarantined for some minutes.
 
 use crate::feed::Subscription;
 use crate::feed::bucket::Bucket;
@@ -31,6 +36,15 @@ const CONNECTIONS: (u32, Nanos) = (10, Nanos::from_secs(3));
 /// leaves 40 to the heartbeat.
 const MESSAGES: (u32, Nanos) = (MAX_SUBSCRIPTIONS as u32, Nanos(62_500_000));
 
+/// The venue drops a link some 0.1 s after the subscription that it cannot take: what has stood for
+/// longer is innocent.
+const BLAME: Nanos = Nanos::from_secs(3);
+/// Drops that follow a coin's subscription alone before it is quarantined.
+const STRIKES: u32 = 2;
+/// First quarantine; doubles up to [`LONGEST_QUARANTINE`] as long as the coin stays unknown.
+const QUARANTINE: Nanos = Nanos::from_secs(300);
+const LONGEST_QUARANTINE: Nanos = Nanos::from_secs(3_600);
+
 /// The ping of PROTOCOL.md §1.
 const PING: &[u8] = br#"{"method":"ping"}"#;
 
@@ -51,12 +65,34 @@ struct Channel {
     /// Whether the venue still lists the coin. One that it does not know makes it drop the whole
     /// socket (PROTOCOL.md §2.3), so such a channel is not asked for again.
     listed: bool,
+    /// Whether its coin is quarantined.
+    held: bool,
+    /// When it was last asked for on this link.
+    sent_at: Option<Mono>,
 }
 
 impl Channel {
     fn is_missing(&self) -> bool {
-        self.listed && !self.acknowledged
+        self.listed && !self.held && !self.acknowledged
     }
+
+    /// Whether it was asked for so lately that it may be what the venue dropped the link for.
+    fn may_be_to_blame(&self, now: Mono) -> bool {
+        let lately = self.sent_at.is_some_and(|at| now.since(at) <= BLAME);
+        self.coin.is_some() && self.is_missing() && lately
+    }
+}
+
+/// A coin whose subscription may be what the venue drops links for.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    coin: Coin,
+    /// Drops that followed its subscription alone.
+    strikes: u32,
+    /// Until when it is quarantined.
+    until: Option<Mono>,
+    /// How long the next quarantine is.
+    wait: Nanos,
 }
 
 /// One link's state machine.
@@ -75,6 +111,12 @@ pub struct Session {
     last_received: Mono,
     last_data: Mono,
     pinged_at: Option<Mono>,
+    /// Coins under suspicion; mostly none.
+    suspects: Vec<Suspect>,
+    /// How many of them are subscribed next.
+    probes: usize,
+    /// When the next of them are, whatever is not acknowledged.
+    probe_at: Mono,
     connections: Bucket,
     messages: Bucket,
     jitter: SplitMix64,
@@ -95,6 +137,9 @@ impl Session {
             last_received: Mono(0),
             last_data: Mono(0),
             pinged_at: None,
+            suspects: Vec::new(),
+            probes: 1,
+            probe_at: Mono::MAX,
             connections: Bucket::new(CONNECTIONS.0, CONNECTIONS.1),
             messages: Bucket::new(MESSAGES.0, MESSAGES.1),
             jitter: SplitMix64(seed),
@@ -114,19 +159,27 @@ impl Session {
         if self.channels.len() >= MAX_SUBSCRIPTIONS {
             return false;
         }
-        let channel = Channel { subscription, coin, acknowledged: false, listed: true };
-        self.channels.push(channel);
+        let mut channel = Channel {
+            subscription,
+            coin,
+            acknowledged: false,
+            listed: true,
+            held: false,
+            sent_at: None,
+        };
         if let State::Open { complete, .. } = &mut self.state {
             *complete = false;
             self.missing_acks += 1;
             if self.messages.take(now, 1) {
                 self.last_sent = now;
+                channel.sent_at = Some(now);
                 out.send(|text| write_subscribe(text, &channel, self.user.as_deref()));
                 self.resend_at = self.resend_at.min(now.plus(ACK_TIMEOUT));
             } else {
                 self.resend_at = self.resend_at.min(self.messages.ready_at(now, 1));
             }
         }
+        self.channels.push(channel);
         true
     }
 
@@ -148,7 +201,9 @@ impl Session {
         self.pinged_at = None;
         for channel in &mut self.channels {
             channel.acknowledged = false;
+            channel.sent_at = None;
         }
+        self.free_quarantined(now);
         self.missing_acks = self.channels.iter().filter(|c| c.is_missing()).count();
         self.state = State::Open { since: now, complete: self.missing_acks == 0 };
         out.note(Note::Connected { subscriptions: self.missing_acks as u32 });
@@ -166,7 +221,13 @@ impl Session {
         let was_up = match self.state {
             State::Idle | State::Backoff { .. } => return None,
             State::Connecting { .. } => Nanos::ZERO,
-            State::Open { since, .. } => now.since(since),
+            State::Open { since, .. } => {
+                // Of silence, and of what we ended, no coin is to blame.
+                if matches!(cause, LinkDown::Dropped | LinkDown::Closed) {
+                    self.blame(now, out);
+                }
+                now.since(since)
+            }
         };
         if was_up >= SETTLED {
             self.attempts = 0;
@@ -222,7 +283,12 @@ impl Session {
             self.channels.iter_mut().find(|c| c.subscription == subscription && c.is_missing());
         let Some(channel) = found else { return };
         channel.acknowledged = true;
+        let coin = channel.coin;
         self.missing_acks -= 1;
+        if !self.suspects.is_empty() {
+            self.suspects.retain(|suspect| Some(suspect.coin) != coin);
+            self.probe(now, out);
+        }
         if self.missing_acks == 0 {
             self.resend_at = Mono::MAX;
             self.state = State::Open { since, complete: true };
@@ -264,6 +330,13 @@ impl Session {
                 if now >= self.resend_at {
                     self.subscribe_missing(now, out);
                 }
+                if now >= self.quarantined_until() {
+                    self.free_quarantined(now);
+                    self.probe(now, out);
+                }
+                if now >= self.probe_at {
+                    self.probe(now, out);
+                }
                 None
             }
         }
@@ -303,7 +376,8 @@ impl Session {
                 } else {
                     self.last_data.plus(DATA_TIMEOUT)
                 };
-                heartbeat.min(self.resend_at).min(data)
+                let probe = self.probe_at.min(self.quarantined_until());
+                heartbeat.min(self.resend_at).min(data).min(probe)
             }
         }
     }
@@ -343,13 +417,127 @@ impl Session {
     /// Subscribes to every channel that is not acknowledged, as far as the limit allows.
     fn subscribe_missing(&mut self, now: Mono, out: &mut Actions) {
         self.resend_at = if self.missing_acks == 0 { Mono::MAX } else { now.plus(ACK_TIMEOUT) };
-        for channel in self.channels.iter().filter(|c| c.is_missing()) {
-            if !self.messages.take(now, 1) {
-                self.resend_at = self.messages.ready_at(now, 1);
+        let Self { channels, suspects, messages, user, .. } = self;
+        for channel in channels.iter_mut().filter(|c| c.is_missing()) {
+            if channel.sent_at.is_none() && is_suspect(suspects, channel) {
+                continue; // Its turn comes.
+            }
+            if !messages.take(now, 1) {
+                self.resend_at = messages.ready_at(now, 1);
                 break;
             }
             self.last_sent = now;
-            out.send(|text| write_subscribe(text, channel, self.user.as_deref()));
+            channel.sent_at = Some(now);
+            out.send(|text| write_subscribe(text, channel, user.as_deref()));
+        }
+        if !self.suspects.is_empty() {
+            self.probe(now, out);
+        }
+    }
+
+    /// Subscribes the next suspects: one, then two, then four, each once those before are acknowledged,
+    /// or have stood for so long that they are not to blame.
+    fn probe(&mut self, now: Mono, out: &mut Actions) {
+        if self.channels.iter().any(|channel| channel.may_be_to_blame(now)) {
+            self.probe_at = now.plus(BLAME);
+            return;
+        }
+        self.probe_at = Mono::MAX;
+        let Self { channels, suspects, messages, user, .. } = self;
+        let waits = |suspect: &Suspect, channels: &[Channel]| {
+            let its = |channel: &Channel| channel.coin == Some(suspect.coin);
+            channels.iter().any(|c| its(c) && c.is_missing() && c.sent_at.is_none())
+        };
+        let mut left = self.probes;
+        for suspect in suspects.iter() {
+            if left == 0 || !waits(suspect, channels) {
+                continue;
+            }
+            left -= 1;
+            let its = |channel: &&mut Channel| channel.coin == Some(suspect.coin);
+            for channel in channels.iter_mut().filter(its).filter(|c| c.is_missing()) {
+                if !messages.take(now, 1) {
+                    self.probe_at = messages.ready_at(now, 1);
+                    return;
+                }
+                self.last_sent = now;
+                channel.sent_at = Some(now);
+                out.send(|text| write_subscribe(text, channel, user.as_deref()));
+            }
+        }
+        if left < self.probes {
+            self.probes = self.probes.saturating_mul(2);
+            self.probe_at = now.plus(Nanos(BLAME.0 + 1));
+            self.resend_at = self.resend_at.min(now.plus(ACK_TIMEOUT));
+        }
+    }
+
+    /// The venue has dropped the link: what was subscribed last and not acknowledged is suspect.
+    fn blame(&mut self, now: Mono, out: &mut Actions) {
+        // A link on which no market was acknowledged says nothing of a single coin.
+        let lived = self.channels.iter().any(|c| c.coin.is_some() && c.acknowledged);
+        let mut alone = None;
+        let mut several = false;
+        for at in 0..self.channels.len() {
+            let channel = self.channels[at];
+            let Some(coin) = channel.coin.filter(|_| channel.may_be_to_blame(now)) else {
+                continue;
+            };
+            // Known by its other channel.
+            if self.channels.iter().any(|other| other.coin == Some(coin) && other.acknowledged) {
+                continue;
+            }
+            several |= alone.is_some_and(|first| first != coin);
+            alone = alone.or(Some(coin));
+            if !self.suspects.iter().any(|suspect| suspect.coin == coin) {
+                let suspect = Suspect { coin, strikes: 0, until: None, wait: QUARANTINE };
+                self.suspects.push(suspect);
+            }
+        }
+        let Some(coin) = alone.filter(|_| lived && !several) else { return };
+        let Some(suspect) = self.suspects.iter_mut().find(|suspect| suspect.coin == coin) else {
+            return;
+        };
+        suspect.strikes += 1;
+        if suspect.strikes < STRIKES {
+            return;
+        }
+        let wait = suspect.wait;
+        // After it one drop is enough.
+        suspect.strikes = STRIKES - 1;
+        suspect.until = Some(now.plus(wait));
+        suspect.wait = Nanos(wait.0.saturating_mul(2)).min(LONGEST_QUARANTINE);
+        for channel in self.channels.iter_mut().filter(|channel| channel.coin == Some(coin)) {
+            channel.held = true;
+        }
+        out.note(Note::Quarantined { coin, wait });
+    }
+
+    /// When the first quarantine ends.
+    fn quarantined_until(&self) -> Mono {
+        self.suspects.iter().filter_map(|suspect| suspect.until).min().unwrap_or(Mono::MAX)
+    }
+
+    /// Coins that are quarantined.
+    pub fn quarantined(&self) -> u32 {
+        self.suspects.iter().filter(|suspect| suspect.until.is_some()).count() as u32
+    }
+
+    /// Those whose quarantine is over are suspects again, and the first of them is tried alone.
+    fn free_quarantined(&mut self, now: Mono) {
+        self.probes = 1;
+        for suspect in &mut self.suspects {
+            if suspect.until.is_none_or(|until| now < until) {
+                continue;
+            }
+            suspect.until = None;
+            let open = matches!(self.state, State::Open { .. });
+            for channel in &mut self.channels {
+                if channel.coin == Some(suspect.coin) && std::mem::take(&mut channel.held) {
+                    channel.sent_at = None;
+                    self.missing_acks += usize::from(open && channel.is_missing());
+                }
+            }
         }
     }
 
@@ -358,6 +546,11 @@ impl Session {
         let doubled = base.saturating_mul(1 << self.attempts.min(32));
         Nanos(doubled.min(self.settings.reconnect_max_delay.0))
     }
+}
+
+/// Whether the coin of a channel is under suspicion.
+fn is_suspect(suspects: &[Suspect], channel: &Channel) -> bool {
+    suspects.iter().any(|suspect| Some(suspect.coin) == channel.coin)
 }
 
 /// Appends a subscribe request (PROTOCOL.md §2.1).
@@ -666,5 +859,131 @@ mod tests {
         assert_eq!(bench.session.link_state(), LinkState::Subscribing);
         bench.session.on_ack(ms(3), new, &mut bench.out);
         assert_eq!(bench.session.link_state(), LinkState::Live);
+    }
+
+    /// Acknowledges a market's bbo.
+    fn ack(bench: &mut Bench, at: Mono, market: u16) {
+        bench.session.on_ack(at, Subscription::Bbo(MarketId(market)), &mut bench.out);
+    }
+
+    /// Acknowledges the channels of the account.
+    fn ack_account(bench: &mut Bench, at: Mono) {
+        for subscription in [Subscription::OrderUpdates, Subscription::UserFills] {
+            bench.session.on_ack(at, subscription, &mut bench.out);
+        }
+    }
+
+    /// The link drops, and the next one opens; returns when, and what was sent on it at once.
+    fn reconnect(bench: &mut Bench, at: Mono, cause: LinkDown) -> (Mono, Vec<String>) {
+        bench.session.on_disconnected(at, cause, &mut bench.out);
+        let due = bench.session.next_due().max(at);
+        bench.session.on_time(due, &mut bench.out);
+        bench.taken();
+        bench.session.on_connected(due, &mut bench.out);
+        (due, bench.taken().0)
+    }
+
+    fn coins(texts: &[String]) -> Vec<&str> {
+        let coin = |text: &'_ String| text.find("xyz:").map(|at| at..text.len() - 3);
+        texts.iter().filter_map(|text| Some(&text[coin(text)?])).collect()
+    }
+
+    #[test]
+    fn suspects_come_last_a_few_at_a_time_and_acknowledged_ones_are_innocent() {
+        let mut bench = Bench::new(6);
+        bench.open(ms(0));
+        ack_account(&mut bench, ms(50));
+        (0..2).for_each(|market| ack(&mut bench, ms(50), market));
+        let (at, texts) = reconnect(&mut bench, ms(150), LinkDown::Dropped);
+        assert_eq!(coins(&texts), ["xyz:C0", "xyz:C1"], "what was acknowledged goes first");
+        ack_account(&mut bench, at);
+        ack(&mut bench, at, 0);
+        assert!(bench.taken().0.is_empty(), "the suspects wait for the others");
+        ack(&mut bench, at, 1);
+        assert_eq!(coins(&bench.taken().0), ["xyz:C2"], "one alone");
+        ack(&mut bench, at, 2);
+        assert_eq!(coins(&bench.taken().0), ["xyz:C3", "xyz:C4"], "then two");
+        ack(&mut bench, at, 4);
+        // C3 it is, or C5, which was not asked for.
+        let (at, texts) = reconnect(&mut bench, at, LinkDown::Dropped);
+        assert_eq!(coins(&texts), ["xyz:C0", "xyz:C1", "xyz:C2", "xyz:C4"]);
+        for market in [0, 1, 2, 4] {
+            ack(&mut bench, at, market);
+        }
+        assert_eq!(coins(&bench.taken().0), ["xyz:C3"]);
+        assert_eq!(bench.session.quarantined(), 0);
+        let (at, _) = reconnect(&mut bench, at, LinkDown::Dropped);
+        assert_eq!(bench.session.quarantined(), 1, "C3 alone, twice");
+        ack_account(&mut bench, at);
+        for market in [0, 1, 2, 4] {
+            ack(&mut bench, at, market);
+        }
+        assert_eq!(coins(&bench.taken().0), ["xyz:C5"]);
+        ack(&mut bench, at, 5);
+        assert_eq!(bench.session.link_state(), LinkState::Live, "without the one in quarantine");
+    }
+
+    #[test]
+    fn a_coin_is_not_to_blame_for_drops_with_other_causes() {
+        // Long after its subscription, by silence, or where nothing was acknowledged at all.
+        for (cause, at, acked) in [
+            (LinkDown::Dropped, 3_001, true),
+            (LinkDown::Silent, 100, true),
+            (LinkDown::Dropped, 100, false),
+        ] {
+            let mut bench = Bench::new(2);
+            bench.open(ms(0));
+            let mut now = ms(0);
+            for _ in 0..6 {
+                if acked {
+                    ack_account(&mut bench, now);
+                    ack(&mut bench, now, 0);
+                }
+                bench.taken();
+                (now, _) = reconnect(&mut bench, now.plus(Nanos::from_millis(at)), cause);
+            }
+            assert_eq!(bench.session.quarantined(), 0, "{cause:?} {at} {acked}");
+        }
+    }
+
+    #[test]
+    fn a_quarantine_ends_with_a_try_and_grows_while_the_coin_stays_unknown() {
+        let mut bench = Bench::new(2);
+        bench.open(ms(0));
+        let mut now = ms(0);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            ack_account(&mut bench, now);
+            ack(&mut bench, now, 0);
+            bench.taken();
+            if bench.session.quarantined() == 1 {
+                // It lives until the quarantine is over.
+                let began = now;
+                while bench.session.quarantined() == 1 {
+                    now = now.plus(Nanos::from_secs(1));
+                    bench.session.on_received(now);
+                    bench.session.on_data(now);
+                    assert_eq!(bench.session.on_time(now, &mut bench.out), None);
+                }
+                waits.push(now.since(began).as_millis() / 1_000);
+                assert_eq!(coins(&bench.taken().0), ["xyz:C1"]);
+            }
+            (now, _) = reconnect(&mut bench, now, LinkDown::Dropped);
+        }
+        assert!(waits.len() >= 3, "{waits:?}");
+        assert!(waits.windows(2).all(|pair| pair[1] > pair[0] + pair[0] / 2), "{waits:?}");
+        // It is known at last, and innocent again.
+        ack_account(&mut bench, now);
+        ack(&mut bench, now, 0);
+        for _ in 0..3_700 {
+            now = now.plus(Nanos::from_secs(1));
+            bench.session.on_received(now);
+            bench.session.on_data(now);
+            bench.session.on_time(now, &mut bench.out);
+        }
+        ack(&mut bench, now, 1);
+        assert_eq!(bench.session.link_state(), LinkState::Live);
+        let (_, texts) = reconnect(&mut bench, now, LinkDown::Dropped);
+        assert_eq!(coins(&texts), ["xyz:C0", "xyz:C1"]);
     }
 }

@@ -121,6 +121,11 @@ impl Positions {
         self.slots.iter().all(|slot| slot.baseline.is_some())
     }
 
+    /// Whether a reading was taken over in this market.
+    pub fn is_based(&self, market: MarketId) -> bool {
+        self.slots.get(market.index()).is_some_and(|slot| slot.baseline.is_some())
+    }
+
     /// A new market, flat. Markets are added in the order of their ids; one that is there already
     /// stays as it is.
     pub fn add_market(&mut self, id: MarketId, coin: Coin, asset: AssetId) {

@@ -3,15 +3,16 @@
 //! A trigger that fires is told of again with every event that confirms it; the latch keeps the
 //! first. Nothing here releases: that is the operator's.
 
-use crate::position::loss::Window;
+use crate::position::loss::{DaySum, Window};
 use crate::position::skew::Skew;
 use crate::types::config;
 use crate::types::hard_stop::StopReason;
+use crate::types::losses::{LossLimit, LossSpan, Losses};
 use crate::types::num::Usd;
 use crate::types::order::{Refusal, RefusalClass};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
-/// Two duplicate nonces within this are more than a collision after a restart.
+/// Two refused nonces within this are more than a collision after a restart.
 const NONCE_WINDOW: Nanos = Nanos::from_secs(60);
 
 /// How far our clock may be behind the venue's, milliseconds. Nonces and `expiresAfter` are made of
@@ -26,10 +27,12 @@ pub const MOST_SKEW_MS: i64 = 5_000;
 pub struct RiskMonitor {
     max_failures: u32,
     max_loss: Usd,
+    max_daily_loss: Usd,
     max_flatten_failures: u32,
     failures: u32,
     losses: Window,
-    last_duplicate: Option<Mono>,
+    day: DaySum,
+    last_nonce_refused: Option<Mono>,
     skew: Skew,
     skew_ms: Option<i64>,
 }
@@ -40,10 +43,12 @@ impl RiskMonitor {
         Self {
             max_failures: config.max_consecutive_failures,
             max_loss: config.max_loss,
+            max_daily_loss: config.max_daily_loss,
             max_flatten_failures: config.max_flatten_failures,
             failures: 0,
             losses: Window::new(config.window),
-            last_duplicate: None,
+            day: DaySum::default(),
+            last_nonce_refused: None,
             skew: Skew::default(),
             skew_ms: None,
         }
@@ -53,8 +58,8 @@ impl RiskMonitor {
     /// action that was refused whole.
     ///
     /// An order that filled or missed was right in every respect, so it ends a row of failures.
-    /// What the venue could not take now, and what came too late to be looked at, says nothing
-    /// either way.
+    /// What the venue could not take now, what had nothing left to do, and what came too late to be
+    /// looked at, says nothing either way.
     pub fn on_result(&mut self, now: Mono, result: Result<(), Refusal>) -> Option<StopReason> {
         let refusal = match result {
             Err(refusal) => refusal,
@@ -66,9 +71,9 @@ impl RiskMonitor {
         match refusal {
             // No order will do better before a person has looked.
             Refusal::UnknownSigner => return Some(StopReason::SignatureRefused),
-            Refusal::NonceRange => return Some(StopReason::NonceRefused),
-            Refusal::DuplicateNonce => {
-                let before = self.last_duplicate.replace(now);
+            // One is mended by higher nonces; where that does not help somebody else has our key.
+            Refusal::NonceRange | Refusal::DuplicateNonce => {
+                let before = self.last_nonce_refused.replace(now);
                 if before.is_some_and(|before| now.since(before) <= NONCE_WINDOW) {
                     return Some(StopReason::NonceRefused);
                 }
@@ -77,7 +82,9 @@ impl RiskMonitor {
         }
         match refusal.class() {
             _ if refusal == Refusal::TooLate => return None,
-            RefusalClass::VenueState | RefusalClass::RateLimit => return None,
+            RefusalClass::Superfluous | RefusalClass::VenueState | RefusalClass::RateLimit => {
+                return None;
+            }
             RefusalClass::Miss => self.failures = 0,
             RefusalClass::OurFault | RefusalClass::AccountState => {
                 self.failures = self.failures.saturating_add(1);
@@ -86,18 +93,38 @@ impl RiskMonitor {
         (self.failures >= self.max_failures.max(1)).then_some(StopReason::ConsecutiveFailures)
     }
 
+    /// What earlier runs have won and lost, as it was kept.
+    pub fn continue_losses(&mut self, now: Now, losses: &Losses) {
+        for (at, amount) in losses.counted() {
+            let age = Nanos(u64::try_from(now.wall.0.saturating_sub(at.0)).unwrap_or(0));
+            self.losses.add_aged(now.mono, age, amount);
+            if at.day() >= now.wall.day() {
+                self.day.add(now.wall, amount);
+            }
+        }
+    }
+
     /// Profit that was made, below zero a loss: of a fill, its fee counted, or of funding.
-    pub fn on_realized(&mut self, now: Mono, amount: Usd) -> Option<StopReason> {
-        self.losses.add(now, amount);
+    pub fn on_realized(&mut self, now: Now, amount: Usd) -> Option<StopReason> {
+        self.losses.add(now.mono, amount);
+        self.day.add(now.wall, amount);
         self.on_time(now)
     }
 
-    /// The loss within the window, judged again as time passes: a gain that leaves the window may
-    /// uncover one.
-    pub fn on_time(&mut self, now: Mono) -> Option<StopReason> {
-        let net = self.losses.net(now);
-        let lost = net.units() < 0 && net.units().saturating_neg() >= self.max_loss.units();
-        lost.then_some(StopReason::Loss)
+    /// The losses, judged again as time passes: a gain that leaves the window may uncover one.
+    pub fn on_time(&mut self, now: Now) -> Option<StopReason> {
+        self.loss_limit(now).map(|_| StopReason::Loss)
+    }
+
+    /// The limit on losses that is reached, if one is.
+    pub fn loss_limit(&mut self, now: Now) -> Option<LossLimit> {
+        let reached = |net: Usd, limit: Usd, within| {
+            let lost = net.units() < 0 && net.units().saturating_neg() >= limit.units();
+            let loss = Usd::from_units(net.units().saturating_neg());
+            lost.then_some(LossLimit { lost: loss, limit, within })
+        };
+        let window = reached(self.losses.net(now.mono), self.max_loss, LossSpan::Window);
+        window.or_else(|| reached(self.day.net(now.wall), self.max_daily_loss, LossSpan::Day))
     }
 
     /// Net profit within the window; below zero is a loss.
@@ -139,8 +166,11 @@ impl RiskMonitor {
     pub fn on_release(&mut self, reason: StopReason) {
         match reason {
             StopReason::ConsecutiveFailures => self.failures = 0,
-            StopReason::Loss => self.losses.clear(),
-            StopReason::NonceRefused => self.last_duplicate = None,
+            StopReason::Loss => {
+                self.losses.clear();
+                self.day.clear();
+            }
+            StopReason::NonceRefused => self.last_nonce_refused = None,
             StopReason::ClockSkew => self.skew = Skew::default(),
             StopReason::Reconnecting
             | StopReason::Operator

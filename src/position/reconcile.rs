@@ -358,7 +358,7 @@ enum Emptiness {
 
 impl Emptiness {
     fn of(mode: AccountMode, state: &DexAccount, dex: Option<&Dex>) -> Self {
-        let own_balance = matches!(mode, AccountMode::Standard);
+        let own_balance = mode.is_split();
         match state.is_all_zero() {
             false => Self::Funded,
             true if own_balance && dex.is_some_and(|dex| dex.funded) => Self::Odd,

@@ -1,7 +1,7 @@
 //! What the cold threads do in loops: the desk reads venue and account and resolves names, the recorder
 //! feeds the files. Each ends when its ring is closed and empty.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -16,7 +16,8 @@ use crate::runtime::link::{Endpoint, resolve};
 use crate::runtime::meter::Meter;
 use crate::runtime::os::{Clock, Service, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
+use crate::types::ids::Address;
 use crate::types::latency::Stage;
 use crate::types::market::Universe;
 use crate::types::record::Row;
@@ -51,6 +52,8 @@ pub enum Request {
         /// The signed body.
         body: Box<[u8]>,
     },
+    /// Ask what the signer is to the venue.
+    ReadSignerRole,
     /// Find the addresses of the venue's socket.
     Resolve,
 }
@@ -80,6 +83,10 @@ pub enum Reply {
         /// Its number.
         post: u64,
     },
+    /// What the signer is to the venue.
+    SignerRole(Role),
+    /// Not known; the log says why.
+    SignerRoleFailed,
     /// Addresses, at least one.
     Resolved(Vec<SocketAddr>),
     /// None; the log says why.
@@ -139,14 +146,17 @@ impl AgentLook {
 
 /// Answers requests until the hot thread is gone, and takes a `look` at the agent in between. An
 /// action goes before questions that wait.
+/// `signer` is who signs, in trading.
 pub fn desk(
     mut reader: account::Reader,
+    signer: Option<Address>,
     endpoint: &Endpoint,
     mut requests: Consumer<Request>,
     mut replies: Producer<Reply>,
     mut look: Option<AgentLook>,
 ) {
     let mut waiting = VecDeque::new();
+    let mut odd_told = BTreeSet::new();
     loop {
         if requests.is_closed() {
             return; // Nobody waits for answers any more.
@@ -166,7 +176,10 @@ pub fn desk(
         };
         let reply = match request {
             Request::ReadUniverse => match reader.read_universe() {
-                Ok(universe) => Reply::Universe(Box::new(universe)),
+                Ok(universe) => {
+                    tell_odd(&reader, &universe, &mut odd_told);
+                    Reply::Universe(Box::new(universe))
+                }
                 Err(error) => {
                     warn!(%error, "the venue could not be read");
                     Reply::UniverseFailed
@@ -183,6 +196,16 @@ pub fn desk(
                 }
             },
             Request::Exchange { post, expires, body } => exchange(&reader, post, expires, &body),
+            Request::ReadSignerRole => {
+                match signer.map(|signer| reader.role(&signer.to_string())) {
+                    Some(Ok(role)) => Reply::SignerRole(role),
+                    Some(Err(error)) => {
+                        warn!(%error, "it could not be read whom the signer may act for");
+                        Reply::SignerRoleFailed
+                    }
+                    None => Reply::SignerRoleFailed, // Whoever does not sign does not ask.
+                }
+            }
             Request::Resolve => match resolve(endpoint) {
                 Ok(addresses) => Reply::Resolved(addresses),
                 Err(error) => {
@@ -209,6 +232,22 @@ fn exchange(reader: &account::Reader, post: u64, expires: Wall, body: &[u8]) -> 
             Reply::ExchangeFailed { post }
         }
     }
+}
+
+/// Warns of entries of the venue's lists that cannot be read: of each once, and of none that would not
+/// be watched anyway.
+fn tell_odd(reader: &account::Reader, universe: &Universe, told: &mut BTreeSet<String>) {
+    for odd in universe.odd.iter().filter(|odd| reader.is_watched(&odd.name)) {
+        if told.insert(odd.why.clone()) {
+            warn!(
+                market = odd.name,
+                why = odd.why,
+                "an entry of the venue cannot be read: not traded"
+            );
+        }
+    }
+    // One that is mended is told of again, should it come back.
+    told.retain(|why| universe.odd.iter().any(|odd| odd.why == *why));
 }
 
 /// What the hot thread sees of the venue, for whoever cannot ask the engine.

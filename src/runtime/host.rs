@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use crate::account;
 use crate::alerts::{Alerts, Ended, News, Sender};
 use crate::engine::Engine;
-use crate::executor::signer::Key;
+use crate::executor::signer::{Address, Key};
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
 use crate::runtime::cold::{AgentLook, Lag, Run, Watched, desk, recorder, report};
@@ -33,16 +33,20 @@ use crate::runtime::tally::Tally;
 use crate::runtime::wallet::{Armed, Presigning, WalletError};
 use crate::telemetry::dumps::Dumps;
 use crate::telemetry::{self, Screen};
+use crate::types::account::{Role, SignerStanding};
 use crate::types::config::{Config, Core};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::Stage;
+use crate::types::losses::Losses;
 use crate::types::record::{FEE_SIDES, Mode};
-use crate::types::time::Nanos;
+use crate::types::time::{DAY_NS, Nanos};
 
 /// Rows that may wait for the recorder: minutes of a wild market.
 const ROWS: usize = 1 << 16;
 /// Notes that may wait for the log.
 const NOTES: usize = 1 << 12;
+/// Amounts won and lost that may wait for their file.
+const LOSSES: usize = 1 << 12;
 /// Things heard that may wait for the capture's disk.
 const CAPTURED: usize = 1 << 14;
 
@@ -96,6 +100,19 @@ pub enum RunError {
     /// Nothing can be signed: the key, its lock, or whom to act for. No key is shown.
     #[error(transparent)]
     Wallet(#[from] WalletError),
+    /// The venue does not let the key sign for the account: nothing was done.
+    #[error(
+        "the signer {signer} may not act for account.user_address {account}: to the venue it is {role}; \
+         nothing was opened. Approve it as an agent of that account, or set the account that it signs for"
+    )]
+    Signer {
+        /// The key's address.
+        signer: Address,
+        /// The configured account.
+        account: String,
+        /// What the venue says of it.
+        role: Role,
+    },
     /// The dashboard's address or token.
     #[error(transparent)]
     Dashboard(#[from] FrontError),
@@ -203,6 +220,10 @@ fn run_alerting(
     let (tap, capture) = match &options.capture {
         Some(path) => {
             let header = Header::new(&run_id, first_id, seed, config.to_toml());
+            let header = match config.mode {
+                Mode::Trading => header.asking_signer_role(),
+                Mode::Observation => header,
+            };
             let created = capture::create(path, &header, CAPTURED);
             let (tap, writer) = created.map_err(|source| match source.kind() {
                 io::ErrorKind::AlreadyExists => RunError::CaptureExists(path.clone()),
@@ -224,9 +245,10 @@ fn run_alerting(
         Mode::Trading if !made => {
             let (latches, to_keeper) = ring(16);
             let (to_hot, wishes) = ring(16);
+            let (losses, entries) = ring(LOSSES);
             let file = LatchFile::new(&config.persistence.data_dir);
             let keeper = Keeper::new(file, to_keeper, to_hot).ringing(bell.clone());
-            (Some(KeeperRings { latches, wishes }), Some(keeper))
+            (Some(KeeperRings { latches, losses, wishes }), Some((keeper, entries)))
         }
         Mode::Trading | Mode::Observation => (None, None),
     };
@@ -267,24 +289,33 @@ fn run_alerting(
     let ended = Arc::new(AtomicBool::new(false));
     let mut began_with = HardStop::default();
     let mut agent_look = None;
+    let (mut signer, mut losses_before) = (None, Losses::default());
     let (engine, presigning, _lock) = match armed {
         Some(armed) => {
             info!(signer = %armed.signer(), key = %armed.origin, account = armed.wallet.user, "trading");
             // The store is ours by now, and with it the directory.
-            let latch = match made {
-                true => HardStop::default(),
-                false => LatchFile::new(&config.persistence.data_dir).load(began),
+            let file = LatchFile::new(&config.persistence.data_dir);
+            let (latch, losses) = match made {
+                true => (HardStop::default(), Losses::default()),
+                false => {
+                    let mut latch = file.load(began);
+                    let losses = file.load_losses(began, &mut latch);
+                    (latch, losses)
+                }
             };
             if latch.active() {
                 warn!(reasons = %latch, "HardStop holds from a run before: no entries");
             }
             began_with = latch;
+            signer = Some(armed.signer());
+            losses_before = losses.clone();
             if let Some(user) = &config.account.user_address {
                 agent_look = AgentLook::new(user, &armed.signer().to_string(), &bell);
             }
             let Armed { wallet, presigning, lock, .. } = armed;
             let mut engine = Engine::trading(config, first_id, seed, wallet, latch);
             engine.continue_books(store.booked().clone());
+            engine.continue_losses(losses);
             (engine, presigning, Some(lock))
         }
         None => (Engine::new(config, first_id, seed), None, None),
@@ -344,10 +375,12 @@ fn run_alerting(
     };
     let desk = thread::Builder::new()
         .name("hip3-desk".to_owned())
-        .spawn(move || desk(reader, &endpoint, to_desk, to_hot, agent_look))
+        .spawn(move || desk(reader, signer, &endpoint, to_desk, to_hot, agent_look))
         .map_err(system("start the desk thread"))?;
+    let losses_span = config.risk_monitor.window.max(Nanos(DAY_NS.unsigned_abs()));
     let keeper = keeper
-        .map(|keeper| {
+        .map(|(keeper, entries)| {
+            let keeper = keeper.counting(entries, losses_before, losses_span);
             let keeper = move || keeper.run();
             thread::Builder::new().name("hip3-keeper".to_owned()).spawn(keeper)
         })
@@ -465,6 +498,12 @@ fn run_alerting(
     let records = records.ok_or(RunError::Died("hot"))?;
     if let Some(name) = report.abandoned_by {
         return Err(RunError::Died(name));
+    }
+    if let (SignerStanding::NotOurs(role), Some(signer), true) =
+        (report.status.trading.signer, signer, report.refused)
+    {
+        let account = config.account.user_address.clone().unwrap_or_default();
+        return Err(RunError::Signer { signer, account, role });
     }
     let latency = latency?;
     Ok(Outcome { run_id, report, latency, pinning, records, tally, captured })

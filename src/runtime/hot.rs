@@ -20,7 +20,9 @@ use crate::runtime::showcase::{Loop, Showcase};
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::{Mark, Stage, Stopwatch};
+use crate::types::losses::LossEntry;
 use crate::types::note::{Note, Status};
+use crate::types::num::Usd;
 use crate::types::record::{GapCause, GapRow, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
@@ -72,6 +74,8 @@ pub struct Rings {
 pub struct KeeperRings {
     /// To it: the latch as it is now.
     pub latches: Producer<HardStop>,
+    /// To it: what was won and lost.
+    pub losses: Producer<LossEntry>,
     /// From it: what an operator asked for.
     pub wishes: Consumer<Wish>,
 }
@@ -106,6 +110,8 @@ pub struct Report {
     pub lasted: Nanos,
     /// Notes lost to a full ring.
     pub notes_lost: u64,
+    /// Whether the engine ended by itself: the venue does not let its signer act for the account.
+    pub refused: bool,
     /// A cold thread that died: the run was ended because of it.
     pub abandoned_by: Option<&'static str>,
 }
@@ -135,6 +141,8 @@ pub struct Hot {
     awaited: u32,
     /// The latch that the keeper has not been handed yet: the newest, which says all.
     latch_owed: Option<HardStop>,
+    /// Amounts that the keeper has not been handed yet, and when the last of them was made.
+    loss_owed: (Wall, Usd),
     rows_lost: u64,
     lost_since: Wall,
     /// Whether the engine was told something in this turn.
@@ -171,6 +179,7 @@ impl Hot {
             attempts: 0,
             awaited: 0,
             latch_owed: None,
+            loss_owed: (Wall::default(), Usd::ZERO),
             rows_lost: 0,
             lost_since: Wall::default(),
             told: false,
@@ -233,6 +242,7 @@ impl Hot {
             }
         }
         self.show(now);
+        report.refused = !stopping;
         report.status = self.status(now);
         report.lasted = now.mono.since(began);
         report.notes_lost = self.rings.notes.dropped();
@@ -376,6 +386,10 @@ impl Hot {
                         unasked = Some(post);
                     }
                 }
+                Action::ReadSignerRole => {
+                    self.request(Request::ReadSignerRole);
+                }
+                Action::KeepLoss(entry) => self.keep_loss(entry),
                 Action::KeepLatch(latch) => {
                     self.latch_owed = Some(latch);
                     self.hand_over_latch();
@@ -417,6 +431,8 @@ impl Hot {
                 self.tell(now, Event::Exchanged { post, status, body: &body });
             }
             Reply::ExchangeFailed { post } => self.tell(now, Event::ExchangeFailed { post }),
+            Reply::SignerRole(role) => self.tell(now, Event::SignerRole(role)),
+            Reply::SignerRoleFailed => self.tell(now, Event::SignerRoleFailed),
             Reply::Resolved(addresses) => {
                 self.resolving = false;
                 self.addresses = addresses;
@@ -514,6 +530,26 @@ impl Hot {
                 return;
             }
             std::thread::sleep(Duration::from(REPLY_SLEEP));
+        }
+    }
+
+    /// Hands an entry of the losses to the keeper. Amounts that a full ring has no room for are summed
+    /// up and go with the next.
+    fn keep_loss(&mut self, entry: LossEntry) {
+        let Some(keeper) = &mut self.rings.keeper else { return };
+        let owed = LossEntry::Counted { at: self.loss_owed.0, amount: self.loss_owed.1 };
+        if self.loss_owed.1 != Usd::ZERO && keeper.losses.push(owed).is_ok() {
+            self.loss_owed.1 = Usd::ZERO;
+        }
+        if keeper.losses.push(entry).is_ok() {
+            return;
+        }
+        match entry {
+            LossEntry::Counted { at, amount } => {
+                self.loss_owed = (at, self.loss_owed.1.saturating_add(amount));
+            }
+            LossEntry::Forgotten => self.loss_owed.1 = Usd::ZERO,
+            LossEntry::Open { .. } => {}
         }
     }
 

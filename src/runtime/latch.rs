@@ -1,5 +1,5 @@
-//! HardStop across restarts: the file that keeps the latch, and the file by which another process
-//! asks for its release.
+//! HardStop across restarts: the file that keeps the latch, the one that keeps what was won and lost,
+//! and the one by which another process asks for a release.
 //!
 //! A latch that cannot be read counts as set. Nothing here ever turns a set latch into a released
 //! one but a release that somebody asked for.
@@ -14,23 +14,26 @@ use tracing::{error, info, warn};
 
 use crate::alerts::{Bell, News};
 use crate::runtime::cold::wall_now;
-use crate::runtime::ring::{Consumer, Producer};
+use crate::runtime::ring::{Consumer, Producer, ring};
 use crate::types::event::Wish;
 use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::losses::{LossEntry, Losses};
 use crate::types::time::{Nanos, Wall};
 
 /// The latch, in the data directory.
 const LATCH: &str = "hard_stop.json";
+/// What was won and lost, likewise.
+const LOSSES: &str = "losses.json";
 /// A wish for its release, likewise.
 const REQUEST: &str = "release.json";
 /// How the store's lock file is called, likewise: it is held while an engine runs.
 const STORE_LOCK: &str = "lock";
 /// The store removes files that begin so when it starts.
 const TEMP_PREFIX: &str = ".tmp-";
-/// Version of both files.
+/// Version of the files.
 const FORMAT: u32 = 1;
-/// Neither file is larger.
-const MAX_FILE: u64 = 64 * 1024;
+/// None of them is larger: losses are a line for each minute of a week at most.
+const MAX_FILE: u64 = 1 << 20;
 
 /// A request is looked for this often.
 const POLL: Duration = Duration::from_millis(200);
@@ -57,6 +60,14 @@ struct KeptReason {
     reason: String,
     /// Nanoseconds since 1970 UTC, as text: more than what every JSON reader keeps of a number.
     since: String,
+}
+
+/// `losses.json`
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptLosses {
+    losses: u32,
+    kept: Losses,
 }
 
 /// `release.json`
@@ -201,6 +212,58 @@ impl LatchFile {
         self.write(LATCH, &Kept { hard_stop: FORMAT, reasons })
     }
 
+    /// Reads what earlier runs have won and lost; a missing file is nothing.
+    ///
+    /// Errors: as [`LatchFile::read`].
+    pub fn read_losses(&self) -> Result<Losses, LatchError> {
+        let path = self.dir.join(LOSSES);
+        let wrong = |fault: String| LatchError { path: path.clone(), fault };
+        match read_json::<KeptLosses>(&path).map_err(wrong)? {
+            None => Ok(Losses::default()),
+            Some(KeptLosses { losses: FORMAT, kept }) => Ok(kept),
+            Some(KeptLosses { losses, .. }) => {
+                Err(wrong(format!("is of version {losses}; expected {FORMAT}")))
+            }
+        }
+    }
+
+    /// Reads them for a run that begins `now`, and sets [`StopReason::StateUnreadable`] when they cannot
+    /// be read: the file is kept aside, and what was lost is for a person to judge.
+    pub fn load_losses(&self, now: Wall, latch: &mut HardStop) -> Losses {
+        let error = match self.read_losses() {
+            Ok(losses) => return losses,
+            Err(error) => error,
+        };
+        latch.set(StopReason::StateUnreadable, now);
+        let aside = self.dir.join(format!("{LOSSES}.unreadable-{}", now.0));
+        let kept = fs::copy(self.dir.join(LOSSES), &aside)
+            .and_then(|_| self.keep(latch))
+            .and_then(|()| self.keep_losses(&Losses::default()));
+        match kept {
+            Ok(()) => {
+                error!(%error, kept_as = %aside.display(), "losses: their file is unreadable");
+            }
+            Err(aside) => error!(%error, %aside, "losses: their file is unreadable, and stays"),
+        }
+        Losses::default()
+    }
+
+    /// Writes what was won and lost, as [`LatchFile::keep`] does.
+    pub fn keep_losses(&self, losses: &Losses) -> io::Result<()> {
+        self.write(LOSSES, &KeptLosses { losses: FORMAT, kept: losses.clone() })
+    }
+
+    /// Forgets what led to a stop for losses: it was released while no engine runs. One that cannot be
+    /// read is left to the next start.
+    pub fn forget_losses(&self) -> io::Result<()> {
+        let Ok(mut losses) = self.read_losses() else { return Ok(()) };
+        if losses.counted().next().is_none() {
+            return Ok(());
+        }
+        losses.take(LossEntry::Forgotten);
+        self.keep_losses(&losses)
+    }
+
     /// Leaves a wish for whoever keeps this latch.
     pub fn ask(&self, release: Release, at: Wall) -> io::Result<()> {
         let asked =
@@ -294,8 +357,13 @@ pub struct Keeper {
     file: LatchFile,
     latches: Consumer<HardStop>,
     wishes: Producer<Wish>,
+    entries: Consumer<LossEntry>,
+    losses: Losses,
+    /// How far back losses are kept.
+    losses_span: Nanos,
     /// Not written yet.
     owed: Option<HardStop>,
+    losses_owed: bool,
     failing: bool,
     bell: Bell,
 }
@@ -303,7 +371,24 @@ pub struct Keeper {
 impl Keeper {
     /// Keeps what comes from `latches` in `file`, and hands over what others ask by it.
     pub fn new(file: LatchFile, latches: Consumer<HardStop>, wishes: Producer<Wish>) -> Self {
-        Self { file, latches, wishes, owed: None, failing: false, bell: Bell::silent() }
+        let (_, entries) = ring(1);
+        Self {
+            file,
+            latches,
+            wishes,
+            entries,
+            losses: Losses::default(),
+            losses_span: Nanos::ZERO,
+            owed: None,
+            losses_owed: false,
+            failing: false,
+            bell: Bell::silent(),
+        }
+    }
+
+    /// The same, and keeps what is won and lost beside what `before` has of the last `span`.
+    pub fn counting(self, entries: Consumer<LossEntry>, before: Losses, span: Nanos) -> Self {
+        Self { entries, losses: before, losses_span: span, ..self }
     }
 
     /// The same, and rings when the latch cannot be kept.
@@ -324,8 +409,14 @@ impl Keeper {
                 self.owed = Some(latch);
                 try_at = Instant::now();
             }
+            while let Some(entry) = self.entries.pop() {
+                self.losses.take(entry);
+                if !std::mem::replace(&mut self.losses_owed, true) && !self.failing {
+                    try_at = Instant::now();
+                }
+            }
             let now = Instant::now();
-            if self.owed.is_some() && now >= try_at {
+            if (self.owed.is_some() || self.losses_owed) && now >= try_at {
                 try_at = now + RETRY;
                 if let Err(error) = self.keep()
                     && closed_at.is_some_and(|at| now.duration_since(at) >= LAST_TRIES)
@@ -334,7 +425,7 @@ impl Keeper {
                 }
             }
             if closed {
-                if self.owed.is_none() {
+                if self.owed.is_none() && !self.losses_owed {
                     return Ok(());
                 }
                 closed_at.get_or_insert(now);
@@ -348,14 +439,12 @@ impl Keeper {
 
     /// Writes what is owed. A failure is told when it begins and when it ends.
     fn keep(&mut self) -> io::Result<()> {
-        let Some(latch) = &self.owed else { return Ok(()) };
-        match self.file.keep(latch) {
+        match self.write_owed() {
             Ok(()) => {
                 if std::mem::take(&mut self.failing) {
                     info!("HardStop is kept again");
                     self.bell.ring(News::LatchKept);
                 }
-                self.owed = None;
                 Ok(())
             }
             Err(error) => {
@@ -367,6 +456,20 @@ impl Keeper {
                 Err(error)
             }
         }
+    }
+
+    /// The latch first: with it a loss is kept that has reached its limit.
+    fn write_owed(&mut self) -> io::Result<()> {
+        if let Some(latch) = &self.owed {
+            self.file.keep(latch)?;
+            self.owed = None;
+        }
+        if self.losses_owed {
+            self.losses.forget_older(wall_now(), self.losses_span);
+            self.file.keep_losses(&self.losses)?;
+            self.losses_owed = false;
+        }
+        Ok(())
     }
 
     fn look(&mut self) {

@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use crate::account::reading::{AccountReading, Reading, UniverseReading};
+use crate::account::reading::{AccountReading, Reading, RoleReading, UniverseReading};
 use crate::simulation::fault::{Chance, Fault, HostFaults};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::event::Event;
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Nanos, VenueMs};
@@ -35,6 +35,8 @@ pub(super) enum Request {
         /// The signed body.
         body: Vec<u8>,
     },
+    /// What the signer is.
+    SignerRole,
 }
 
 /// What is under way.
@@ -43,6 +45,7 @@ enum Open {
     Universe(UniverseReading),
     Account(AccountReading),
     Exchange { post: u64, body: Vec<u8>, waits: Option<ExchangeId> },
+    SignerRole(RoleReading),
 }
 
 /// What came of one.
@@ -60,6 +63,10 @@ pub(super) enum Answer {
     Exchanged { post: u64, status: u16, body: String },
     /// Or not.
     ExchangeFailed { post: u64 },
+    /// Whole.
+    SignerRole(Role),
+    /// Not.
+    SignerRoleFailed,
 }
 
 impl Answer {
@@ -74,6 +81,8 @@ impl Answer {
                 Event::Exchanged { post: *post, status: *status, body: body.as_bytes() }
             }
             Answer::ExchangeFailed { post } => Event::ExchangeFailed { post: *post },
+            Answer::SignerRole(role) => Event::SignerRole(*role),
+            Answer::SignerRoleFailed => Event::SignerRoleFailed,
         }
     }
 }
@@ -83,6 +92,7 @@ impl Answer {
 pub(super) struct Desk {
     dexes: Vec<String>,
     user: String,
+    signer: String,
     waiting: VecDeque<Request>,
     open: Option<Open>,
     /// When the question that is asked reaches the venue, or, with an answer, when that arrives.
@@ -92,10 +102,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(dex: &str, user: &str) -> Self {
+    /// Who signs for `user` is `signer`.
+    pub(super) fn new(dex: &str, user: &str, signer: &str) -> Self {
         Self {
             dexes: vec![dex.to_owned()],
             user: user.to_owned(),
+            signer: signer.to_owned(),
             waiting: VecDeque::new(),
             open: None,
             due: Mono::MAX,
@@ -139,6 +151,7 @@ impl Desk {
                 Open::Account(AccountReading::new(&self.dexes, &self.user, since, None))
             }
             Request::Exchange { post, body } => Open::Exchange { post, body, waits: None },
+            Request::SignerRole => Open::SignerRole(RoleReading::new(&self.signer)),
         });
         self.due = match self.open {
             Some(_) => self.set_out(now, dice),
@@ -167,6 +180,7 @@ impl Desk {
             Open::Universe(reading) => reading.question(),
             Open::Account(reading) => reading.question(),
             Open::Exchange { .. } => return self.advance_action(now, venue, dice),
+            Open::SignerRole(reading) => reading.question(),
         };
         let Some(reply) = self.reply.take() else {
             // It reaches the venue.
@@ -184,12 +198,14 @@ impl Desk {
                 Open::Universe(reading) => reading.answer(body).ok(),
                 Open::Account(reading) => reading.answer(body).ok(),
                 Open::Exchange { .. } => None,
+                Open::SignerRole(reading) => reading.answer(body).ok(),
             }
         });
         let more = match open {
             Open::Universe(reading) => reading.question().is_some(),
             Open::Account(reading) => reading.question().is_some(),
             Open::Exchange { .. } => false,
+            Open::SignerRole(reading) => reading.question().is_some(),
         };
         if taken.is_some() && more {
             self.due = self.set_out(now, dice);
@@ -202,6 +218,8 @@ impl Desk {
             Open::Account(reading) if whole => Answer::Account(reading.whole()),
             Open::Account(_) => Answer::AccountFailed,
             Open::Exchange { post, .. } => Answer::ExchangeFailed { post },
+            Open::SignerRole(reading) if whole => Answer::SignerRole(reading.whole()),
+            Open::SignerRole(_) => Answer::SignerRoleFailed,
         });
         self.begin(now, dice);
         answer

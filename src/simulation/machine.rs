@@ -10,6 +10,7 @@ use crate::simulation::fault::{Chance, Fault, HostFaults};
 use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::hard_stop::HardStop;
+use crate::types::losses::{LossEntry, Losses};
 use crate::types::record::{FEE_SIDES, Mode, Row};
 use crate::types::time::{Mono, Nanos, Wall};
 
@@ -205,6 +206,8 @@ pub(super) struct Machine {
     disk_well_at: Mono,
     /// HardStop as it is kept, what is to be kept, and when that will be done.
     pub(super) kept: HardStop,
+    /// What was won and lost, as it is kept.
+    pub(super) losses: Losses,
     owed: Option<(HardStop, Mono)>,
     latch_fails_until: Mono,
 }
@@ -217,6 +220,7 @@ impl Machine {
             dir,
             disk_well_at: Mono::MAX,
             kept: HardStop::default(),
+            losses: Losses::default(),
             owed: None,
             latch_fails_until: Mono(0),
         }
@@ -244,6 +248,7 @@ impl Machine {
 
     /// What an operator's own command does to the file while no engine runs.
     pub(super) fn release(&mut self) {
+        self.losses.take(LossEntry::Forgotten);
         self.kept = HardStop::default();
     }
 

@@ -97,6 +97,8 @@ impl Reach {
             Note::PositionDiffers { .. } => self.see("position:differs"),
             Note::ForeignFill { .. } => self.see("fill:foreign"),
             Note::Suspended { .. } => self.see("suspended"),
+            Note::SignerNotOurs { .. } => self.see("signer:not_ours"),
+            Note::LossLimit(limit) => self.see(&format!("loss:{}", limit.within.name())),
             Note::BudgetLow { .. } => self.see("budget:low"),
             Note::LeverageRefused { .. } => self.see("leverage:refused"),
             Note::SetAside { .. } => self.see("market:set_aside"),

@@ -3,6 +3,7 @@
 use crate::telemetry::limit::Limit;
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::StopReason;
+use crate::types::losses::LossLimit;
 use crate::types::note::Note;
 use crate::types::order::RefusalClass;
 use crate::types::record::GapCause;
@@ -55,6 +56,10 @@ const fn kind(note: &Note) -> Kind {
         Note::NotListed { .. } => warn("venue.include names no active market", MARKETS),
         Note::Listed { .. } => info("market listed", MARKETS),
         Note::ParamChanged { .. } => warn("market rules changed", MARKETS),
+        Note::MarketOdd { .. } => warn("market's entry cannot be read: no entries there", MARKETS),
+        Note::Quarantined { .. } => {
+            warn("the venue drops the link when this coin is subscribed: left alone", MARKETS)
+        }
         Note::Halted { .. } => warn("market halted", MARKETS),
         Note::Resumed { .. } => info("market resumed", MARKETS),
         Note::MarketsLeftOut { .. } => warn("more markets than can be watched", FEW),
@@ -79,7 +84,10 @@ const fn kind(note: &Note) -> Kind {
         Note::UnknownChannel { .. } => warn("frame of an unknown channel", FEW),
         Note::RowsLost { .. } => warn("rows LOST to a full ring", FEW),
         Note::SignalsShed { .. } => warn("signals SHED: too many wait for follow-ups", FEW),
-        Note::Readiness { ready } if ready.all() => info("trading is ready", MARKETS),
+        Note::Readiness { ready, waiting } if ready.all() && !waiting.everywhere() => {
+            info("trading is ready", MARKETS)
+        }
+        Note::Readiness { ready, .. } if ready.all() => info("entries wait", MARKETS),
         Note::Readiness { .. } => info("trading is not ready", MARKETS),
         Note::HardStopSet { reason: StopReason::Reconnecting } => info("HardStop set", MARKETS),
         Note::HardStopSet { .. } => error("HardStop set", MARKETS),
@@ -111,6 +119,8 @@ const fn kind(note: &Note) -> Kind {
         Note::PositionDiffers { .. } => warn("our position and the venue's differ", MARKETS),
         Note::Suspended { .. } => warn("entries suspended", MARKETS),
         Note::BudgetLow { .. } => warn("address budget is low: only exits pass", FEW),
+        Note::SignerNotOurs { .. } => error("the signer may not act for the account", FEW),
+        Note::LossLimit(_) => error("a limit on losses is reached", FEW),
         Note::LeverageRefused { .. } => warn("leverage refused: no entries there", MARKETS),
         Note::ClockSkew { .. } => error("clocks differ", FEW),
         Note::Funding { .. } => info("funding", MARKETS),
@@ -206,11 +216,15 @@ fn write(kind: Kind, note: &Note) {
         Note::ParamChanged { coin, what } => say!(kind, coin = coin.as_str(), what),
         Note::NotListed { coin }
         | Note::Listed { coin }
+        | Note::MarketOdd { coin }
         | Note::Halted { coin }
         | Note::Resumed { coin }
         | Note::SetAside { coin }
         | Note::Joined { coin }
         | Note::OiNearCap { coin } => say!(kind, coin = coin.as_str()),
+        Note::Quarantined { coin, wait } => {
+            say!(kind, coin = coin.as_str(), wait_ms = wait.as_millis());
+        }
         Note::MarketsLeftOut { count, limit } => say!(kind, count, limit),
         Note::Connecting { attempt } => say!(kind, attempt),
         Note::Connected { subscriptions } => say!(kind, subscriptions),
@@ -239,7 +253,8 @@ fn write(kind: Kind, note: &Note) {
         Note::UnknownChannel { frame } => say!(kind, frame = %frame),
         Note::RowsLost { rows } => say!(kind, rows),
         Note::SignalsShed { shed } => say!(kind, shed),
-        Note::Readiness { ready } => {
+        Note::Readiness { ready, waiting } => {
+            let waiting: Vec<_> = waiting.reasons().collect();
             let missing: Vec<_> = ready
                 .named()
                 .into_iter()
@@ -247,9 +262,10 @@ fn write(kind: Kind, note: &Note) {
                 .map(|(name, _)| name)
                 .collect();
             // The line of a trader that is ready says all there is to say.
-            match missing.is_empty() {
-                true => say!(kind),
-                false => say!(kind, missing = missing.join(",")),
+            match (missing.is_empty(), waiting.is_empty()) {
+                (true, true) => say!(kind),
+                (true, false) => say!(kind, waiting = waiting.join(", ")),
+                (false, _) => say!(kind, missing = missing.join(","), waiting = waiting.join(", ")),
             }
         }
         Note::HardStopSet { reason } | Note::HardStopReleased { reason } => {
@@ -268,9 +284,9 @@ fn write(kind: Kind, note: &Note) {
             let (coin, outcome) = (coin.as_str(), outcome.name());
             say!(kind, coin, outcome, filled = %filled, fee = %fee, cloid = %cloid);
         }
-        Note::Refused { coin, refusal, words } => {
-            let coin = shown(coin);
-            say!(kind, coin = %coin, refusal = refusal.name(), words = %words);
+        Note::Refused { coin, cloid, refusal, words } => {
+            let (coin, refusal) = (coin.as_str(), refusal.name());
+            say!(kind, coin, refusal, words = %words, cloid = %cloid);
         }
         Note::FillsAssumed { coin, cloid, sz } => {
             say!(kind, coin = coin.as_str(), cloid = %cloid, sz = %sz);
@@ -306,6 +322,12 @@ fn write(kind: Kind, note: &Note) {
         Note::LeverageRefused { coin, words } => {
             say!(kind, coin = coin.as_str(), words = %words);
         }
+        Note::SignerNotOurs { signer, role, account } => {
+            say!(kind, signer = %signer, role = %role, account = %account);
+        }
+        Note::LossLimit(LossLimit { lost, limit, within }) => {
+            say!(kind, lost = %lost, limit = %limit, within = within.name(), key = within.key());
+        }
         Note::ClockSkew { ms } => say!(kind, ms),
         Note::Funding { coin, usd } => say!(kind, coin = coin.as_str(), usd = %usd),
         Note::Flattening { positions } | Note::LeftOpen { positions } => say!(kind, positions),
@@ -321,9 +343,21 @@ mod tests {
     use crate::telemetry::log::{Screen, subscriber};
     use crate::types::config::{LogFormat, LogLevel};
     use crate::types::ids::{Coin, Sample};
+    use crate::types::note::ReadyFlags;
     use crate::types::num::{Bps, Side, Usd};
+    use crate::types::order::{Cloid, Refusal};
+    use crate::types::ready::Waiting;
     use crate::types::record::Gate;
     use crate::types::time::Nanos;
+
+    const READY: ReadyFlags = ReadyFlags {
+        md_ready: true,
+        order_snapshot: true,
+        fills_snapshot: true,
+        position_synced: true,
+        ws_connected: true,
+        hard_stop_clear: true,
+    };
 
     fn told(level: LogLevel, tell: impl FnOnce(&mut Notes)) -> Vec<String> {
         let memory = Memory::default();
@@ -374,6 +408,23 @@ mod tests {
             (Note::UnknownChannel { frame: words }, "WARN"),
             (Note::RowsLost { rows: 5 }, "WARN"),
             (Note::SignalsShed { shed: 6 }, "WARN"),
+            (
+                Note::Refused {
+                    coin,
+                    cloid: Cloid(7),
+                    refusal: Refusal::Tick,
+                    words: Sample::of(b"Price must be"),
+                },
+                "WARN",
+            ),
+            (Note::Readiness { ready: READY, waiting: Waiting::default() }, "INFO"),
+            (
+                Note::Readiness {
+                    ready: READY,
+                    waiting: Waiting { leverage: Some((0, 2)), budget: true, ..Waiting::default() },
+                },
+                "INFO",
+            ),
         ];
         let lines = told(LogLevel::Debug, |told| {
             for (note, _) in &notes {
@@ -386,6 +437,12 @@ mod tests {
             assert!(!line.contains('\u{1b}'), "{line:?}");
         }
         assert!(lines[19].contains("edge_bps=\"12.00\""), "{}", lines[19]);
+        let of = |what: &str| lines.iter().find(|line| line.contains(what)).expect(what);
+        let refused = of("refused coin=");
+        assert!(refused.contains("coin=\"xyz:SILVER\" refusal=\"tick\""), "{refused}");
+        assert!(refused.contains("cloid=0x00000000000000000000000000000007"), "{refused}");
+        assert!(of("trading is ready").contains("waiting=\"\""));
+        assert!(of("entries wait").contains("waiting=\"budget, leverage 0/2\""));
     }
 
     /// C10: the line that says that trading is ready names nothing that is missing.

@@ -1,10 +1,11 @@
 //! What a reading of the account tells (PROTOCOL.md §4.3, §5.5, §8.2).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::ids::Coin;
+use crate::types::ids::{Address, Coin};
 use crate::types::num::{Px, Szi, Usd};
 use crate::types::order::Fill;
 use crate::types::time::{VenueMs, Wall};
@@ -63,11 +64,16 @@ pub enum AccountMode {
     PortfolioMargin,
     /// Pulled from the main dex; discontinued.
     DexAbstraction,
-    /// Not chosen yet.
+    /// Not chosen yet: a balance for each dex, as in the standard mode.
     Unset,
 }
 
 impl AccountMode {
+    /// Whether each dex has a balance of its own.
+    pub fn is_split(self) -> bool {
+        matches!(self, AccountMode::Standard | AccountMode::Unset)
+    }
+
     /// For people.
     pub const fn name(self) -> &'static str {
         match self {
@@ -101,6 +107,63 @@ impl DexAccount {
     pub fn is_all_zero(&self) -> bool {
         self.value == Usd::ZERO && self.withdrawable == Usd::ZERO && self.positions.is_empty()
     }
+}
+
+/// What an address is to the venue (`userRole`, PROTOCOL.md §4).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Never seen: it has neither funds nor a master.
+    Missing,
+    /// An account of its own.
+    User,
+    /// A vault.
+    Vault,
+    /// An API wallet.
+    Agent {
+        /// The account it signs for.
+        user: Address,
+    },
+    /// A sub-account.
+    SubAccount {
+        /// The account it belongs to.
+        master: Address,
+    },
+}
+
+impl Role {
+    /// Whether what `signer`, of this role, signs is done for `account`.
+    pub fn signs_for(self, signer: Address, account: Address) -> bool {
+        match self {
+            Role::Agent { user } => user == account,
+            Role::Missing => false,
+            Role::User | Role::Vault | Role::SubAccount { .. } => signer == account,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Role::Missing => f.write_str("unknown to the venue"),
+            Role::User => f.write_str("an account of its own"),
+            Role::Vault => f.write_str("a vault"),
+            Role::Agent { user } => write!(f, "an agent of {user}"),
+            Role::SubAccount { master } => write!(f, "a sub-account of {master}"),
+        }
+    }
+}
+
+/// Whether the signer may act for the configured account, as far as the venue has said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SignerStanding {
+    /// Not known yet, or in doubt: entries wait.
+    #[default]
+    Unknown,
+    /// It may.
+    Ours,
+    /// It may not; what it is instead. Nothing is signed.
+    NotOurs(Role),
 }
 
 /// The address budget (PROTOCOL.md §8.2).

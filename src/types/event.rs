@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::latency::Stopwatch;
+use crate::types::losses::LossEntry;
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::record::Row;
@@ -50,6 +51,10 @@ pub enum Event<'a> {
         /// Its number.
         post: u64,
     },
+    /// The venue said what the signer is to it (`userRole`).
+    SignerRole(Role),
+    /// It could not be asked, or its answer was malformed.
+    SignerRoleFailed,
     /// The operator wants something.
     Operator(Wish),
     /// A full ring swallowed rows.
@@ -136,8 +141,12 @@ pub enum Action {
         /// The signed body.
         body: Span,
     },
+    /// Ask the venue what the signer is to it (`userRole`).
+    ReadSignerRole,
     /// Keep HardStop across restarts.
     KeepLatch(HardStop),
+    /// Keep what was won or lost across restarts.
+    KeepLoss(LossEntry),
     /// Keep a row.
     Record(Row),
     /// Tell whoever reads the log.

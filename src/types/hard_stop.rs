@@ -35,20 +35,21 @@ reasons! {
     Operator = "Operator",
     /// `max_consecutive_failures` orders in a row failed by our fault or the account's state.
     ConsecutiveFailures = "ConsecutiveFailures",
-    /// The loss within the window, fees counted, reached `max_loss_usd`.
+    /// The loss within the window, fees counted, reached `max_loss_usd`, or that within the UTC day
+    /// `max_daily_loss_usd`.
     Loss = "Loss",
     /// `max_flatten_failures` exits of one position in a row were refused by our fault or for the state
     /// of the account.
     FlattenFailures = "FlattenFailures",
     /// Our positions and the venue's differ, and it lasts.
     PositionMismatch = "PositionMismatch",
-    /// The venue does not know our signer.
+    /// The venue does not know our signer, or not as one that acts for our account.
     SignatureRefused = "SignatureRefused",
     /// The venue refuses our nonces.
     NonceRefused = "NonceRefused",
     /// Our clock and the venue's differ by more than orders survive.
     ClockSkew = "ClockSkew",
-    /// The file that keeps this latch could not be read at the start.
+    /// The file that keeps this latch, or the one that keeps the losses, could not be read at the start.
     StateUnreadable = "StateUnreadable",
 }
 

@@ -96,6 +96,59 @@ impl<'de> Deserialize<'de> for Coin {
     }
 }
 
+/// The 20 bytes of an account, a vault or an agent; as text `0x` and 40 hex digits.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Address(pub [u8; 20]);
+
+impl Address {
+    /// Length of its text.
+    pub const TEXT: usize = 42;
+
+    /// Reads `0x` and 40 hex digits, in any case; a checksum in the case of the letters is not
+    /// looked at.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("0x")?.as_bytes();
+        let mut bytes = [0; 20];
+        if digits.len() != 2 * bytes.len() {
+            return None;
+        }
+        let nibble = |digit: u8| char::from(digit).to_digit(16);
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = (nibble(pair[0])? << 4 | nibble(pair[1])?) as u8;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Address {
+    /// `0x` and 40 lower-case hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::invalid_value(de::Unexpected::Str(&text), &"0x and 40 hex digits")
+        })
+    }
+}
+
 /// A few bytes of what the network sent, kept for the log.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Sample {
@@ -143,6 +196,20 @@ mod tests {
         assert_eq!(Coin::new("xyz:SILVER").map(|c| c.to_string()).as_deref(), Some("xyz:SILVER"));
         for name in ["", "a\"b", "a\\b", "a b", "é", "x\n", "12345678901234567890123456789012"] {
             assert_eq!(Coin::new(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_twenty_bytes_in_hex() {
+        let text = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf";
+        let address = Address::parse(text).expect("an address");
+        assert_eq!((address.to_string().as_str(), text.len()), (text, Address::TEXT));
+        assert_eq!(Address::parse(&format!("0x{}", text[2..].to_uppercase())), Some(address));
+        assert_eq!(format!("{address:?}"), format!("Address({text})"));
+        for text in
+            ["", "0x", &text[2..], &text[..41], "0x7e5f4552091a69125d5dfcb7b8c2659029395bdg"]
+        {
+            assert_eq!(Address::parse(text), None, "{text}");
         }
     }
 

@@ -123,6 +123,19 @@ impl UserFees {
         Self { cross_rate: Rate::from_units(450_000_000), referral_discount: Rate::ZERO };
 }
 
+/// An entry of one of the venue's lists that could not be read. It costs its market, and no other.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct OddEntry {
+    /// The name in it, cut and escaped; empty when there is none.
+    pub name: String,
+    /// The market, if the name can be one.
+    pub coin: Option<Coin>,
+    /// Its id, where the list tells one.
+    pub asset: Option<AssetId>,
+    /// Where it stands, what stands there, and what was expected.
+    pub why: String,
+}
+
 /// Everything a reread of the venue tells: all markets of the configured dexes, delisted ones too.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Universe {
@@ -130,6 +143,9 @@ pub struct Universe {
     pub markets: Vec<MarketSpec>,
     /// The account's fees; `None` when there is no account to ask about or no answer.
     pub fees: Option<UserFees>,
+    /// What of its lists could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub odd: Vec<OddEntry>,
 }
 
 #[cfg(test)]

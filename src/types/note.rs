@@ -1,10 +1,13 @@
 //! What the hot thread has to tell people: facts, formatted elsewhere. And the counters it shows.
 
+use crate::types::account::{Role, SignerStanding};
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::{HardStop, StopReason};
-use crate::types::ids::{Coin, Sample};
+use crate::types::ids::{Address, Coin, Sample};
+use crate::types::losses::LossLimit;
 use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Purpose, Refusal, RefusalClass};
+use crate::types::ready::Waiting;
 use crate::types::record::{Check, ExitReason, Filter, GapCause, Gate, Outcome};
 use crate::types::time::Nanos;
 
@@ -22,6 +25,10 @@ pub enum Note {
     Listed { coin: Coin },
     /// A market's rules differ from those at the start.
     ParamChanged { coin: Coin, what: &'static str },
+    /// The venue's entry of a watched market cannot be read: nothing is opened there.
+    MarketOdd { coin: Coin },
+    /// The venue drops the link when this coin is subscribed: left alone for `wait`.
+    Quarantined { coin: Coin, wait: Nanos },
     /// A market is delisted, or halted.
     Halted { coin: Coin },
     /// A halted market trades again.
@@ -62,8 +69,8 @@ pub enum Note {
     RowsLost { rows: u64 },
     /// Too many signals wait for their follow-ups: new ones are counted and not recorded.
     SignalsShed { shed: u64 },
-    /// READY changed: what holds now.
-    Readiness { ready: ReadyFlags },
+    /// READY changed, or what entries wait for beside it: what holds now.
+    Readiness { ready: ReadyFlags, waiting: Waiting },
     /// HardStop has one reason more.
     HardStopSet { reason: StopReason },
     /// HardStop has one reason less.
@@ -78,8 +85,8 @@ pub enum Note {
     OrderSent { coin: Coin, side: Side, px: Px, sz: Sz, purpose: Purpose, cloid: Cloid },
     /// An order is over.
     OrderEnded { coin: Coin, cloid: Cloid, outcome: Outcome, filled: Sz, fee: Usd },
-    /// The venue refused, in these words.
-    Refused { coin: Option<Coin>, refusal: Refusal, words: Sample },
+    /// The venue refused an order, in these words.
+    Refused { coin: Coin, cloid: Cloid, refusal: Refusal, words: Sample },
     /// An order has filled and no row tells of it: the account is read for it.
     FillRowsMissing { coin: Coin, cloid: Cloid },
     /// A reading of the account shows what an order filled, and no row ever told of it: it is booked at
@@ -111,6 +118,10 @@ pub enum Note {
     BudgetLow { left: i64 },
     /// The leverage of a market could not be set: no entries there.
     LeverageRefused { coin: Coin, words: Sample },
+    /// The venue does not do what `signer` signs for `account`, the configured one.
+    SignerNotOurs { signer: Address, role: Role, account: Address },
+    /// A limit on losses is reached, that of the window or that of the UTC day.
+    LossLimit(LossLimit),
     /// Our clock and the venue's differ.
     ClockSkew { ms: i64 },
     /// Funding was paid (below zero) or received.
@@ -204,6 +215,10 @@ pub struct Status {
     pub live: u32,
     /// Of them, with a gate that blocks.
     pub blocked: u32,
+    /// Entries of the venue's lists that could not be read, of markets that would be watched.
+    pub markets_odd: u32,
+    /// Markets whose subscription makes the venue drop the link, and that are left alone for a while.
+    pub quarantined: u32,
     /// Whether every market has data on this link, or is set aside.
     pub md_ready: bool,
     /// The link.
@@ -282,8 +297,12 @@ impl Status {
 pub struct Trading {
     /// READY.
     pub ready: ReadyFlags,
+    /// What entries wait for beside it.
+    pub waiting: Waiting,
     /// HardStop.
     pub hard_stop: HardStop,
+    /// Whether the signer may act for the account.
+    pub signer: SignerStanding,
     /// Positions held.
     pub positions: u32,
     /// Orders that may still fill.

@@ -407,6 +407,8 @@ macro_rules! refusals {
 pub enum RefusalClass {
     /// The usual fate of an IOC: nothing follows.
     Miss,
+    /// There was nothing left to do: what the order was to close is gone, so the account is read.
+    Superfluous,
     /// We asked for something wrong: a failure.
     OurFault,
     /// The market or the venue cannot take it now: entries wait, nothing trips.
@@ -419,8 +421,9 @@ pub enum RefusalClass {
 
 impl RefusalClass {
     /// All of them.
-    pub const ALL: [RefusalClass; 5] = [
+    pub const ALL: [RefusalClass; 6] = [
         RefusalClass::Miss,
+        RefusalClass::Superfluous,
         RefusalClass::OurFault,
         RefusalClass::VenueState,
         RefusalClass::AccountState,
@@ -431,6 +434,7 @@ impl RefusalClass {
     pub const fn name(self) -> &'static str {
         match self {
             RefusalClass::Miss => "miss",
+            RefusalClass::Superfluous => "superfluous",
             RefusalClass::OurFault => "our_fault",
             RefusalClass::VenueState => "venue_state",
             RefusalClass::AccountState => "account_state",
@@ -452,7 +456,7 @@ refusals! {
     /// It reached the venue after `expiresAfter`.
     TooLate = "too_late": Miss,
     /// The position was flat already, or on the other side.
-    ReduceOnly = "reduce_only": Miss,
+    ReduceOnly = "reduce_only": Superfluous,
     /// Cancelled by the venue's rules: self-trade, delisting, liquidation, and the like.
     Cancelled = "cancelled": Miss,
     /// A price off the tick.
@@ -464,7 +468,7 @@ refusals! {
     /// A trigger price that makes no sense.
     TriggerPx = "trigger_px": OurFault,
     /// Further from the oracle than the venue takes.
-    FarFromOracle = "far_from_oracle": OurFault,
+    FarFromOracle = "far_from_oracle": VenueState,
     /// Further from the reference price than the venue takes.
     FarFromReference = "far_from_reference": OurFault,
     /// Worth more than the largest order.
@@ -476,7 +480,7 @@ refusals! {
     /// A size that is none.
     InvalidSz = "invalid_sz": OurFault,
     /// A cancel or a modify of an order that is not there.
-    NeverPlaced = "never_placed": OurFault,
+    NeverPlaced = "never_placed": Superfluous,
     /// A modify that the venue does not take.
     ModifyInvalid = "modify_invalid": OurFault,
     /// A builder's fee without approval.
@@ -515,6 +519,10 @@ refusals! {
     PostOnlyMode = "post_only_mode": VenueState,
     /// The market is halted or delisted.
     Halted = "halted": VenueState,
+    /// The dex has a list of accounts that may trade there, and this one is not on it.
+    ApprovalRequired = "approval_required": VenueState,
+    /// The leverage of a market in which a position is open cannot be changed in kind.
+    LeverageHeld = "leverage_held": VenueState,
     /// The address budget is used up.
     AddressBudget = "address_budget": RateLimit,
     /// Too many posts without an answer.

@@ -51,6 +51,7 @@ fn a_snapshot_of_observation_has_every_value() {
                 "position_synced": null,
                 "ws_connected": true,
                 "hard_stop_clear": null,
+                "waiting": [],
             },
             "hard_stop": { "active": false, "reasons": [], "since_ms": [] },
             "link": { "state": "live", "connects": 2, "disconnects": 1 },
@@ -130,6 +131,7 @@ fn a_snapshot_of_trading_adds_what_is_held_and_what_holds() {
             "position_synced": true,
             "ws_connected": true,
             "hard_stop_clear": false,
+            "waiting": ["budget", "leverage 57/109"],
         })
     );
     let since = NOON_MS + 1_000;

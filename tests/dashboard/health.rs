@@ -3,6 +3,7 @@
 use hip3::dashboard::Facts;
 use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::note::{LinkState, ReadyFlags};
+use hip3::types::ready::Waiting;
 use hip3::types::snapshot::Snapshot;
 use hip3::types::time::{Nanos, Wall};
 
@@ -139,6 +140,17 @@ fn trading_is_ready_once_it_may_open() {
     show(&mut server, ready, stopped);
     assert_eq!(both(&server), [well(), not("HardStop holds")]);
     show(&mut server, ready, HardStop::default());
+    assert_eq!(both(&server), [well(), well()]);
+    // A19: entries wait in every market, and it says for what.
+    let mut shot: Snapshot = snapshot();
+    shot.status.trading.ready = ready;
+    shot.status.trading.waiting =
+        Waiting { budget: true, leverage: Some((0, 2)), ..Waiting::default() };
+    server.show(&shot);
+    assert_eq!(both(&server), [well(), not("entries wait for: budget, leverage 0/2")]);
+    // A35: some markets may be traded.
+    shot.status.trading.waiting = Waiting { leverage: Some((1, 2)), ..Waiting::default() };
+    server.show(&shot);
     assert_eq!(both(&server), [well(), well()]);
     server.end();
 }

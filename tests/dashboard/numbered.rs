@@ -3,10 +3,12 @@
 //! Whatever is counted stands here by name: a new counter does not compile until it is told where
 //! it is shown.
 
+use hip3::types::account::SignerStanding;
 use hip3::types::hard_stop::HardStop;
 use hip3::types::note::{LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::Usd;
 use hip3::types::order::RefusalClass;
+use hip3::types::ready::Waiting;
 use hip3::types::record::{Check, Decision, ExitReason, Filter, Gate, Outcome};
 use hip3::types::snapshot::Snapshot;
 use hip3::types::time::{Nanos, Now};
@@ -50,6 +52,8 @@ pub(crate) fn numbered() -> (Snapshot, Expected) {
         markets: n.small(r#"markets{state="watched"}"#),
         live: n.small(r#"markets{state="live"}"#),
         blocked: n.small(r#"markets{state="blocked"}"#),
+        markets_odd: n.small("markets_odd"),
+        quarantined: n.small("markets_quarantined"),
         md_ready: true,
         link: LinkState::Live,
         frames: n.next("frames_received_total"),
@@ -114,7 +118,9 @@ fn trading(n: &mut Numbers) -> Trading {
     };
     Trading {
         ready: ReadyFlags::default(),
+        waiting: Waiting::default(),
         hard_stop: HardStop::default(),
+        signer: SignerStanding::Ours,
         positions: n.small("positions"),
         pending: n.small("orders_pending"),
         approved: n.next(r#"decisions_total{decision="sent"}"#),

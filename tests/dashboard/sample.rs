@@ -4,6 +4,7 @@ use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::ids::{AssetId, Coin};
 use hip3::types::note::{LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::{Bps, Szi, Usd};
+use hip3::types::ready::Waiting;
 use hip3::types::record::{ExitReason, Gate, Outcome};
 use hip3::types::snapshot::{MarketShot, MarketState, PositionShot, Snapshot};
 use hip3::types::time::{Mono, Nanos, Now};
@@ -92,6 +93,7 @@ pub(crate) fn trading_snapshot() -> Snapshot {
     };
     let mut trading = Trading {
         ready,
+        waiting: Waiting { budget: true, leverage: Some((57, 109)), ..Waiting::default() },
         hard_stop,
         positions: 2,
         pending: 3,

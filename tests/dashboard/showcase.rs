@@ -33,7 +33,11 @@ fn watching(markets: u32) -> Engine {
     let mut engine = Engine::new(&config(), FIRST_ID, 1);
     let mut out = Actions::new();
     engine.on_event(at(0), Event::Tick, &mut out);
-    engine.on_event(at(0), Event::Universe(&Universe { markets, fees: None }), &mut out);
+    engine.on_event(
+        at(0),
+        Event::Universe(&Universe { markets, fees: None, odd: Vec::new() }),
+        &mut out,
+    );
     engine
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hip3::venue::tcp::{Server, Serving, Tap};
-use hip3::venue::{Lag, Odds, Settings};
+use hip3::venue::{AccountSettings, Lag, Odds, Settings};
 
 /// No step of any test takes longer, however loaded the machine is; past it the test fails instead
 /// of hanging.
@@ -14,9 +14,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A venue of 30 markets whose makers are mostly late, and what it has served.
 pub(crate) fn lively_venue(seed: u64) -> (Server, Tap) {
+    lively_venue_with(seed, Vec::new())
+}
+
+/// The same with these accounts.
+pub(crate) fn lively_venue_with(seed: u64, accounts: Vec<AccountSettings>) -> (Server, Tap) {
     let tap = Tap::default();
     let lag = Lag { slow: Odds::one_in(2), surprised: Odds::one_in(1), ..Lag::default() };
-    let settings = Settings { seed, markets: 30, lag, ..Settings::default() };
+    let settings = Settings { seed, markets: 30, lag, accounts, ..Settings::default() };
     let server = Server::serve(settings, Serving { tap: Some(tap.clone()), ..Serving::default() })
         .expect("a free port");
     (server, tap)

@@ -119,11 +119,12 @@ fn no_kill_of_a_trading_process_costs_a_cent_a_row_or_a_limit() {
         within_limits(&books);
     }
 
-    // HardStop, once it is kept, outlives a kill as well.
+    // HardStop, once it is kept, outlives a kill as well. What the runs before have lost counts.
     let log = desk.log("stopped.log");
     let args = ["run", "--config", &desk.config, "--set", "risk_monitor.max_loss_usd=0.001"];
     let mut run = start(&args, &log);
     let latch = signals.join("hard_stop.json");
+    until(&mut run, &log, "gap ended", 0);
     run.wait_until("a loss", || {
         fs::read_to_string(&latch).unwrap_or_default().contains("\"Loss\"")
     });

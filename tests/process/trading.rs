@@ -5,9 +5,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use hip3::executor::signer::Key;
+use hip3::types::num::{Rate, Usd};
 use hip3::venue::tcp::Server;
+use hip3::venue::{AccountSettings, Address};
 
-use crate::harness::{Running, lively_venue, output, start, write_config};
+use crate::harness::{Running, lively_venue_with, output, start, write_config};
 use crate::store_rows::{files, read_file};
 
 /// A directory with a config that trades against a venue, and a key of its own.
@@ -20,14 +23,22 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let (server, _) = lively_venue(5);
-        let path = write_config(dir.path(), &server);
         let key = dir.path().join("agent.key");
-        write_key(&key, 0o600);
+        // An agent of an account without funds: nothing is traded.
+        let account = AccountSettings {
+            address: Address([0xaa; 20]),
+            deposit: Usd::ZERO,
+            agents: vec![("test".to_owned(), write_key(&key, 0o600), None)],
+            vault_of: None,
+            referral_discount: Rate::ZERO,
+        };
+        let (server, _) = lively_venue_with(5, vec![account]);
+        let path = write_config(dir.path(), &server);
         let text = fs::read_to_string(&path).expect("the config");
         let trading = format!(
             "mode = \"trading\"\n{text}\n[account]\n\
-             user_address = \"0x00000000000000000000000000000000000000aa\"\nkey_file = \"{}\"\n",
+             user_address = \"{}\"\nkey_file = \"{}\"\n",
+            Address([0xaa; 20]),
             key.display()
         );
         fs::write(&path, trading).expect("the config");
@@ -64,14 +75,15 @@ impl Desk {
 
 const LOSS: &str = r#"{"hard_stop":1,"reasons":[{"reason":"Loss","since":"1795348800000000000"}]}"#;
 
-/// A key made now, in a file of this mode.
-fn write_key(path: &Path, mode: u32) {
+/// A key made now, in a file of this mode; its address.
+fn write_key(path: &Path, mode: u32) -> Address {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("randomness");
     bytes[0] = 1; // Below the group's order.
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     fs::write(path, format!("0x{hex}\n")).expect("a key file");
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("its mode");
+    Address(Key::from_hex(&hex).expect("a key").address().0)
 }
 
 #[test]
@@ -104,6 +116,22 @@ fn a_key_that_others_can_read_is_refused_and_never_shown() {
     assert!(errors.contains("0644") && errors.contains("account.key_file"), "{errors}");
     assert!(!errors.contains(&text[2..20]) && !out.contains(&text[2..20]), "never shown");
     assert!(!desk.dir.path().join("signals").exists(), "nothing was begun");
+}
+
+/// A1: a run whose signer acts for another account ends before it trades, and says who acts for whom.
+#[test]
+fn a_signer_of_another_account_is_refused_with_who_acts_for_whom() {
+    let desk = Desk::new();
+    let configured = Address([0xbb; 20]).to_string();
+    let user = format!("account.user_address={configured}");
+    let args = ["run", "--config", &desk.config, "--set", &user, "--duration", "60s"];
+    let (code, _, errors) = output(&args);
+    assert_eq!(code, 1, "{errors}");
+    let real = format!("an agent of {}", Address([0xaa; 20]));
+    for part in [configured.as_str(), &real, "account.user_address", "signer"] {
+        assert!(errors.contains(part), "{part} is missing in {errors}");
+    }
+    assert!(!desk.latch().exists(), "the right config needs no release");
 }
 
 #[test]

@@ -5,9 +5,12 @@
 
 use hip3::account::info::{self, DexAnswers};
 use hip3::engine::Engine;
+use hip3::types::account::Role;
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown};
 use hip3::types::hard_stop::HardStop;
+use hip3::types::ids::Address;
+use hip3::types::losses::Losses;
 use hip3::types::market::Universe;
 use hip3::types::note::{Note, Status};
 use hip3::types::record::{CrossRow, EntryRow, FollowUpRow, GapRow, Row, SignalRow};
@@ -15,6 +18,9 @@ use hip3::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 
 /// First id of every run here.
 pub const FIRST_ID: u64 = 1_000;
+
+/// The account that is traded for: `0x00000000000000000000000000000000000000aa`.
+pub const USER: Address = Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xaa]);
 
 /// Virtual time begins on 2026-11-22 at noon, UTC.
 pub const START: Wall = Wall(1_795_348_800_000_000_000);
@@ -48,8 +54,8 @@ impl Info {
             limits: self.limits.as_bytes(),
             at_cap: self.at_cap.as_bytes(),
         };
-        let markets = info::markets(&dexes[0], answers).expect("well-formed answers");
-        Universe { markets, fees: None }
+        let listing = info::markets(&dexes[0], answers).expect("well-formed answers");
+        Universe { markets: listing.markets, fees: None, odd: listing.odd }
     }
 }
 
@@ -81,6 +87,12 @@ pub struct Scenario {
     pub exchanged: Vec<(u64, String)>,
     /// HardStop as it was to be kept.
     pub latches: Vec<HardStop>,
+    /// What was to be kept of money won and lost.
+    pub losses: Losses,
+    /// What the venue says of the signer, at once; `None` when it does not answer.
+    pub role: Option<Role>,
+    /// How often it was asked.
+    pub role_questions: usize,
     block_ms: i64,
     /// The link as the engine's wishes and the world's news make it.
     link: Link,
@@ -124,6 +136,9 @@ impl Scenario {
             account_readings: Vec::new(),
             exchanged: Vec::new(),
             latches: Vec::new(),
+            losses: Losses::default(),
+            role: Some(Role::Agent { user: USER }),
+            role_questions: 0,
             block_ms: START.0 / 1_000_000,
             link: Link::Down,
         }
@@ -183,6 +198,7 @@ impl Scenario {
         }
         tell(&mut self.engine, self.now, event, &mut self.out);
         assert!(self.out.iter().count() <= ACTIONS_MAX, "too much for one event");
+        let mut asked = false;
         for action in self.out.iter() {
             match action {
                 Action::Connect => {
@@ -205,6 +221,11 @@ impl Scenario {
                     let body = self.out.text(body).to_vec();
                     self.exchanged.push((post, String::from_utf8(body).expect("text")));
                 }
+                Action::ReadSignerRole => {
+                    self.role_questions += 1;
+                    asked = true;
+                }
+                Action::KeepLoss(entry) => self.losses.take(entry),
                 Action::KeepLatch(latch) => self.latches.push(latch),
                 Action::Record(row) => self.rows.push(row),
                 Action::Note(note) => self.notes.push(note),
@@ -213,6 +234,9 @@ impl Scenario {
         }
         if leaves && !self.out.iter().any(|action| matches!(action, Action::Connect)) {
             self.link = Link::Down;
+        }
+        if let (true, Some(role)) = (asked, self.role) {
+            self.event(Event::SignerRole(role));
         }
     }
 

@@ -83,10 +83,11 @@ fn a_signer_that_the_venue_does_not_know_trips_it_at_once() {
 }
 
 #[test]
-fn a_nonce_out_of_range_trips_it() {
+fn nonces_out_of_range_that_raising_does_not_mend_trip_it() {
     let mut desk = Desk::ready(&roomy());
     let words = "Nonce error: nonce value is lower than the next valid nonce";
-    assert_eq!(fail_entries(&mut desk, 3, |desk, id| desk.answer_refused(id, words)), 1);
+    let sent = fail_entries(&mut desk, 5, |desk, id| desk.answer_refused(id, words));
+    assert_eq!(sent, 2, "once, and once more with a higher nonce");
     assert!(desk.stopped_for(StopReason::NonceRefused));
 }
 
@@ -114,14 +115,34 @@ fn clocks_that_differ_trip_it() {
     assert!(desk.stopped_for(StopReason::ClockSkew));
 }
 
+/// A21: the venue says in two spellings that it takes post-only orders alone; both suspend entries, and
+/// trip nothing, not even where exits are refused so.
 #[test]
 fn an_upgrade_suspends_entries_and_trips_nothing() {
-    let mut desk = Desk::ready(&roomy());
-    let words = "Only post-only orders allowed immediately after a network upgrade asset=110000";
-    let sent = fail_entries(&mut desk, 12, |desk, id| desk.answer_error(id, words));
-    assert!((1..=3).contains(&sent), "a pause after each: {sent}");
-    assert!(!desk.trading().hard_stop.active());
-    assert!(desk.decisions().contains(&"rejected:NotReady".to_owned()));
+    for words in [
+        "Only post-only orders allowed immediately after a network upgrade asset=110000",
+        "Only post-only orders allowed immediately after network upgrade asset=110000",
+    ] {
+        let mut desk = Desk::ready(&roomy());
+        let sent = fail_entries(&mut desk, 12, |desk, id| desk.answer_error(id, words));
+        assert!((1..=3).contains(&sent), "a pause after each: {sent}");
+        assert!(!desk.trading().hard_stop.active());
+        assert!(desk.decisions().contains(&"rejected:NotReady".to_owned()));
+        desk.live_ms(20_000);
+        desk.bbo(ONE, "99.95", "100.05");
+        desk.enter(ONE);
+        desk.event(Event::Operator(Wish::Flatten));
+        let mut refused = 0;
+        for _ in 0..120 {
+            for (id, _) in desk.new_posts() {
+                desk.answer_error(id, words);
+                refused += 1;
+            }
+            desk.live_ms(1_000);
+        }
+        assert!(refused >= 6, "an exit goes on: {refused}");
+        assert!(!desk.trading().hard_stop.active(), "{words}");
+    }
 }
 
 #[test]

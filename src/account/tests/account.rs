@@ -9,6 +9,7 @@ use super::state::{fill, fill_row, state_answer};
 use crate::account::{Agent, ReadError, Role};
 use crate::types::account::{AccountMode, RateLimit};
 use crate::types::config::{Account, Config};
+use crate::types::ids::Address;
 use crate::types::num::Usd;
 use crate::types::time::VenueMs;
 
@@ -78,13 +79,14 @@ fn an_account_is_read_whole_and_each_question_names_it() {
     );
 }
 
+/// A22: as long as no mode is chosen each dex has its own balance, as in the standard mode.
 #[test]
 fn what_can_back_a_trade_is_read_where_the_mode_keeps_it() {
     for (name, mode, available, question) in [
         ("disabled", AccountMode::Standard, "-0.25", None),
         ("unifiedAccount", AccountMode::Unified, "42", Some("spotClearinghouseState")),
         ("portfolioMargin", AccountMode::PortfolioMargin, "42", Some("spotClearinghouseState")),
-        ("default", AccountMode::Unset, "42", Some("spotClearinghouseState")),
+        ("default", AccountMode::Unset, "-0.25", None),
         ("dexAbstraction", AccountMode::DexAbstraction, "7.5", Some("clearinghouseState")),
     ] {
         let server = server(name);
@@ -126,7 +128,7 @@ fn any_answer_that_cannot_be_read_refuses_the_reading() {
                 if request["type"] == bad {
                     return http(status, body.as_bytes());
                 }
-                http("200 OK", answer("default", request).to_string().as_bytes())
+                http("200 OK", answer("unifiedAccount", request).to_string().as_bytes())
             });
             let error = server.reader(Some(USER)).read_account(SINCE).expect_err(bad).to_string();
             assert!(error.starts_with(bad), "{error}");
@@ -223,7 +225,10 @@ fn addresses_and_the_clock_are_asked_about_by_name() {
     });
     let reader = server.reader(None);
     assert_eq!(reader.venue_time().expect("a time"), VenueMs(1_790_000_000_123));
-    assert_eq!(reader.role(signer).expect("a role"), Role::Agent { user: USER.to_owned() });
+    assert_eq!(
+        reader.role(signer).expect("a role"),
+        Role::Agent { user: Address::parse(USER).expect("an address") }
+    );
     let agent =
         Agent { name: "bot".to_owned(), address: signer.to_owned(), valid_until: Some(VenueMs(5)) };
     assert_eq!(reader.agents(USER).expect("agents"), [agent]);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{abc, dexs_answer, fees_answer, limits_answer, markets_of, meta_answer, one_dex};
-use crate::account::info::{DexAnswers, DexError, markets, perp_dexs, user_fees};
+use crate::account::info::{DexAnswers, DexError, Listing, markets, perp_dexs, user_fees};
 use crate::types::ids::{AssetId, Coin};
 use crate::types::market::{MarginMode, MarketSpec};
 use crate::types::num::{Rate, Ratio, Sz, Usd};
@@ -75,7 +75,7 @@ fn caps_come_from_the_limits_or_the_dex_or_not_at_all() {
     };
     assert_eq!(size("1000.5"), Ok(Some(Sz::from_units(100_050_000_000))));
     assert_eq!(size("10000000000"), Ok(None));
-    assert!(size("many").is_err());
+    assert_eq!(size("many"), Ok(Some(Sz::ZERO)), "under an unknown cap nothing is traded");
 }
 
 #[test]
@@ -138,8 +138,9 @@ fn an_unknown_dex_is_named_with_those_that_exist() {
     assert!(null.to_string().starts_with("meta[abc] = null: expected an object"), "{null}");
 }
 
+/// B1: an entry that cannot be read costs its own market, and its place in the list counts.
 #[test]
-fn a_malformed_answer_is_refused_with_its_place() {
+fn an_odd_entry_costs_its_market_and_no_other() {
     for (at, key, value, told) in [
         (1, "szDecimals", json!("2"), "universe[1].szDecimals = \"2\": expected a whole number in"),
         (1, "szDecimals", json!(7), "universe[1].szDecimals = 7"),
@@ -153,31 +154,104 @@ fn a_malformed_answer_is_refused_with_its_place() {
         (0, "name", json!("abcd:TIN"), "universe[0].name = \"abcd:TIN\""),
         (0, "name", json!("abc:T N"), "universe[0].name = \"abc:T N\""),
         (0, "name", json!("abc:\u{1b}"), "universe[0].name = \"abc:\\u001b\""),
+        (0, "name", json!("abc:0123456789012345678901234567890123456789"), "universe[0].name = "),
+        (0, "name", json!("abc:STAR*\""), "universe[0].name = "),
         (0, "name", Value::Null, "universe[0].name = missing"),
-        (1, "name", json!("abc:TIN"), "universe[1] = {"),
         (2, "isDelisted", json!("yes"), "universe[2].isDelisted = \"yes\": expected true or false"),
-        (2, "marginMode", json!("new"), "universe[2].marginMode = \"new\""),
-        (2, "growthMode", json!("new"), "universe[2].growthMode = \"new\""),
+        (2, "marginMode", json!("isolatedOnly2"), "universe[2].marginMode = \"isolatedOnly2\""),
+        (2, "growthMode", json!("tapered"), "universe[2].growthMode = \"tapered\""),
         (2, "deployerFeeScale", json!(0.5), "universe[2].deployerFeeScale = 0.5"),
     ] {
         let mut meta = meta_answer();
+        let whole = listing(&meta, &limits_answer(), b"[]").markets;
         meta["universe"][at][key] = value;
-        let error = markets_of(&abc(), &meta, &limits_answer()).expect_err(told);
-        assert!(error.to_string().starts_with(&format!("meta[abc].{told}")), "{error}");
+        let read = listing(&meta, &limits_answer(), b"[]");
+        let others: Vec<_> =
+            whole.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, m)| *m).collect();
+        assert_eq!(read.markets, others, "{told}");
+        let [odd] = &read.odd[..] else { panic!("{:?}", read.odd) };
+        assert!(odd.why.starts_with(&format!("meta[abc].{told}")), "{}", odd.why);
+        assert_eq!(odd.asset, Some(whole[at].asset));
+        if key != "name" {
+            assert_eq!(odd.coin, Some(whole[at].coin));
+        }
     }
+    // Streams could not tell two of one name apart.
+    let mut meta = meta_answer();
+    meta["universe"][1]["name"] = json!("abc:TIN");
+    let read = listing(&meta, &limits_answer(), b"[]");
+    assert_eq!(read.markets.len(), 1);
+    assert_eq!(read.odd.len(), 2);
+    assert!(read.odd.iter().all(|odd| odd.why.ends_with("expected each name once")));
+    let mut meta = meta_answer();
+    meta["universe"][0] = json!(7);
+    assert_eq!(listing(&meta, &limits_answer(), b"[]").markets.len(), 2, "no entry at all");
+}
+
+/// B1: an odd entry of the lists of dexes and caps costs at most its market.
+#[test]
+fn odd_entries_of_other_lists_leave_a_market_without_a_cap_at_most() {
+    // GOLD's cap of the limits is odd: that of the dex counts.
     let mut limits = limits_answer();
     limits["coinToOiCap"][0] = json!(["abc:GOLD"]);
-    let error = markets_of(&abc(), &meta_answer(), &limits).expect_err("half a pair");
+    let read = listing(&meta_answer(), &limits, b"[7, \"abc:GOLD\"]");
+    let caps: Vec<_> = read.markets.iter().map(|market| market.oi_cap.map(Usd::units)).collect();
+    assert_eq!(caps, [Some(250_000_000_000), Some(1_000_000_000_000), None]);
+    assert_eq!(read.markets.iter().map(|m| m.at_oi_cap).collect::<Vec<_>>(), [false, true, false]);
+    let whys: Vec<&str> = read.odd.iter().map(|odd| odd.why.as_str()).collect();
     assert_eq!(
-        error.to_string(),
-        "perpDexLimits[abc].coinToOiCap[0] = [\"abc:GOLD\"]: expected a pair"
+        whys,
+        [
+            "perpDexLimits[abc].coinToOiCap[0] = [\"abc:GOLD\"]: expected a pair",
+            "perpsAtOpenInterestCap[abc][0] = 7: expected a text"
+        ]
     );
-    let answers = DexAnswers { meta: b"{\"universe\":[", limits: b"null", at_cap: b"[]" };
-    let error = markets(&abc(), answers).expect_err("half an answer").to_string();
-    assert!(error.starts_with("meta[abc] = {\"universe\":[: expected JSON (EOF"), "{error}");
-    let answers = DexAnswers { meta: b"{}", limits: b"null", at_cap: b"[1]" };
-    let error = markets(&abc(), answers).expect_err("no name").to_string();
-    assert_eq!(error, "perpsAtOpenInterestCap[abc][0] = 1: expected a text");
+    assert_eq!(read.odd[0].coin, Coin::new("abc:GOLD"));
+    // Both of TIN's are: it has none, and a market without a cap is not traded.
+    let mut dexs = dexs_answer();
+    for cap in dexs[2]["assetToStreamingOiCap"].as_array_mut().expect("caps") {
+        if cap[0] == "abc:TIN" {
+            cap[1] = json!(0.5);
+        }
+    }
+    dexs[1] = json!("a dex?");
+    let dex = one_dex(&dexs, "abc").expect("a dex");
+    let markets = markets_of(&dex, &meta_answer(), &Value::Null).expect("markets");
+    assert_eq!(markets[0].oi_cap, None);
+    assert_eq!(markets[0].asset, AssetId(120_000), "the place of the odd dex counts");
+}
+
+/// Of the dex `abc`, whose frames make sense.
+fn listing(meta: &Value, limits: &Value, at_cap: &[u8]) -> Listing {
+    let (meta, limits) = (meta.to_string(), limits.to_string());
+    let answers = DexAnswers { meta: meta.as_bytes(), limits: limits.as_bytes(), at_cap };
+    markets(&abc(), answers).expect("a listing")
+}
+
+#[test]
+fn an_answer_whose_frame_makes_no_sense_is_refused_with_its_place() {
+    let meta = meta_answer().to_string();
+    for (meta, limits, at_cap, told) in [
+        ("{\"universe\":[", "null", "[]", "meta[abc] = {\"universe\":[: expected JSON (EOF"),
+        ("{}", "null", "[]", "meta[abc].universe = missing"),
+        ("[]", "null", "[]", "meta[abc] = []: expected an object"),
+        (&meta, "[]", "[]", "perpDexLimits[abc] = []: expected an object"),
+        (&meta, "{\"coinToOiCap\":7}", "[]", "perpDexLimits[abc].coinToOiCap = 7: expected a list"),
+        (&meta, "null", "{}", "perpsAtOpenInterestCap[abc] = {}: expected a list"),
+        // The answer to another question.
+        (
+            "{\"universe\":[{\"name\":\"other:TIN\"}]}",
+            "null",
+            "[]",
+            "meta[abc].universe[0].name = \"other:TIN\"",
+        ),
+    ] {
+        let [meta, limits, at_cap] = [meta, limits, at_cap].map(str::as_bytes);
+        let error = markets(&abc(), DexAnswers { meta, limits, at_cap }).expect_err(told);
+        assert!(error.to_string().starts_with(told), "{error}");
+    }
+    let empty = listing(&json!({"universe": []}), &Value::Null, b"[]");
+    assert!(empty.markets.is_empty(), "a dex may list nothing");
 }
 
 #[test]
@@ -190,8 +264,10 @@ fn ids_stay_within_their_dex() {
     let whole = json!({"universe": universe[..10_000]});
     let markets = markets_of(&abc(), &whole, &Value::Null).expect("markets");
     assert_eq!(markets.last().map(|market| market.asset), Some(AssetId(129_999)));
-    let error = markets_of(&abc(), &json!({ "universe": universe }), &Value::Null).expect_err("id");
-    assert_eq!(error.path, "meta[abc].universe[10000]");
+    let read = listing(&json!({ "universe": universe }), &Value::Null, b"[]");
+    assert_eq!((read.markets.len(), read.odd.len()), (10_000, 1));
+    assert!(read.odd[0].why.starts_with("meta[abc].universe[10000] = "), "{:?}", read.odd);
+    assert_eq!(read.odd[0].asset, None);
 }
 
 /// A recording, if the recordings are here.
@@ -219,7 +295,7 @@ fn recorded_universe_of_mainnet() {
     let found: Vec<_> = dexes.iter().map(|dex| (&*dex.name, dex.index, dex.fee_scale)).collect();
     assert_eq!(found, [("io", 10, None), ("xyz", 1, None)]);
     let answers = DexAnswers { meta: &meta, limits: &limits, at_cap: b"[]" };
-    let markets = markets(&dexes[1], answers).expect("markets");
+    let markets = markets(&dexes[1], answers).expect("markets").markets;
     assert_eq!(markets.len(), 126);
     assert_eq!(markets.iter().filter(|market| market.delisted).count(), 17);
     assert_eq!(markets.iter().filter(|market| !market.growth).count(), 9);
@@ -259,7 +335,7 @@ fn recorded_older_shapes() {
     let scale = |tenths: i64| Some(tenths * 100_000_000);
     assert_eq!(found, [(65, scale(10)), (66, scale(9)), (109, scale(20)), (55, scale(0))]);
     let answers = DexAnswers { meta: &meta, limits: b"null", at_cap: b"[]" };
-    let markets = markets(&dexes[0], answers).expect("markets");
+    let markets = markets(&dexes[0], answers).expect("markets").markets;
     let ids: Vec<u32> = markets.iter().map(|market| market.asset.0).collect();
     assert_eq!(ids, [750_000, 750_001, 750_002, 750_003, 750_004]);
     let caps: Vec<_> = markets.iter().map(|market| market.oi_cap.map(Usd::units)).collect();

@@ -60,5 +60,5 @@ fn markets_of(dex: &Dex, meta: &Value, limits: &Value) -> Result<Vec<MarketSpec>
     let (meta, limits) = (meta.to_string(), limits.to_string());
     let answers =
         DexAnswers { meta: meta.as_bytes(), limits: limits.as_bytes(), at_cap: b"[\"abc:TIN\"]" };
-    markets(dex, answers)
+    markets(dex, answers).map(|listing| listing.markets)
 }

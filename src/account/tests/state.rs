@@ -8,7 +8,7 @@ use crate::account::identity::{self, Agent, Role};
 use crate::account::json::Malformed;
 use crate::account::state::{Page, collateral, dex_account, fills, mode, rate_limit};
 use crate::types::account::{AccountMode, DexAccount, HeldPosition, RateLimit};
-use crate::types::ids::Coin;
+use crate::types::ids::{Address, Coin};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Fill};
 use crate::types::time::VenueMs;
@@ -322,11 +322,11 @@ fn roles_say_whose_an_address_is() {
         (json!({"role": "vault"}), Role::Vault),
         (
             json!({"role": "agent", "data": {"user": MASTER}}),
-            Role::Agent { user: MASTER.to_owned() },
+            Role::Agent { user: Address::parse(MASTER).expect("an address") },
         ),
         (
             json!({"role": "subAccount", "data": {"master": MASTER}}),
-            Role::SubAccount { master: MASTER.to_owned() },
+            Role::SubAccount { master: Address::parse(MASTER).expect("an address") },
         ),
     ] {
         assert_eq!(identity::role(&bytes(&answer)), Ok(expected));

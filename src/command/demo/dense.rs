@@ -7,7 +7,7 @@ use crate::venue::{Lag, Odds, Settings};
 
 /// Every cross is a signal once, every signal may be taken, and amounts are the least that the venue
 /// takes, so that the money lasts. What the command line sets goes before.
-pub(super) const OVERRIDES: [&str; 21] = [
+pub(super) const OVERRIDES: [&str; 22] = [
     "risk.max_bbo_age_ms=off",
     "risk.max_ctx_age_ms=off",
     "risk.max_mark_mid_divergence_bps=off",
@@ -28,6 +28,7 @@ pub(super) const OVERRIDES: [&str; 21] = [
     "time_stop.threshold_ms=2000",
     "mark_regression.min_holding_time_ms=200",
     "risk_monitor.max_loss_usd=1000000",
+    "risk_monitor.max_daily_loss_usd=1000000",
     "risk_monitor.max_consecutive_failures=1000",
     "risk_monitor.max_flatten_failures=1000",
 ];

@@ -5,6 +5,7 @@ use crate::account::{Agent, Role};
 use crate::command::release::utc;
 use crate::runtime::cold::wall_now;
 use crate::types::account::{AccountMode, AccountState};
+use crate::types::ids::Address;
 use crate::types::num::Usd;
 use crate::types::time::{VenueMs, Wall};
 
@@ -16,17 +17,17 @@ pub(super) fn agent(scene: &mut Scene<'_>) -> Option<Found> {
     let Some(signer) = &scene.signer else { return Some(fail(NO_SIGNER)) };
     let Some(user) = &scene.config.account.user_address else { return Some(fail(NO_USER)) };
     Some(match scene.reader.role(signer) {
-        Ok(role) => signs_for(signer, user, &role),
+        Ok(role) => signs_for(signer, user, role),
         Err(error) => fail(error.to_string()),
     })
 }
 
 /// Judges whether `signer`, which the venue knows as `role`, signs for `user`.
-fn signs_for(signer: &str, user: &str, role: &Role) -> Found {
+fn signs_for(signer: &str, user: &str, role: Role) -> Found {
+    let (signing, account) = (Address::parse(signer), Address::parse(user));
+    let ours = signing.zip(account).is_some_and(|(signer, user)| role.signs_for(signer, user));
     match role {
-        Role::Agent { user: master } if master.eq_ignore_ascii_case(user) => {
-            ok(format!("the venue knows it as an agent of {user}"))
-        }
+        Role::Agent { .. } if ours => ok(format!("the venue knows it as an agent of {user}")),
         Role::Agent { user: master } => {
             fail(format!("it is an agent of {master}, not of account.user_address {user}"))
         }
@@ -82,7 +83,7 @@ pub(super) fn vault(scene: &mut Scene<'_>) -> Option<Found> {
     let vault = scene.config.account.vault_address.as_ref()?;
     let Some(user) = &scene.config.account.user_address else { return Some(fail(NO_USER)) };
     Some(match scene.reader.role(vault) {
-        Ok(Role::SubAccount { master }) if master.eq_ignore_ascii_case(user) => {
+        Ok(Role::SubAccount { master }) if Address::parse(user) == Some(master) => {
             ok(format!("{vault} is a sub-account of {user}"))
         }
         Ok(Role::SubAccount { master }) => {
@@ -122,7 +123,7 @@ fn described(account: &AccountState) -> Found {
     }
     let odd = match account.mode {
         AccountMode::DexAbstraction => "; this mode is discontinued",
-        AccountMode::Unset => "; choose a mode, so that the venue does not",
+        AccountMode::Unset => "; a balance for each dex, as long as no mode is chosen",
         AccountMode::Unified | AccountMode::PortfolioMargin => "; at most 50,000 actions a day",
         AccountMode::Standard => "",
     };
@@ -130,7 +131,7 @@ fn described(account: &AccountState) -> Found {
     if positions > 0 {
         text.push_str(&format!("; holds {positions} positions, which a run would take over"));
     }
-    let strange = matches!(account.mode, AccountMode::DexAbstraction | AccountMode::Unset);
+    let strange = account.mode == AccountMode::DexAbstraction;
     if strange || positions > 0 { warn(text) } else { ok(text) }
 }
 
@@ -145,7 +146,7 @@ fn covers(account: &AccountState, total: Usd, leverage: u32) -> Found {
     let leverage = i64::from(leverage.max(1));
     let needed = Usd::from_units(total.units().saturating_add(leverage - 1) / leverage);
     let funds: Vec<(&str, Usd)> = match account.mode {
-        AccountMode::Standard => {
+        mode if mode.is_split() => {
             account.dexes.iter().map(|dex| (dex.dex.as_str(), dex.value)).collect()
         }
         _ => {
@@ -194,17 +195,18 @@ mod tests {
 
     #[test]
     fn only_an_agent_of_the_account_signs_for_it() {
-        let agent = |user: &str| Role::Agent { user: user.to_owned() };
+        let address = |text: &str| Address::parse(text).unwrap();
+        let agent = |user: &str| Role::Agent { user: address(user) };
         for (signer, role, mark) in [
             (SIGNER, agent(&USER.to_uppercase().replace("0X", "0x")), Mark::Ok),
             (SIGNER, agent(SIGNER), Mark::Fail),
             (SIGNER, Role::Missing, Mark::Fail),
             (SIGNER, Role::User, Mark::Fail),
             (SIGNER, Role::Vault, Mark::Fail),
-            (SIGNER, Role::SubAccount { master: USER.to_owned() }, Mark::Fail),
+            (SIGNER, Role::SubAccount { master: address(USER) }, Mark::Fail),
             (USER, Role::User, Mark::Warn),
         ] {
-            assert_eq!(signs_for(signer, USER, &role).0, mark, "{role:?}");
+            assert_eq!(signs_for(signer, USER, role).0, mark, "{role:?}");
         }
     }
 
@@ -253,9 +255,11 @@ mod tests {
         let judged = |mode, value: &str, available, leverage| {
             covers(&account(mode, value, available), total, leverage).0
         };
-        use AccountMode::{Standard, Unified};
+        use AccountMode::{Standard, Unified, Unset};
         assert_eq!(judged(Standard, "20", None, 5), Mark::Ok);
         assert_eq!(judged(Standard, "19.999999", Some("50"), 5), Mark::Fail);
+        assert_eq!(judged(Unset, "20", None, 5), Mark::Ok, "split, as long as no mode is chosen");
+        assert_eq!(judged(Unset, "0", Some("20"), 5), Mark::Fail);
         assert_eq!(judged(Unified, "0", Some("20"), 5), Mark::Ok);
         assert_eq!(judged(Unified, "50", Some("19.999999"), 5), Mark::Fail);
         assert_eq!(judged(Unified, "50", None, 5), Mark::Fail, "not told is not there");

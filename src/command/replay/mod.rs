@@ -30,6 +30,7 @@ use crate::runtime::capture::{Header, Reader};
 use crate::runtime::wallet::{throwaway_key, wallet};
 use crate::types::config::{self, Config};
 use crate::types::hard_stop::HardStop;
+use crate::types::ids::Address;
 use crate::types::num::Usd;
 use crate::types::record::Mode;
 use crate::types::time::Now;
@@ -196,8 +197,10 @@ fn player(
         Some(terms) => Some(Exchange::new(terms, config, &signer, began)?),
     };
     let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
+    let account = config.account.user_address.as_deref().unwrap_or(&wallet.user);
+    let account = Address::parse(account).filter(|_| !header.signer_role);
     let engine = Engine::trading(config, first_id, seed, wallet, HardStop::default());
-    Ok(Player::new(engine, exchange, began))
+    Ok(Player::new(engine, exchange, began).signing_for(account))
 }
 
 /// A capture that was opened.

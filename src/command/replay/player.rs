@@ -5,8 +5,10 @@ use crate::command::replay::fill::Exchange;
 use crate::command::replay::left::{Left, left};
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
+use crate::types::account::Role;
 use crate::types::event::{Action, Actions, Event};
 use crate::types::hard_stop::StopReason;
+use crate::types::ids::Address;
 use crate::types::market::Bbo;
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
@@ -39,6 +41,8 @@ pub(super) struct Player {
     /// Things that the capture misses.
     pub(super) holes: u64,
     stopped: bool,
+    /// The account that the signer is said to be an agent of, where the capture does not say it.
+    signs_for: Option<Address>,
     /// The quotes of all markets when the engine was told to stop: it forgets them when it ends.
     last_quotes: Vec<Option<Bbo>>,
 }
@@ -59,8 +63,14 @@ impl Player {
             frames: 0,
             holes: 0,
             stopped: false,
+            signs_for: None,
             last_quotes: Vec::new(),
         }
+    }
+
+    /// For a capture that does not hold what the venue said of the signer: it is an agent of `account`.
+    pub(super) fn signing_for(self, account: Option<Address>) -> Self {
+        Self { signs_for: account, ..self }
     }
 
     /// Plays one line. `actions` is empty before and after; it is large, so several players share it.
@@ -207,6 +217,7 @@ impl Player {
         if actions.is_empty() {
             return Ok(());
         }
+        let mut role_asked = false;
         for action in actions.iter() {
             match action {
                 Action::Record(row) => rows.take(now, &row)?,
@@ -227,16 +238,26 @@ impl Player {
                         exchange.refuse_rest(now, post);
                     }
                 }
+                Action::ReadSignerRole => match &mut self.exchange {
+                    Some(exchange) => exchange.ask_signer_role(now),
+                    None => role_asked = self.signs_for.is_some(),
+                },
                 Action::Close(_) => {
                     if let Some(exchange) = &mut self.exchange {
                         exchange.disconnect();
                     }
                 }
-                Action::Connect | Action::ReadUniverse | Action::KeepLatch(_) | Action::Note(_) => {
-                }
+                Action::Connect
+                | Action::ReadUniverse
+                | Action::KeepLatch(_)
+                | Action::KeepLoss(_)
+                | Action::Note(_) => {}
             }
         }
         actions.clear();
+        if let (true, Some(user)) = (role_asked, self.signs_for) {
+            self.hear(now, Event::SignerRole(Role::Agent { user }), actions, rows)?;
+        }
         Ok(())
     }
 }

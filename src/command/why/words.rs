@@ -51,8 +51,9 @@ pub(super) const fn check(check: Check) -> &'static str {
     match check {
         Check::HardStop => "HardStop held (the log names its reasons)",
         Check::NotReady => {
-            "trading was not ready: READY did not hold, or the market's leverage, position or state \
-             was in doubt"
+            "trading was not ready: READY did not hold, or entries waited for something else (the \
+             signer, the address budget, the market's leverage, position or state): the log's last \
+             line about being ready names it"
         }
         Check::MaxPositionPerMarket => {
             "not even the venue's least order fitted under position.max_notional_per_market (or what \
@@ -115,6 +116,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
 pub(super) const fn class(class: RefusalClass) -> &'static str {
     match class {
         RefusalClass::Miss => "a miss, the usual fate of an order that must fill at once",
+        RefusalClass::Superfluous => "nothing was left to do: what it was to close was gone",
         RefusalClass::OurFault => "our fault: we asked for something wrong",
         RefusalClass::VenueState => "the market or the venue could not take it then",
         RefusalClass::AccountState => "the account could not do it",

@@ -33,7 +33,8 @@ function banner(id, strong, text) {
 
 function drawReady(ready = {}) {
   const list = $("ready");
-  const applying = Object.entries(ready).filter(([, value]) => value !== null);
+  const { waiting = [], ...flags } = ready;
+  const applying = Object.entries(flags).filter(([, value]) => value !== null);
   const missing = applying.filter(([, value]) => value !== true).map(([name]) => words.condition(name)[0]);
   const key = applying.map(([name]) => name).join();
   if (list.hip3Key !== key) {
@@ -50,9 +51,11 @@ function drawReady(ready = {}) {
     setData(node, "holds", String(holds));
     setText(node.firstElementChild, holds ? "holds: " : "missing: ");
   }
-  setText($("ready-title"), missing.length === 0 ? "READY" : `Not ready, ${missing.length} missing`);
+  const waits = waiting.length === 0 ? "" : `, entries wait for: ${waiting.join(", ")}`;
+  setText($("ready-title"), missing.length === 0 ? `READY${waits}` : `Not ready, ${missing.length} missing${waits}`);
   if (applying.length === 0) lamp("lamp-ready", "off", "not known");
-  else if (missing.length === 0) lamp("lamp-ready", "good", "READY");
+  else if (missing.length === 0 && waits === "") lamp("lamp-ready", "good", "READY");
+  else if (missing.length === 0) lamp("lamp-ready", "warn", "entries wait", waiting.join(", "));
   else lamp("lamp-ready", "warn", "not ready", `missing: ${missing.join(", ")}`);
 }
 

@@ -133,7 +133,7 @@ impl Life {
             (S::Pending, E::Sent) => S::Submitted,
             (S::Submitted | S::Rejected | S::Expired, E::Refused(refusal)) => {
                 match self.close(Some(refusal)) {
-                    Some(RefusalClass::Miss) | None => S::Expired,
+                    Some(RefusalClass::Miss | RefusalClass::Superfluous) | None => S::Expired,
                     Some(_) => S::Rejected,
                 }
             }
@@ -276,9 +276,9 @@ mod tests {
     }
 
     #[test]
-    fn a_miss_is_an_expiry_and_any_other_refusal_a_rejection() {
+    fn what_missed_or_was_superfluous_has_expired_and_what_else_is_refused_is_rejected() {
         for refusal in Refusal::ALL {
-            let missed = refusal.class() == RefusalClass::Miss;
+            let missed = matches!(refusal.class(), RefusalClass::Miss | RefusalClass::Superfluous);
             let state = if missed { OrderState::Expired } else { OrderState::Rejected };
             let life = after(&[Refused(*refusal)]);
             assert_eq!((life.state(), life.refusal()), (state, Some(*refusal)));

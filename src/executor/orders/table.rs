@@ -111,6 +111,15 @@ impl Orders {
         }
     }
 
+    /// The orders that left in this post and are not over, each with its place in the action.
+    pub fn in_post(&self, post: u64) -> impl Iterator<Item = (usize, &Order)> {
+        let tracked = self.slots.iter().filter_map(|slot| slot.tracked.as_ref());
+        tracked.filter_map(move |tracked| {
+            let sent = tracked.sent.filter(|sent| sent.post == post)?;
+            Some((sent.item as usize, tracked.order()))
+        })
+    }
+
     /// A post was answered.
     pub fn on_answer(&mut self, now: Now, post: u64, answer: &PostAnswer<'_>) -> Answered {
         let asked = self.asked.iter().position(|asked| asked.post == post);

@@ -7,22 +7,9 @@ use zeroize::Zeroizing;
 
 use super::hash::keccak;
 
-/// The 20 bytes of an account, a vault or an agent.
-#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Address(pub [u8; 20]);
+pub use crate::types::ids::Address;
 
 impl Address {
-    /// Length of its text.
-    pub const TEXT: usize = 42;
-
-    /// Reads `0x` and 40 hex digits, in any case; a checksum in the case of the letters is not
-    /// looked at.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 20];
-        unhex(text.strip_prefix("0x")?.as_bytes(), &mut bytes)?;
-        Some(Self(bytes))
-    }
-
     /// Of a public key: the last 20 bytes of the hash of its two coordinates.
     pub(super) fn of(public: &PublicKey) -> Self {
         let point = public.serialize_uncompressed();
@@ -30,20 +17,6 @@ impl Address {
         let mut bytes = [0; 20];
         bytes.copy_from_slice(&hash[12..]);
         Self(bytes)
-    }
-}
-
-impl fmt::Display for Address {
-    /// `0x` and 40 lower-case hex digits.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("0x")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Address({self})")
     }
 }
 
@@ -165,20 +138,6 @@ mod tests {
             assert_eq!(of(text), Err(KeyError::NotHex), "{text}");
         }
         assert_eq!(of(&format!("+{:063x}", 1)), Err(KeyError::NotHex));
-    }
-
-    #[test]
-    fn addresses_are_twenty_bytes_in_hex() {
-        let text = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf";
-        let address = Address::parse(text).expect("an address");
-        assert_eq!((address.to_string().as_str(), text.len()), (text, Address::TEXT));
-        assert_eq!(Address::parse(&format!("0x{}", text[2..].to_uppercase())), Some(address));
-        assert_eq!(format!("{address:?}"), format!("Address({text})"));
-        for text in
-            ["", "0x", &text[2..], &text[..41], "0x7e5f4552091a69125d5dfcb7b8c2659029395bdg"]
-        {
-            assert_eq!(Address::parse(text), None, "{text}");
-        }
     }
 
     proptest! {

@@ -125,8 +125,8 @@ pub enum UserEvent<'a> {
 /// A frame that cannot be understood: either of a channel that we read, or one that opens like a
 /// frame (with `{`) and is no JSON, is too long, or is nested too deeply.
 ///
-/// Text that does not open with `{` is no frame at all and makes [`Message::Unknown`]
-/// (PROTOCOL.md §1: `Websocket connection established.`).
+/// Text that does not open with `{` is no frame at all and makes [`Message::Unknown`]: the venue's
+/// greeting among it (PROTOCOL.md §1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Malformed {
     /// The channel, as far as it could be read.

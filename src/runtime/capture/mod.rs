@@ -23,7 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::ring::{Consumer, Producer};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::event::{Event, LinkDown, Wish};
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Now, Wall};
@@ -47,12 +47,21 @@ pub struct Header {
     pub seed: u64,
     /// Its effective config. It holds no secrets: a config never does.
     pub config: String,
+    /// Whether it holds what the venue said of the signer; older captures do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signer_role: bool,
 }
 
 impl Header {
     /// Describes a run.
     pub fn new(run_id: &str, first_id: u64, seed: u64, config: String) -> Self {
-        Self { hip3_capture: FORMAT, run_id: run_id.to_owned(), first_id, seed, config }
+        let run_id = run_id.to_owned();
+        Self { hip3_capture: FORMAT, run_id, first_id, seed, config, signer_role: false }
+    }
+
+    /// The same of a run that asks the venue what its signer is.
+    pub fn asking_signer_role(self) -> Self {
+        Self { signer_role: true, ..self }
     }
 }
 
@@ -92,6 +101,10 @@ pub enum Heard {
         /// The number of the action.
         post: u64,
     },
+    /// The venue's word of what the signer is.
+    SignerRole(Role),
+    /// A failed question for it.
+    SignerRoleFailed(()),
     /// A wish of the operator.
     Operator(Wish),
     /// Rows lost to a full ring: how many, and since when.
@@ -122,6 +135,8 @@ impl Heard {
                 Event::Exchanged { post: *post, status: *status, body: body.as_bytes() }
             }
             Heard::ExchangeFailed { post } => Event::ExchangeFailed { post: *post },
+            Heard::SignerRole(role) => Event::SignerRole(*role),
+            Heard::SignerRoleFailed(()) => Event::SignerRoleFailed,
             Heard::Operator(wish) => Event::Operator(*wish),
             Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
             Heard::Stop(()) => Event::Stop,
@@ -205,6 +220,8 @@ impl Tap {
                 Heard::Exchanged { post: *post, status: *status, body }
             }
             Event::ExchangeFailed { post } => Heard::ExchangeFailed { post: *post },
+            Event::SignerRole(role) => Heard::SignerRole(*role),
+            Event::SignerRoleFailed => Heard::SignerRoleFailed(()),
             Event::Operator(wish) => Heard::Operator(*wish),
             Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
             Event::Stop => Heard::Stop(()),
@@ -273,6 +290,7 @@ fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::ids::Address;
     use crate::types::time::Nanos;
 
     fn now(ms: u64) -> Now {
@@ -286,7 +304,7 @@ mod tests {
         let path = dir.path().join("a.jsonl");
         let header = Header::new("run", 3, 4, "mode = \"observation\"".to_owned());
         let (mut tap, writer) = create(&path, &header, 64).expect("a capture");
-        let universe = Universe { markets: Vec::new(), fees: None };
+        let universe = Universe { markets: Vec::new(), fees: None, odd: Vec::new() };
         let events = [
             Event::Tick,
             Event::Universe(&universe),
@@ -298,6 +316,8 @@ mod tests {
             Event::UniverseFailed,
             Event::Exchanged { post: 7, status: 200, body: br#"{"status":"ok"}"# },
             Event::ExchangeFailed { post: 8 },
+            Event::SignerRole(Role::Agent { user: Address([0xaa; 20]) }),
+            Event::SignerRoleFailed,
             Event::Disconnected(LinkDown::Silent),
             Event::Stop,
         ];

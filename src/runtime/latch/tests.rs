@@ -1,5 +1,5 @@
 use super::*;
-use crate::runtime::ring::ring;
+use crate::types::num::Usd;
 
 fn latch(reasons: &[(StopReason, i64)]) -> HardStop {
     let mut latch = HardStop::default();
@@ -235,4 +235,58 @@ fn a_store_in_use_is_seen_and_keeps_others_from_editing() {
     assert!(file.unused().unwrap().is_none());
     drop(store);
     assert!(file.unused().unwrap().is_some());
+}
+
+fn usd(text: &str) -> Usd {
+    Usd::parse_signed(text.as_bytes()).expect("an amount")
+}
+
+fn counted(losses: &Losses) -> Vec<Usd> {
+    losses.counted().map(|(_, amount)| amount).collect()
+}
+
+/// A17: what was lost is kept by the thread that keeps the latch, and outlives the process.
+#[test]
+fn what_was_lost_is_kept_and_what_is_old_is_let_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = LatchFile::new(dir.path());
+    assert_eq!(file.read_losses().unwrap(), Losses::default(), "no file, no losses");
+    let now = wall_now();
+    let mut before = Losses::default();
+    let day = Nanos::from_secs(86_400);
+    before.take(LossEntry::Counted { at: now.minus(Nanos(day.0 * 2)), amount: usd("-7") });
+    before.take(LossEntry::Counted { at: now.minus(Nanos(day.0 / 2)), amount: usd("-5") });
+    let (latches, to_keeper) = ring(1);
+    let (to_hot, _wishes) = ring(1);
+    let (mut losses, entries) = ring(8);
+    let keeper = Keeper::new(file.clone(), to_keeper, to_hot).counting(entries, before, day);
+    let thread = std::thread::spawn(move || keeper.run());
+    losses.push(LossEntry::Counted { at: now, amount: usd("-1.5") }).unwrap();
+    let coin = crate::types::ids::Coin::new("xyz:A").unwrap();
+    losses.push(LossEntry::Open { coin, counted: Some(usd("-0.25")) }).unwrap();
+    wait_for(|| (counted(&file.read_losses().ok()?) == [usd("-5"), usd("-1.5")]).then_some(()));
+    drop((latches, losses));
+    thread.join().unwrap().unwrap();
+    let mut kept = file.read_losses().unwrap();
+    assert_eq!(kept.take_open(&coin), Some(usd("-0.25")), "the last word too");
+    // A release while no engine runs forgets what led to the stop.
+    file.forget_losses().unwrap();
+    let mut kept = file.read_losses().unwrap();
+    assert_eq!((counted(&kept), kept.take_open(&coin)), (vec![], Some(usd("-0.25"))));
+}
+
+#[test]
+fn losses_that_cannot_be_understood_stop_and_are_kept_aside() {
+    for garbled in ["", "{}", r#"{"losses":2,"kept":{"minutes":{},"open":{}}}"#] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = LatchFile::new(dir.path());
+        fs::write(dir.path().join(LOSSES), garbled).unwrap();
+        let mut latch = HardStop::default();
+        assert_eq!(file.load_losses(Wall(7), &mut latch), Losses::default());
+        assert!(latch.holds(StopReason::StateUnreadable), "{garbled:?}");
+        assert_eq!(held(&file.read().unwrap()), held(&latch), "kept");
+        let aside = dir.path().join(format!("{LOSSES}.unreadable-7"));
+        assert_eq!(fs::read_to_string(aside).unwrap(), garbled);
+        assert_eq!(file.read_losses().unwrap(), Losses::default());
+    }
 }

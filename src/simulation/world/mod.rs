@@ -90,6 +90,11 @@ fn key(seed: u64) -> Option<Key> {
     Key::from_bytes(&bytes).ok()
 }
 
+/// Who signs, as the venue knows it.
+fn signer(seed: u64) -> String {
+    key(seed).map(|key| key.address().to_string()).unwrap_or_default()
+}
+
 fn hex_of_key(seed: u64) -> String {
     let mut bytes = [0x5a; 32];
     bytes[8..16].copy_from_slice(&seed.to_le_bytes());
@@ -159,7 +164,7 @@ impl World {
         Ok(Self {
             seed,
             faults: profile.host.clone(),
-            desk: Desk::new("xyz", &USER.to_string()),
+            desk: Desk::new("xyz", &USER.to_string(), &signer(seed)),
             profile,
             latency,
             now: ORIGIN,

@@ -14,7 +14,7 @@ use crate::simulation::fault::Fault;
 use crate::simulation::judge::Invariant;
 use crate::simulation::line::{Line, hear};
 use crate::simulation::machine::Recorder;
-use crate::simulation::world::{USER, World, key};
+use crate::simulation::world::{USER, World, key, signer};
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
@@ -71,6 +71,7 @@ impl World {
         let wallet = Wallet { encoder, user: USER.to_string() };
         let mut engine = Engine::trading(self.config(), first, seed, wallet, self.machine.kept);
         engine.continue_books(recorder.booked());
+        engine.continue_losses(self.machine.losses.clone());
         self.judge.born(self.now, number, &self.machine.kept);
         self.records.born(now.wall);
         self.last_frames.clear();
@@ -107,7 +108,7 @@ impl World {
         for line in &mut self.lines {
             line.let_go(self.now, &mut self.dice);
         }
-        self.desk = Desk::new("xyz", &USER.to_string());
+        self.desk = Desk::new("xyz", &USER.to_string(), &signer(self.seed));
         self.machine.forget_owed();
         self.judge.unlinked(self.now);
     }
@@ -138,7 +139,9 @@ impl World {
                 Answer::UniverseFailed
                 | Answer::AccountFailed
                 | Answer::Exchanged { .. }
-                | Answer::ExchangeFailed { .. } => {}
+                | Answer::ExchangeFailed { .. }
+                | Answer::SignerRole(_)
+                | Answer::SignerRoleFailed => {}
             }
             self.tell(answer.event());
         }
@@ -379,6 +382,10 @@ impl World {
                     let request = Request::Exchange { post, body: body.to_vec() };
                     self.desk.ask(self.now, request, &self.faults, &mut self.dice);
                 }
+                Action::ReadSignerRole => {
+                    self.desk.ask(self.now, Request::SignerRole, &self.faults, &mut self.dice);
+                }
+                Action::KeepLoss(entry) => self.machine.losses.take(entry),
                 Action::KeepLatch(latch) => {
                     let Self { machine, faults, dice, now, .. } = self;
                     machine.keep(*now, latch, faults, dice);

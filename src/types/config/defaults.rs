@@ -99,6 +99,7 @@ impl Default for Config {
             risk_monitor: RiskMonitor {
                 max_consecutive_failures: 5,
                 max_loss: usd(20),
+                max_daily_loss: usd(50),
                 max_flatten_failures: 3,
                 window: Nanos::from_secs(3_600),
             },

@@ -247,6 +247,8 @@ pub struct RiskMonitor {
     pub max_consecutive_failures: u32,
     /// Loss within the window that stops it.
     pub max_loss: Usd,
+    /// Loss within the UTC day that stops it.
+    pub max_daily_loss: Usd,
     /// Failed exits that stop it.
     pub max_flatten_failures: u32,
     /// The window.

@@ -375,6 +375,7 @@ fn read_risk_monitor(s: &mut Section<'_>, d: &RiskMonitor) -> RiskMonitor {
             d.max_consecutive_failures,
         ),
         max_loss: s.usd("max_loss_usd", true, MAX_USD, d.max_loss),
+        max_daily_loss: s.usd("max_daily_loss_usd", true, MAX_USD, d.max_daily_loss),
         max_flatten_failures: s.count("max_flatten_failures", 1..=1_000, d.max_flatten_failures),
         window: s.secs("window_s", 1..=7 * DAY_S, d.window),
     }

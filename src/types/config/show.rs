@@ -126,6 +126,7 @@ impl Config {
         out.section("risk_monitor");
         out.key("max_consecutive_failures", risk_monitor.max_consecutive_failures);
         out.key("max_loss_usd", risk_monitor.max_loss);
+        out.key("max_daily_loss_usd", risk_monitor.max_daily_loss);
         out.key("max_flatten_failures", risk_monitor.max_flatten_failures);
         out.secs("window_s", risk_monitor.window);
     }

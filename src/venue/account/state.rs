@@ -63,7 +63,7 @@ pub(in crate::venue) fn clearinghouse(
             raw = raw.saturating_add(held.raw());
         }
     }
-    let unified = view.accounts.mode(user) != AccountMode::Standard;
+    let unified = !view.accounts.mode(user).is_split();
     // The balance is on the spot side then: here only what positions hold.
     let free = if unified { Usd::ZERO } else { worth.withdrawable };
     let taken_off = if unified { worth.withdrawable } else { Usd::ZERO };
@@ -143,7 +143,7 @@ pub(in crate::venue) fn spot(view: View<'_>, user: Address, now: Mono) -> String
         let (total, hold) = (Dec::from(total), Dec::from(hold));
         format!(r#"{{"coin":"USDC","token":0,"total":"{total}","hold":"{hold}","entryNtl":"0.0"}}"#)
     };
-    if view.accounts.mode(user) == AccountMode::Standard {
+    if view.accounts.mode(user).is_split() {
         return format!(r#"{{"balances":[{}]}}"#, row(Usd::ZERO, Usd::ZERO));
     }
     let worth = account.worth(&view.world.markets, now);

@@ -1,7 +1,7 @@
 //! The door: who may act for whom, whether the nonce is new, whether the request budget allows it
 //! (PROTOCOL.md §7.3, §8.2, §9.4).
 //!
-//! Refusals here are top-level, come at once and cost nothing, but of expired cancels.
+//! Refusals here are top-level, come at once and cost nothing, but for what has expired.
 
 use crate::types::num::Usd;
 use crate::types::time::VenueMs;
@@ -22,8 +22,8 @@ const DAY_MS: u64 = 86_400_000;
 /// Beyond the budget one request passes in so many milliseconds.
 const SLOW_MS: u64 = 10_000;
 
-/// What an expired cancel costs, as a multiple.
-const EXPIRED_CANCEL: u64 = 5;
+/// What an action costs that has expired, whatever it carries.
+const EXPIRED: u64 = 5;
 
 /// The venue's time as milliseconds.
 pub(super) fn millis(time: VenueMs) -> u64 {
@@ -79,15 +79,13 @@ impl Clearing {
         late.map_or(Ok(user), |until| Err(expired(until)))
     }
 
-    /// Whether an action that waited has expired by the time of its block, in words. It gets its
-    /// requests back, but of cancels, which cost more.
+    /// Whether an action that waited has expired by the time of its block, in words. It costs what an
+    /// expired one does instead of its items.
     pub(super) fn expire(&mut self, ms: u64, pending: &Pending) -> Option<String> {
         let until = pending.signed.expires_after.filter(|until| *until < ms)?;
         let account = self.accounts.get_mut(&pending.user)?;
         let items = pending.signed.action.items() as u64;
-        let used = account.requests_used.saturating_sub(items);
-        let cancels = matches!(pending.signed.action, Action::Cancel(_));
-        account.requests_used = used + if cancels { EXPIRED_CANCEL * items } else { 0 };
+        account.requests_used = account.requests_used.saturating_sub(items) + EXPIRED;
         Some(expired(until))
     }
 
@@ -204,16 +202,12 @@ fn unknown(signer: Address) -> String {
 }
 
 impl Account {
-    /// Pays for an action of so many items, or says why it may not pass. What is `late` costs
-    /// nothing, but of cancels, which cost more.
+    /// Pays for an action of so many items, or says why it may not pass. What is `late` costs the same
+    /// whatever it carries.
     fn admit(&mut self, ms: u64, items: u64, cancels: bool, late: bool) -> Result<(), String> {
         let budget = self.requests_cap();
         let cap = if cancels { (budget + 100_000).min(budget * 2) } else { budget };
-        let cost = match (late, cancels) {
-            (false, _) => items,
-            (true, true) => EXPIRED_CANCEL * items,
-            (true, false) => 0,
-        };
+        let cost = if late { EXPIRED } else { items };
         let used = self.requests_used.saturating_add(items);
         if used > cap {
             let rested = self.beyond_budget_at.is_none_or(|at| ms.saturating_sub(at) >= SLOW_MS);

@@ -27,7 +27,7 @@ use crate::command::Failure;
 use crate::command::replay::fill::latency::{BLOCK_WAIT, Latency};
 use crate::engine::Engine;
 use crate::runtime::capture::{Heard, Said};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountState, Role};
 use crate::types::config::{Config, Network};
 use crate::types::event::Event;
 use crate::types::market::{Bbo, UserFees};
@@ -47,6 +47,7 @@ pub(super) enum Told {
     Account(Box<AccountState>),
     AccountFailed,
     ExchangeFailed(u64),
+    SignerRole(Role),
 }
 
 impl Told {
@@ -56,6 +57,7 @@ impl Told {
             Told::Account(state) => Event::Account(state),
             Told::AccountFailed => Event::AccountFailed,
             Told::ExchangeFailed(post) => Event::ExchangeFailed { post: *post },
+            Told::SignerRole(role) => Event::SignerRole(*role),
         }
     }
 }
@@ -75,6 +77,8 @@ pub(super) struct Exchange {
     conn: Option<ConnId>,
     dexes: Vec<String>,
     user: String,
+    /// The account whose agent signs.
+    master: Address,
     latency: Latency,
     seed: u64,
     /// Posts that have no block yet, by their arrival, and those that arrive together as they were sent.
@@ -146,6 +150,7 @@ impl Exchange {
                 referral_discount: Rate::ZERO,
             });
         }
+        let master = accounts[0].address;
         let what = Mirrored {
             seed: terms.seed,
             dex: dex.to_owned(),
@@ -158,6 +163,7 @@ impl Exchange {
             conn: None,
             dexes: config.venue.dexes.clone(),
             user: account.acting().unwrap_or_default().to_owned(),
+            master,
             latency: terms.latency.clone(),
             seed: terms.seed,
             under_way: VecDeque::new(),
@@ -254,6 +260,8 @@ impl Exchange {
                 | Heard::AccountFailed(())
                 | Heard::Exchanged { .. }
                 | Heard::ExchangeFailed { .. }
+                | Heard::SignerRole(_)
+                | Heard::SignerRoleFailed(())
                 | Heard::Operator(_),
             ) => return false,
             Said::Other(_) => {}
@@ -311,6 +319,12 @@ impl Exchange {
     /// for lost.
     pub(super) fn refuse_rest(&mut self, now: Now, post: u64) {
         self.tell(now.mono.plus(READING), Told::ExchangeFailed(post));
+    }
+
+    /// The engine asks what its signer is: the agent that the mirrored account has.
+    pub(super) fn ask_signer_role(&mut self, now: Now) {
+        let user = crate::types::ids::Address(self.master.0);
+        self.tell(now.mono.plus(READING), Told::SignerRole(Role::Agent { user }));
     }
 
     /// Whether something has come to the venue before `now` and has not been answered.

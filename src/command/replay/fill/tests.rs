@@ -85,7 +85,7 @@ impl Script {
         let markets = names.iter().enumerate().map(spec).collect();
         let mut script = Self(Vec::new());
         script.say(0, Heard::Tick(()));
-        script.say(1, Heard::Universe(Universe { markets, fees: None }));
+        script.say(1, Heard::Universe(Universe { markets, fees: None, odd: Vec::new() }));
         script.say(50, Heard::Connected(()));
         for ms in (100..JUMP).step_by(500) {
             for name in names {
