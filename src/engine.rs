@@ -5,6 +5,7 @@
 
 mod account;
 mod answers;
+mod clock;
 mod closing;
 mod dispatch;
 mod frame;
@@ -16,7 +17,9 @@ mod trader;
 
 use crate::detector::Judged;
 use crate::detector::cross::{self, Detector, World};
+use crate::engine::clock::longest_turn;
 use crate::feed::Subscription;
+use crate::feed::clock::FeedClock;
 use crate::feed::market::Market;
 use crate::feed::message::Decoder;
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
@@ -116,6 +119,18 @@ pub struct Engine {
     gap: Option<Gap>,
     /// When market data last arrived, or the link opened.
     last_data: Option<Now>,
+    /// When the last event came, and how long none may come before it is a pause of the process.
+    turned_at: Option<Now>,
+    longest_turn: Nanos,
+    /// When it next wants to hear of the time; `None` when nobody tells it.
+    heartbeat_at: Option<Mono>,
+    /// When the process turned again after a pause, while what has waited in buffers may still come.
+    resumed_at: Option<Mono>,
+    clock: FeedClock,
+    /// Whether our wall clock was last told to be wrong.
+    clock_is_wrong: bool,
+    /// When the venue was last read whole.
+    universe_read_at: Option<Mono>,
     read_at: Mono,
     read_failures: u32,
     complained: [Option<Mono>; 3],
@@ -182,6 +197,13 @@ impl Engine {
             missing: 0,
             gap: None,
             last_data: None,
+            turned_at: None,
+            longest_turn: longest_turn(&config.risk),
+            heartbeat_at: Some(Mono(0)),
+            resumed_at: None,
+            clock: FeedClock::default(),
+            clock_is_wrong: false,
+            universe_read_at: None,
             read_at: Mono(0),
             read_failures: 0,
             complained: [None; 3],
@@ -203,6 +225,7 @@ impl Engine {
             self.gap = Some(Gap { since: now, cause: GapCause::Start });
             self.add_account_channels(now, out);
         }
+        self.on_turn(now, out);
         self.on_time(now, out);
         match event {
             Event::Tick => {}
@@ -225,6 +248,7 @@ impl Engine {
                     trader.on_account_failed(now, out);
                 }
             }
+            Event::VenueTime(told) => self.on_venue_time(now, told, out),
             Event::Operator(wish) => {
                 if let Some(trader) = &mut self.trader {
                     trader.on_operator(now, wish, out);
@@ -238,11 +262,13 @@ impl Engine {
 
     /// What trading does at the end of every event: exits that are due, orders that wait, READY.
     fn trade(&mut self, now: Now, out: &mut Actions) {
+        self.judge_age(now.mono, out);
         let Some(trader) = &mut self.trader else { return };
         if self.stopped {
             return;
         }
         let md_ready = self.readiness == Readiness::Ready;
+        trader.clock_behind = self.clock.behind(now);
         trader.on_event_end(now, md_ready, &self.markets, &mut self.session, out);
         if trader.may_end(now.mono) {
             self.end(now, out);
@@ -274,7 +300,8 @@ impl Engine {
         };
         let trader = self.trader.as_ref().map_or(Mono::MAX, |trader| trader.next_due());
         let others = self.session.next_due().min(self.detector.next_due());
-        others.min(self.read_at).min(ready).min(trader)
+        let heartbeat = self.heartbeat_at.unwrap_or(Mono::MAX);
+        others.min(self.read_at).min(ready).min(trader).min(heartbeat)
     }
 
     /// Goes through the motions of an entry, for the sake of the caches; see
@@ -287,6 +314,7 @@ impl Engine {
     }
 
     fn on_time(&mut self, now: Now, out: &mut Actions) {
+        self.on_heartbeat(now, out);
         if now.mono >= self.read_at {
             self.read_at = now.mono.plus(READ_TIMEOUT);
             out.push(Action::ReadUniverse);
@@ -319,6 +347,7 @@ impl Engine {
         out: &mut Actions,
         work: impl FnOnce(&mut Detector, &mut World<'_>),
     ) {
+        let late = self.is_late();
         let (limits, markets) = (&self.limits, &self.markets);
         let trader = &mut self.trader;
         let mut decide = |id, signal: &_| match trader {
@@ -330,7 +359,8 @@ impl Engine {
             Judged { blocked_by: all.blocked_by, mask: all.mask, factor: all.factor }
         };
         let status = &mut self.status;
-        let mut world = World { now, markets, judge: &judge, decide: &mut decide, status, out };
+        let mut world =
+            World { now, markets, late, judge: &judge, decide: &mut decide, status, out };
         work(&mut self.detector, &mut world);
     }
 
@@ -356,6 +386,8 @@ impl Engine {
         }
         self.status.disconnects += 1;
         self.readiness = Readiness::Down;
+        self.clock.on_link_down();
+        self.resumed_at = None;
         if let Some(trader) = &mut self.trader {
             trader.on_disconnected(now, out);
         }

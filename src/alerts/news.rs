@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::{HardStop, StopReason};
-use crate::types::note::Note;
+use crate::types::note::{DataAge, Note};
 use crate::types::num::Usd;
 use crate::types::record::Mode;
 use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
@@ -113,6 +113,8 @@ pub(super) enum Kind {
     RecordsFailing,
     RecordsStored,
     RowsLost,
+    DataOld,
+    DataFresh,
     LatchUnkept,
     LatchKept,
     Test,
@@ -134,6 +136,8 @@ impl Kind {
             Kind::RecordsFailing => "records_failing",
             Kind::RecordsStored => "records_stored",
             Kind::RowsLost => "rows_lost",
+            Kind::DataOld => "data_old",
+            Kind::DataFresh => "data_fresh",
             Kind::LatchUnkept => "latch_unkept",
             Kind::LatchKept => "latch_kept",
             Kind::Test => "test",
@@ -182,6 +186,7 @@ pub(super) const fn concerns(note: &Note) -> bool {
             | Note::ExitAtCollar { .. }
             | Note::LeftOpen { .. }
             | Note::RowsLost { .. }
+            | Note::DataAge { .. }
     )
 }
 
@@ -192,6 +197,8 @@ pub(super) struct Watch {
     lost: VecDeque<Mono>,
     /// Which of [`AGENT_LEFT_MS`] was told of last, for which end.
     agent: Option<(VenueMs, usize)>,
+    /// What was too old last.
+    age: DataAge,
 }
 
 impl Watch {
@@ -292,12 +299,42 @@ impl Watch {
                 let text = format!("The run ends with {positions} positions open.");
                 alert(Kind::LeftOpen, Severity::Error, text).with("positions", positions)
             }
+            Note::DataAge { age } => return self.data_age(at, age),
             Note::RowsLost { rows } => {
                 let text = format!("{rows} rows of the records were lost to a full ring.");
                 alert(Kind::RowsLost, Severity::Error, text).with("rows", rows)
             }
             _ => return None,
         })
+    }
+
+    /// Readings that have failed for too long, and that come again. A late feed and a pause pass by
+    /// themselves, and are no matter for a person.
+    fn data_age(&mut self, at: Wall, age: DataAge) -> Option<Alert> {
+        let before = std::mem::replace(&mut self.age, age);
+        let [was, is] = [before, age].map(|age| (age.meta, age.account));
+        if was == is {
+            return None;
+        }
+        let old: Vec<&str> = [("meta_age", age.meta), ("account_age", age.account)]
+            .into_iter()
+            .filter(|(_, old)| *old)
+            .map(|(name, _)| name)
+            .collect();
+        let (kind, severity, text) = if old.is_empty() {
+            let text = "Venue and account are read again: entries go on.".to_owned();
+            (Kind::DataFresh, Severity::Info, text)
+        } else {
+            let what = match (age.meta, age.account) {
+                (true, true) => "Neither the venue nor the account",
+                (true, false) => "The venue's markets and rules",
+                _ => "The account",
+            };
+            let verb = if age.meta && age.account { "could" } else { "could not" };
+            let text = format!("{what} {verb} be read for too long: entries wait for it.");
+            (Kind::DataOld, Severity::Error, text)
+        };
+        Some(Alert::new(at, kind, severity, text).with("waiting", old))
     }
 
     /// A link was lost, or could not be made; told when it has become a storm, which then has to begin
@@ -459,6 +496,24 @@ mod tests {
         assert_eq!(differs(1), None);
         let told = differs(2).expect("an alert");
         assert_eq!((told.details["ours"].as_str(), &told.details["reads"]), (Some("1"), &json!(2)));
+    }
+
+    #[test]
+    fn readings_that_fail_for_too_long_are_told_and_a_late_feed_is_not() {
+        let mut watch = Watch::default();
+        let mut told = |age| {
+            let alert = hear(&mut watch, 0, Note::DataAge { age })?;
+            Some((alert.kind, alert.details["waiting"].clone()))
+        };
+        let (none, late) = (DataAge::default(), DataAge { feed_lag: true, ..DataAge::default() });
+        let account = DataAge { account: true, ..late };
+        assert_eq!(told(late), None);
+        assert_eq!(told(account), Some((Kind::DataOld, json!(["account_age"]))));
+        assert_eq!(told(DataAge { feed_lag: false, ..account }), None, "told already");
+        let both = DataAge { meta: true, ..account };
+        assert_eq!(told(both), Some((Kind::DataOld, json!(["meta_age", "account_age"]))));
+        assert_eq!(told(none), Some((Kind::DataFresh, json!([]))));
+        assert_eq!(told(late), None);
     }
 
     #[test]

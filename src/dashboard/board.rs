@@ -164,6 +164,7 @@ impl Board {
         match self.facts.mode {
             Mode::Trading if status.trading.hard_stop.active() => Err("HardStop holds"),
             Mode::Trading if !status.trading.ready.all() => Err("not READY"),
+            Mode::Trading if status.trading.data_age.any() => Err("entries wait for fresh data"),
             Mode::Trading | Mode::Observation => Ok(()),
         }
     }

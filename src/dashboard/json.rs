@@ -51,6 +51,8 @@ pub(super) struct Page<'a> {
     ready: Ready,
     hard_stop: HardStop,
     link: Link,
+    feed_lag_ms: Option<u64>,
+    clock_skew_seconds: Option<f64>,
     #[serde(rename = "loop")]
     turning: Turning,
     markets: Markets<'a>,
@@ -74,6 +76,7 @@ struct Ready {
     position_synced: Option<bool>,
     ws_connected: bool,
     hard_stop_clear: Option<bool>,
+    waiting: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -182,6 +185,7 @@ impl<'a> Page<'a> {
                 position_synced: only_trading(trading.ready.position_synced),
                 ws_connected: status.link.is_open(),
                 hard_stop_clear: only_trading(!trading.hard_stop.active()),
+                waiting: trading.data_age.waiting().collect(),
             },
             hard_stop: HardStop {
                 active: trading.hard_stop.active(),
@@ -193,6 +197,8 @@ impl<'a> Page<'a> {
                 connects: status.connects,
                 disconnects: status.disconnects,
             },
+            feed_lag_ms: status.feed_lag.map(|lag| lag.as_millis()),
+            clock_skew_seconds: status.clock_skew_ms.map(|ms| ms as f64 / 1e3),
             turning: Turning {
                 turns: shot.turns,
                 longest_turn_us: shot.longest_turn.as_micros(),

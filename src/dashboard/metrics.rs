@@ -7,7 +7,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::dashboard::board::Board;
 use crate::types::hard_stop::StopReason;
-use crate::types::note::LinkState;
+use crate::types::note::{DataAge, LinkState};
 use crate::types::num::Usd;
 use crate::types::order::RefusalClass;
 use crate::types::record::{Check, ExitReason, Gate, Outcome};
@@ -234,6 +234,22 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
             "Whether every subscription is acknowledged",
             flag(status.link == LinkState::Live),
         ),
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauges(
+                "feed_lag",
+                "How late the feed is, as its newest block told",
+                status.feed_lag.map(|lag| (vec![], seconds(lag))),
+            )
+        },
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauges(
+                "clock_skew",
+                "How far our wall clock is ahead of the venue's, below zero behind it",
+                status.clock_skew_ms.map(|ms| (vec![], Value::Real(ms as f64 / 1e3))),
+            )
+        },
         counter("link_connects", "Links opened", status.connects),
         counter("link_disconnects", "Links lost", status.disconnects),
         gauges(
@@ -252,6 +268,12 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
             samples: blocked.collect(),
         },
     ]
+}
+
+/// Whether entries wait for fresh data, by what is too old.
+fn data_age(age: DataAge) -> Family {
+    let old = age.named().map(|(what, old)| (label("what", what), flag(old)));
+    gauges("data_too_old", "What of all that entries rest on is too old, 1 while it is", old)
 }
 
 fn of_the_records(board: &Board) -> Vec<Family> {
@@ -320,6 +342,7 @@ fn of_trading(board: &Board) -> Vec<Family> {
             "Which conditions of READY hold; all zero in observation",
             conditions.map(|(name, holds)| (label("condition", name), flag(holds))),
         ),
+        data_age(trading.data_age),
         gauges("hard_stop", "Which reasons of HardStop hold", reasons),
         counters(
             "orders_sent",

@@ -74,6 +74,11 @@ impl Reading {
 }
 
 impl Trader {
+    /// When the account was last read whole.
+    pub(super) const fn account_read_at(&self) -> Option<Mono> {
+        self.reading.last
+    }
+
     /// Asks for a reading, if one is due.
     pub(super) fn read_account(&mut self, now: Now, out: &mut Actions) {
         let overdue = self.reading.asked.is_some_and(|asked| now.mono.since(asked) >= TIMEOUT);

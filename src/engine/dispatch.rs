@@ -12,7 +12,7 @@ use crate::types::event::Actions;
 use crate::types::latency::Mark;
 use crate::types::note::Note;
 use crate::types::order::{Order, Purpose};
-use crate::types::time::{Nanos, Now, Wall};
+use crate::types::time::{Now, Wall};
 
 impl Trader {
     /// Sends what waits: at once if that is how orders are dispatched, the rest on the tick.
@@ -89,8 +89,7 @@ impl Trader {
         let mut expires = now.wall.plus(expires_after);
         if priority == Priority::ReducePosition {
             // Under a clock that is behind the venue's an exit would be dead on arrival.
-            let behind = self.monitor.skew_ms().unwrap_or(0).min(0).unsigned_abs();
-            expires = expires.plus(Nanos::from_millis(behind));
+            expires = expires.plus(self.clock_behind);
         }
         let action = encode::Action::Orders(&batch);
         out.watch.mark(Mark::SignBegan);

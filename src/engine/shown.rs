@@ -32,6 +32,7 @@ impl Engine {
             blocked: self.watches.iter().filter(|watch| watch.gate.is_some()).count() as u32,
             link: self.session.link_state(),
             fallback: self.decoder.fallbacks(),
+            feed_lag: self.clock.lag(),
             trading: self.trader.as_ref().map(|trader| trader.status()).unwrap_or_default(),
             ..self.status
         }

@@ -22,11 +22,11 @@ use crate::types::event::Actions;
 use crate::types::hard_stop::HardStop;
 use crate::types::ids::MarketId;
 use crate::types::market::MarketSpec;
-use crate::types::note::{ReadyFlags, Trading};
+use crate::types::note::{DataAge, ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::record::{Check, Decision, ExitReason, SignalRow};
-use crate::types::time::{Mono, Now};
+use crate::types::time::{Mono, Nanos, Now};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
 pub(super) const MOST_IN_BATCH: usize = 16;
@@ -73,6 +73,10 @@ pub(super) struct Trader {
     pub(super) hard_stop: HardStop,
     /// READY, as last told.
     pub(super) ready: ReadyFlags,
+    /// What of all that entries rest on is too old.
+    pub(super) data_age: DataAge,
+    /// How far our wall clock is behind the venue's at least.
+    pub(super) clock_behind: Nanos,
     /// What of READY is this half's own business.
     pub(super) orders_heard: bool,
     pub(super) fills_heard: bool,
@@ -144,8 +148,10 @@ impl Trader {
             reconciler: Reconciler::new(config.position.resync_interval),
             verdicts: Vec::new(),
             monitor: RiskMonitor::new(&config.risk_monitor),
-            hard_stop: latch,
+            hard_stop: latch.lasting(),
             ready: ReadyFlags::default(),
+            data_age: DataAge::default(),
+            clock_behind: Nanos::ZERO,
             orders_heard: false,
             fills_heard: false,
             bars: Vec::with_capacity(crate::engine::MAX_MARKETS),
@@ -310,6 +316,7 @@ impl Trader {
         // The id is the venue's for this very name (PROTOCOL.md §5.1), as the last reading had it.
         let named = market.spec.coin == order.coin && market.spec.asset == order.asset;
         self.ready.but_for_hard_stop()
+            && !self.data_age.any()
             && named
             && market.may_trade()
             && bar.leverage == Leverage::Set
@@ -414,6 +421,7 @@ impl Trader {
     pub(super) fn status(&self) -> Trading {
         Trading {
             ready: self.ready,
+            data_age: self.data_age,
             hard_stop: self.hard_stop,
             positions: self.positions.count_open(),
             pending: self.orders.len() as u32,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
 
-use crate::account;
+use crate::account::{self, Dated};
 use crate::alerts::{Bell, News};
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
@@ -18,7 +18,7 @@ use crate::types::account::AccountState;
 use crate::types::latency::Stage;
 use crate::types::market::Universe;
 use crate::types::record::Row;
-use crate::types::time::{Nanos, VenueMs, Wall};
+use crate::types::time::{Mono, Nanos, VenueMs, VenueTime, Wall};
 
 /// Pause of a loop when nothing waits.
 const IDLE: Duration = Duration::from_millis(2);
@@ -55,6 +55,9 @@ pub enum Reply {
     Account(Box<AccountState>),
     /// None; the log says why.
     AccountFailed,
+    /// What the answers to a reading have told of the venue's clock. Comes before the reading, and answers
+    /// no request.
+    VenueTime(VenueTime),
     /// Addresses, at least one.
     Resolved(Vec<SocketAddr>),
     /// None; the log says why.
@@ -116,6 +119,7 @@ impl AgentLook {
 pub fn desk(
     mut reader: account::Reader,
     endpoint: &Endpoint,
+    mut clock: Clock,
     mut requests: Consumer<Request>,
     mut replies: Producer<Reply>,
     mut look: Option<AgentLook>,
@@ -157,9 +161,31 @@ pub fn desk(
                 }
             },
         };
+        if let Some(told) = venue_time(reader.take_dates(), &mut clock) {
+            // The next reading will tell it again.
+            let _ = replies.push(Reply::VenueTime(told));
+        }
         // There is room: the hot thread has fewer requests under way than the ring has places.
         let _ = replies.push(reply);
     }
+}
+
+/// What dates of answers tell of the venue's clock, on ours.
+///
+/// A date is a whole second, so that one answer tells it within a second and the time that it took; several
+/// tell it better. Where they contradict each other a clock was set meanwhile, and the last one counts.
+fn venue_time(dates: impl Iterator<Item = Dated>, clock: &mut Clock) -> Option<VenueTime> {
+    const SECOND: Nanos = Nanos::from_secs(1);
+    let (at, now) = (clock.now().mono, Instant::now());
+    let nanos = |span: Duration| Nanos(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+    dates
+        .map(|Dated { asked, answered, date }| {
+            let ago = nanos(now.saturating_duration_since(answered));
+            let took = nanos(answered.saturating_duration_since(asked));
+            let latest = date.plus(SECOND).plus(took);
+            VenueTime { at: Mono(at.0.saturating_sub(ago.0)), earliest: date, latest }.later(at)
+        })
+        .reduce(|known, told| known.and(told).unwrap_or(told))
 }
 
 /// What the hot thread sees of the venue, for whoever cannot ask the engine.

@@ -13,7 +13,7 @@ use crate::types::latency::Stopwatch;
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::record::Row;
-use crate::types::time::{VenueMs, Wall};
+use crate::types::time::{VenueMs, VenueTime, Wall};
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,8 @@ pub enum Event<'a> {
     Account(&'a AccountState),
     /// The account could not be read, or an answer was malformed.
     AccountFailed,
+    /// Answers of the venue told the time of its clock.
+    VenueTime(VenueTime),
     /// The operator wants something.
     Operator(Wish),
     /// A full ring swallowed rows.

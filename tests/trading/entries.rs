@@ -1,6 +1,7 @@
 //! From a signal to an order and its end.
 
-use hip3::types::record::{ExitReason, Outcome};
+use hip3::types::hard_stop::HardStop;
+use hip3::types::record::{ExitReason, GapCause, Outcome};
 
 use crate::desk::{Desk, ONE, TWO, config, px, text, usd};
 
@@ -278,4 +279,114 @@ fn leverage_is_set_before_the_first_entry() {
     let posts = desk.new_posts();
     assert!(posts.iter().all(|(_, action)| action["type"] == "updateLeverage"), "{posts:#?}");
     assert_eq!(posts[0].1["leverage"], 5);
+}
+
+/// Without gate 1, as whoever takes quotes that lag has it.
+fn any_age() -> hip3::types::config::Config {
+    let mut config = config();
+    config.risk.max_bbo_age = None;
+    config
+}
+
+/// A12: entries wait while blocks come later than the limit, and go on at it.
+#[test]
+fn entries_wait_while_the_feed_is_late() {
+    let mut desk = Desk::ready(&any_age());
+    desk.live_ms(5_000);
+    for (delay_ms, decision) in
+        [(4_700, "rejected:NotReady"), (1_701, "rejected:NotReady"), (1_700, "sent")]
+    {
+        desk.rows.clear();
+        desk.delay_ms = delay_ms;
+        desk.dislocate(ONE);
+        assert_eq!(desk.decisions(), [decision], "{delay_ms}");
+        let waiting: Vec<_> = desk.trading().data_age.waiting().collect();
+        assert_eq!(waiting.contains(&"feed_lag"), decision != "sent");
+        if decision != "sent" {
+            desk.nothing_sent();
+            desk.bbo(ONE, "99.95", "100.05");
+            desk.pass_ms(4_000);
+            desk.ctx(ONE, "100");
+        }
+    }
+    desk.sent_order();
+}
+
+/// A12: a feed that was late from the first frame on is told by the venue's own time.
+#[test]
+fn a_feed_that_is_late_from_the_start_is_seen() {
+    let mut desk = Desk::silent(&any_age(), HardStop::default());
+    desk.venue_tells_ahead_ms(0);
+    desk.delay_ms = 4_700;
+    desk.start();
+    assert!(desk.trading().ready.all());
+    for _ in 0..5 {
+        desk.live_ms(1_000);
+        desk.bbo(ONE, "99.95", "100.05");
+    }
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["rejected:NotReady"]);
+    desk.bbo(ONE, "99.95", "100.05");
+    desk.delay_ms = 200;
+    desk.dislocate(ONE);
+    assert_eq!(desk.last_decision().map(|d| d.to_string()).as_deref(), Some("sent"));
+}
+
+/// A12: an order that waits for its tick is not sent into a feed that has become late.
+#[test]
+fn an_entry_that_waits_is_dropped_when_the_feed_is_late_by_then() {
+    let mut config = any_age();
+    config.executor.dispatch = hip3::types::config::Dispatch::Tick;
+    let mut desk = Desk::ready(&config);
+    desk.live_ms(5_000);
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["sent"]);
+    desk.nothing_sent();
+    desk.delay_ms = 4_700;
+    desk.bbo_at(TWO, desk.venue_ms() - 1_901, Some(("99.95", "100")), Some(("100.05", "100")));
+    desk.pass_ms(200);
+    desk.nothing_sent();
+    let outcomes: Vec<_> = desk.orders().iter().map(|order| order.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Dropped]);
+}
+
+/// A13: stopped for four seconds in a dislocation, the process enters nothing on what has waited for it.
+#[test]
+fn after_a_pause_nothing_is_entered_before_fresh_data() {
+    let mut desk = Desk::ready(&any_age());
+    desk.live_ms(2_000);
+    desk.stall_ms(4_000);
+    // From the buffer: the dislocation as it was 3.1 s ago.
+    desk.delay_ms = 3_300;
+    desk.dislocate(ONE);
+    desk.ctx(ONE, "100");
+    assert_eq!(desk.trading().data_age.waiting().collect::<Vec<_>>(), ["feed_lag", "paused"]);
+    assert_eq!(desk.gaps().iter().map(|gap| gap.cause).collect::<Vec<_>>(), [GapCause::Paused]);
+    // The market has fallen since, and then the buffer is read.
+    desk.delay_ms = 200;
+    desk.bbo(ONE, "98.95", "99.05");
+    assert!(!desk.trading().data_age.any(), "{:?}", desk.trading().data_age);
+    desk.nothing_sent();
+    assert!(desk.signals().is_empty(), "{:?}", desk.decisions());
+    desk.ctx(ONE, "99");
+    assert!(desk.signals().is_empty(), "the oracle has fallen, too");
+    desk.dislocate(ONE);
+    desk.ctx(ONE, "100");
+    assert_eq!(desk.decisions(), ["sent"]);
+}
+
+/// A13: what is held is let go after a pause as without one.
+#[test]
+fn a_position_is_let_go_after_a_pause_that_its_time_ran_out_in() {
+    let mut config = any_age();
+    config.mark_regression.enabled = false;
+    let mut desk = Desk::ready(&config);
+    desk.enter(ONE);
+    desk.hold(ONE, "0.5", "99.6");
+    desk.live_ms(20_000);
+    desk.nothing_sent();
+    desk.stall_ms(12_000);
+    desk.ctx(ONE, "100");
+    let (_, exit) = desk.sent_order();
+    assert_eq!((exit["r"].as_bool(), text(&exit, "s")), (Some(true), "0.5".to_owned()));
 }

@@ -187,7 +187,8 @@ fn player(
 ) -> Result<Player, Failure> {
     let (first_id, seed) = (header.first_id, header.seed);
     if config.mode == Mode::Observation {
-        return Ok(Player::new(Engine::new(config, first_id, seed), None, began));
+        let engine = Engine::new(config, first_id, seed);
+        return Ok(Player::new(heard_by(header, engine, false), None, began));
     }
     let key = throwaway_key().map_err(Failure::runtime)?;
     let signer = key.address().to_string();
@@ -197,7 +198,15 @@ fn player(
     };
     let (wallet, _) = wallet(config, key).map_err(Failure::usage)?;
     let engine = Engine::trading(config, first_id, seed, wallet, HardStop::default());
-    Ok(Player::new(engine, exchange, began))
+    Ok(Player::new(heard_by(header, engine, exchange.is_some()), exchange, began))
+}
+
+/// An engine as this capture can tell it of time: with an exchange deadlines are told between the lines.
+fn heard_by(header: &Header, mut engine: Engine, exchange: bool) -> Engine {
+    if !(header.heartbeat || exchange) {
+        engine.without_heartbeat();
+    }
+    engine
 }
 
 /// A capture that was opened.

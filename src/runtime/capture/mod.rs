@@ -26,7 +26,7 @@ use crate::runtime::ring::{Consumer, Producer};
 use crate::types::account::AccountState;
 use crate::types::event::{Event, LinkDown, Wish};
 use crate::types::market::Universe;
-use crate::types::time::{Mono, Now, Wall};
+use crate::types::time::{Mono, Now, VenueTime, Wall};
 
 pub use reader::{ReadError, Reader, Said};
 
@@ -39,6 +39,10 @@ const IDLE: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     hip3_capture: u32,
+    /// Whether the engine was told of the time by a heartbeat. Captures of old versions, and of others'
+    /// recordings, know none: in them a silence is no pause of the process.
+    #[serde(default)]
+    pub heartbeat: bool,
     /// The run that was captured.
     pub run_id: String,
     /// Its first signal and cross id.
@@ -52,7 +56,8 @@ pub struct Header {
 impl Header {
     /// Describes a run.
     pub fn new(run_id: &str, first_id: u64, seed: u64, config: String) -> Self {
-        Self { hip3_capture: FORMAT, run_id: run_id.to_owned(), first_id, seed, config }
+        let run_id = run_id.to_owned();
+        Self { hip3_capture: FORMAT, heartbeat: true, run_id, first_id, seed, config }
     }
 }
 
@@ -78,6 +83,8 @@ pub enum Heard {
     Account(AccountState),
     /// A failed one.
     AccountFailed(()),
+    /// What the venue's answers told of its clock.
+    VenueTime(VenueTime),
     /// A wish of the operator.
     Operator(Wish),
     /// Rows lost to a full ring: how many, and since when.
@@ -104,6 +111,7 @@ impl Heard {
             Heard::UniverseFailed(()) => Event::UniverseFailed,
             Heard::Account(account) => Event::Account(account),
             Heard::AccountFailed(()) => Event::AccountFailed,
+            Heard::VenueTime(told) => Event::VenueTime(*told),
             Heard::Operator(wish) => Event::Operator(*wish),
             Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
             Heard::Stop(()) => Event::Stop,
@@ -182,6 +190,7 @@ impl Tap {
             Event::UniverseFailed => Heard::UniverseFailed(()),
             Event::Account(account) => Heard::Account((*account).clone()),
             Event::AccountFailed => Heard::AccountFailed(()),
+            Event::VenueTime(told) => Heard::VenueTime(*told),
             Event::Operator(wish) => Heard::Operator(*wish),
             Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
             Event::Stop => Heard::Stop(()),
@@ -273,6 +282,7 @@ mod tests {
             Event::Binary,
             Event::RowsLost { rows: 3, since: Wall(1) },
             Event::UniverseFailed,
+            Event::VenueTime(VenueTime { at: Mono(9), earliest: Wall(8), latest: Wall(12) }),
             Event::Disconnected(LinkDown::Silent),
             Event::Stop,
         ];

@@ -135,7 +135,7 @@ impl World {
                     let asked = self.process.as_ref().map_or(Mono(0), |p| p.account_asked);
                     self.judge.account(asked);
                 }
-                Answer::UniverseFailed | Answer::AccountFailed => {}
+                Answer::UniverseFailed | Answer::AccountFailed | Answer::VenueTime(_) => {}
             }
             self.tell(answer.event());
         }
