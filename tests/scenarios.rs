@@ -899,6 +899,7 @@ fn frames_of_a_link_that_is_gone_are_not_heard() {
 #[test]
 fn a_quote_of_a_late_feed_is_as_old_as_its_block() {
     let mut s = Scenario::calm(&config());
+    s.blocks_ms(1_000);
     for _ in 0..5 {
         s.pass_ms(1_000);
         s.ctx(ONE, "100");
@@ -947,7 +948,7 @@ fn a_pause_of_the_process_is_a_gap_and_its_looks_are_stale() {
 #[test]
 fn after_a_pause_contexts_count_once_what_has_waited_is_read() {
     let mut s = Scenario::calm(&config());
-    s.pass_ms(400);
+    s.blocks_ms(1_000);
     s.stall_ms(1_900);
     s.ctx(ONE, "101");
     s.delay_ms = 1_701; // Made in the pause: later than the feed may be.

@@ -47,9 +47,12 @@ fn a_snapshot_of_observation_has_every_value() {
                 "position_synced": null,
                 "ws_connected": true,
                 "hard_stop_clear": null,
+                "waiting": [],
             },
             "hard_stop": { "active": false, "reasons": [], "since_ms": [] },
             "link": { "state": "live", "connects": 2, "disconnects": 1 },
+            "feed_lag_ms": 40,
+            "clock_skew_seconds": -3600.25,
             "loop": { "turns": 777, "longest_turn_us": 45, "lag_ms": 3 },
             "markets": [
                 {
@@ -126,6 +129,7 @@ fn a_snapshot_of_trading_adds_what_is_held_and_what_holds() {
             "position_synced": true,
             "ws_connected": true,
             "hard_stop_clear": false,
+            "waiting": ["account_age"],
         })
     );
     let since = NOON_MS + 1_000;

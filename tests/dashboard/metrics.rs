@@ -126,6 +126,7 @@ fn every_counter_is_there_with_its_own_number() {
         .filter(|sample| !expected.contains(sample.as_str()))
         .filter(|sample| !sample.starts_with("hip3_ready{"))
         .filter(|sample| !sample.starts_with("hip3_hard_stop{"))
+        .filter(|sample| !sample.starts_with("hip3_data_too_old{"))
         .collect();
     assert_eq!(
         more,
@@ -166,6 +167,8 @@ fn states_and_what_was_measured_are_there_in_base_units() {
         (r#"hip3_ready{condition="position_synced"}"#, 1.0),
         (r#"hip3_ready{condition="ws_connected"}"#, 1.0),
         (r#"hip3_ready{condition="hard_stop_clear"}"#, 0.0),
+        (r#"hip3_data_too_old{what="account_age"}"#, 1.0),
+        (r#"hip3_data_too_old{what="feed_lag"}"#, 0.0),
         (r#"hip3_hard_stop{reason="Loss"}"#, 1.0),
         (r#"hip3_hard_stop{reason="Operator"}"#, 0.0),
         ("hip3_profit_usd", 1.56),

@@ -4,7 +4,7 @@
 //! it is shown.
 
 use hip3::types::hard_stop::HardStop;
-use hip3::types::note::{LinkState, ReadyFlags, Status, Trading};
+use hip3::types::note::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::Usd;
 use hip3::types::order::RefusalClass;
 use hip3::types::record::{Check, Decision, ExitReason, Gate, Outcome};
@@ -52,6 +52,8 @@ pub(crate) fn numbered() -> (Snapshot, Expected) {
         blocked: n.small(r#"markets{state="blocked"}"#),
         md_ready: true,
         link: LinkState::Live,
+        feed_lag: Some(n.seconds("feed_lag_seconds")),
+        clock_skew_ms: i64::try_from(n.seconds("clock_skew_seconds").as_millis()).ok(),
         frames: n.next("frames_received_total"),
         bytes: n.next("frames_received_bytes_total"),
         bbo: n.next(r#"frames_total{channel="bbo"}"#),
@@ -110,6 +112,7 @@ fn trading(n: &mut Numbers) -> Trading {
     };
     Trading {
         ready: ReadyFlags::default(),
+        data_age: DataAge::default(),
         hard_stop: HardStop::default(),
         positions: n.small("positions"),
         pending: n.small("orders_pending"),

@@ -245,6 +245,17 @@ impl Scenario {
         self.now.wall = self.now.wall.plus(step);
     }
 
+    /// Time passes while both markets are told of: then it is known how late blocks usually are.
+    pub fn blocks_ms(&mut self, ms: u64) {
+        for _ in 0..ms / 500 {
+            self.pass_ms(500);
+            for coin in ["tst:ONE", "tst:TWO"] {
+                self.ctx(coin, "100");
+                self.bbo(coin, "99.95", "100.05");
+            }
+        }
+    }
+
     /// Somebody sets the wall clock.
     pub fn set_wall_ahead_ms(&mut self, ms: i64) {
         self.now.wall.0 += ms * 1_000_000;

@@ -266,7 +266,7 @@ fn a_fill_that_the_socket_lost_is_read_from_the_account() {
 
 #[test]
 fn leverage_is_set_before_the_first_entry() {
-    let mut desk = Desk::silent(&config(), hip3::types::hard_stop::HardStop::default());
+    let mut desk = Desk::silent(&config(), HardStop::default());
     desk.event(hip3::types::event::Event::Tick);
     desk.reread();
     desk.event(hip3::types::event::Event::Connected);
@@ -292,6 +292,7 @@ fn any_age() -> hip3::types::config::Config {
 #[test]
 fn entries_wait_while_the_feed_is_late() {
     let mut desk = Desk::ready(&any_age());
+    desk.blocks_ms(1_000);
     desk.live_ms(5_000);
     for (delay_ms, decision) in
         [(4_700, "rejected:NotReady"), (1_701, "rejected:NotReady"), (1_700, "sent")]
@@ -332,29 +333,11 @@ fn a_feed_that_is_late_from_the_start_is_seen() {
     assert_eq!(desk.last_decision().map(|d| d.to_string()).as_deref(), Some("sent"));
 }
 
-/// A12: an order that waits for its tick is not sent into a feed that has become late.
-#[test]
-fn an_entry_that_waits_is_dropped_when_the_feed_is_late_by_then() {
-    let mut config = any_age();
-    config.executor.dispatch = hip3::types::config::Dispatch::Tick;
-    let mut desk = Desk::ready(&config);
-    desk.live_ms(5_000);
-    desk.dislocate(ONE);
-    assert_eq!(desk.decisions(), ["sent"]);
-    desk.nothing_sent();
-    desk.delay_ms = 4_700;
-    desk.bbo_at(TWO, desk.venue_ms() - 1_901, Some(("99.95", "100")), Some(("100.05", "100")));
-    desk.pass_ms(200);
-    desk.nothing_sent();
-    let outcomes: Vec<_> = desk.orders().iter().map(|order| order.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Dropped]);
-}
-
 /// A13: stopped for four seconds in a dislocation, the process enters nothing on what has waited for it.
 #[test]
 fn after_a_pause_nothing_is_entered_before_fresh_data() {
     let mut desk = Desk::ready(&any_age());
-    desk.live_ms(2_000);
+    desk.blocks_ms(2_000);
     desk.stall_ms(4_000);
     // From the buffer: the dislocation as it was 3.1 s ago.
     desk.delay_ms = 3_300;
@@ -370,7 +353,6 @@ fn after_a_pause_nothing_is_entered_before_fresh_data() {
     assert!(desk.signals().is_empty(), "{:?}", desk.decisions());
     desk.ctx(ONE, "99");
     assert!(desk.signals().is_empty(), "the oracle has fallen, too");
-    desk.dislocate(ONE);
     desk.ctx(ONE, "100");
     assert_eq!(desk.decisions(), ["sent"]);
 }
