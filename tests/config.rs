@@ -377,7 +377,7 @@ fn impossible_combinations_are_refused() {
         ("mode = \"trading\"\nvenue.max_meta_age_s = 60", "venue.max_meta_age_s", "more than"),
         (
             "mode = \"trading\"\nposition.resync_interval_s = 300",
-            "position.max_account_age_s",
+            "position.resync_interval_s",
             "more than position.resync_interval_s (300)",
         ),
         ("position.leverage = 0", "position.leverage", "1..=50"),
