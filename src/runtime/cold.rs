@@ -377,3 +377,33 @@ fn shout(store: &Store, told: u64, bell: &Bell) -> u64 {
     }
     troubles
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_a_reading_tell_the_venues_time_within_what_all_of_them_allow() {
+        let mut clock = Clock::new();
+        let begin = Instant::now();
+        let second = |s: i64| Wall(s * 1_000_000_000);
+        let ms = Duration::from_millis;
+        let dated = |from: u64, until: u64, s: i64| Dated {
+            asked: begin + ms(from),
+            answered: begin + ms(until),
+            date: second(s),
+        };
+        std::thread::sleep(ms(30));
+        assert_eq!(venue_time(std::iter::empty(), &mut clock), None);
+        // The second turned between the two answers: at the first it was almost over.
+        let told = venue_time([dated(0, 4, 100), dated(10, 14, 101)].into_iter(), &mut clock);
+        let told = told.expect("a time");
+        let exact = Nanos((told.latest.0 - told.earliest.0) as u64);
+        assert!(exact <= Nanos::from_millis(15), "{exact:?}");
+        assert!(told.earliest >= second(101));
+        // Contradicting each other, the last one counts.
+        let told = venue_time([dated(0, 4, 100), dated(10, 14, 3_700)].into_iter(), &mut clock);
+        let told = told.expect("a time");
+        assert!(told.earliest >= second(3_700) && told.latest <= second(3_702), "{told:?}");
+    }
+}
