@@ -181,9 +181,9 @@ fn entries_wait_for_readings_that_are_too_old() {
         assert_eq!(desk.decisions(), ["rejected:NotReady"], "{name}");
         desk.nothing_sent();
         if account {
-            desk.read()
+            desk.read();
         } else {
-            desk.reread()
+            desk.reread();
         }
         assert!(!desk.trading().data_age.any());
         desk.pass_ms(1_000);
