@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hip3::types::time::VenueMs;
 use hip3::venue::tcp::{Server, Serving, Tap};
 use hip3::venue::{Lag, Odds, Settings};
 
@@ -16,7 +17,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) fn lively_venue(seed: u64) -> (Server, Tap) {
     let tap = Tap::default();
     let lag = Lag { slow: Odds::one_in(2), surprised: Odds::one_in(1), ..Lag::default() };
-    let settings = Settings { seed, markets: 30, lag, ..Settings::default() };
+    // Its clock is right: an engine whose own is not does not trade.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let start = VenueMs(i64::try_from(since.as_millis()).expect("a time"));
+    let settings = Settings { seed, markets: 30, lag, start, ..Settings::default() };
     let server = Server::serve(settings, Serving { tap: Some(tap.clone()), ..Serving::default() })
         .expect("a free port");
     (server, tap)
