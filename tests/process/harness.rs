@@ -15,11 +15,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A venue of 30 markets whose makers are mostly late, and what it has served.
 pub(crate) fn lively_venue(seed: u64) -> (Server, Tap) {
+    lively_venue_ahead(seed, 0)
+}
+
+/// The same, with a clock that is so far ahead of ours.
+pub(crate) fn lively_venue_ahead(seed: u64, ahead_ms: i64) -> (Server, Tap) {
     let tap = Tap::default();
     let lag = Lag { slow: Odds::one_in(2), surprised: Odds::one_in(1), ..Lag::default() };
-    // Its clock is right: an engine whose own is not does not trade.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let start = VenueMs(i64::try_from(since.as_millis()).expect("a time"));
+    let start = VenueMs(i64::try_from(since.as_millis()).expect("a time") + ahead_ms);
     let settings = Settings { seed, markets: 30, lag, start, ..Settings::default() };
     let server = Server::serve(settings, Serving { tap: Some(tap.clone()), ..Serving::default() })
         .expect("a free port");
