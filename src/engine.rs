@@ -5,6 +5,7 @@
 
 mod account;
 mod answers;
+mod clock;
 mod closing;
 mod dispatch;
 mod frame;
@@ -17,7 +18,9 @@ mod trader;
 
 use crate::detector::Judged;
 use crate::detector::cross::{self, Detector, World};
+use crate::engine::clock::longest_turn;
 use crate::feed::Subscription;
+use crate::feed::clock::FeedClock;
 use crate::feed::market::Market;
 use crate::feed::message::Decoder;
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
@@ -123,6 +126,18 @@ pub struct Engine {
     gap: Option<Gap>,
     /// When market data last arrived, or the link opened.
     last_data: Option<Now>,
+    /// When the last event came, and how long none may come before it is a pause of the process.
+    turned_at: Option<Now>,
+    longest_turn: Nanos,
+    /// When it next wants to hear of the time; `None` when nobody tells it.
+    heartbeat_at: Option<Mono>,
+    /// When the process turned again after a pause, while what has waited in buffers may still come.
+    resumed_at: Option<Mono>,
+    clock: FeedClock,
+    /// Whether our wall clock was last told to be wrong.
+    clock_is_wrong: bool,
+    /// When the venue was last read whole.
+    universe_read_at: Option<Mono>,
     read_at: Mono,
     read_failures: u32,
     /// Weight of readings over REST that is left.
@@ -199,6 +214,13 @@ impl Engine {
             missing: 0,
             gap: None,
             last_data: None,
+            turned_at: None,
+            longest_turn: longest_turn(&config.risk),
+            heartbeat_at: Some(Mono(0)),
+            resumed_at: None,
+            clock: FeedClock::default(),
+            clock_is_wrong: false,
+            universe_read_at: None,
             read_at: Mono(0),
             read_failures: 0,
             rest: RestBudget::new(config.venue.dexes.len()),
@@ -224,6 +246,7 @@ impl Engine {
                 trader.begin(now, out);
             }
         }
+        self.on_turn(now, out);
         self.on_time(now, out);
         match event {
             Event::Tick => {}
@@ -269,6 +292,7 @@ impl Engine {
                     trader.on_signer_role_failed(now);
                 }
             }
+            Event::VenueTime(told) => self.on_venue_time(now, told, out),
             Event::Operator(wish) => {
                 if let Some(trader) = &mut self.trader {
                     trader.on_operator(now, wish, out);
@@ -282,10 +306,11 @@ impl Engine {
 
     /// What trading does at the end of every event: exits that are due, orders that wait, READY.
     fn trade(&mut self, now: Now, out: &mut Actions) {
+        self.judge_age(now.mono, out);
         if self.stopped {
             return;
         }
-        let Self { trader, markets, session, detector, limits, filters, rest, .. } = self;
+        let Self { trader, markets, session, detector, limits, filters, rest, clock, .. } = self;
         let Some(trader) = trader else { return };
         let worth = |order: &Order| {
             let Some(market) = markets.get(order.market.index()) else { return false };
@@ -295,6 +320,8 @@ impl Engine {
                 && edge.is_some_and(|edge| filters::is_plausible(filters, edge))
         };
         let md_ready = self.readiness == Readiness::Ready;
+        trader.clock_behind = clock.behind(now);
+        trader.newest_block = clock.newest().unwrap_or(trader.newest_block);
         trader.on_event_end(now, md_ready, markets, session, rest, &worth, out);
         if trader.may_end(now.mono) {
             self.end(now, out);
@@ -326,7 +353,8 @@ impl Engine {
         };
         let trader = self.trader.as_ref().map_or(Mono::MAX, |trader| trader.next_due());
         let others = self.session.next_due().min(self.detector.next_due());
-        others.min(self.read_at).min(ready).min(trader)
+        let heartbeat = self.heartbeat_at.unwrap_or(Mono::MAX);
+        others.min(self.read_at).min(ready).min(trader).min(heartbeat)
     }
 
     /// Goes through the motions of an entry, for the sake of the caches; see
@@ -339,6 +367,7 @@ impl Engine {
     }
 
     fn on_time(&mut self, now: Now, out: &mut Actions) {
+        self.on_heartbeat(now, out);
         if now.mono >= self.read_at {
             self.read_at = match self.rest.take_universe(now.mono) {
                 Ok(()) => {
@@ -376,6 +405,7 @@ impl Engine {
         out: &mut Actions,
         work: impl FnOnce(&mut Detector, &mut World<'_>),
     ) {
+        let late = self.is_late();
         let (limits, markets) = (&self.limits, &self.markets);
         let trader = &mut self.trader;
         let mut decide = |id, signal: &_| match trader {
@@ -390,7 +420,8 @@ impl Engine {
         };
         let status = &mut self.status;
         let decide = &mut decide;
-        let mut world = World { now, markets, judge: &judge, filter: &filter, decide, status, out };
+        let mut world =
+            World { now, markets, late, judge: &judge, filter: &filter, decide, status, out };
         work(&mut self.detector, &mut world);
     }
 
@@ -420,6 +451,8 @@ impl Engine {
         }
         self.status.disconnects += 1;
         self.readiness = Readiness::Down;
+        self.clock.on_link_down();
+        self.resumed_at = None;
         if let Some(trader) = &mut self.trader {
             trader.on_disconnected(now, out);
         }

@@ -16,12 +16,14 @@ use hip3::types::time::{Mono, Nanos, Now};
 use support::{FIRST_ID, Info, START, config};
 
 /// Frames of two markets whose oracle swings, in the usual shape and in others, with the time that
-/// passes before each.
-fn session(frames: usize) -> Vec<(Nanos, Vec<u8>)> {
+/// passes before each. `at_ms` is the time since the start; blocks are told as they are made.
+fn session(frames: usize, at_ms: &mut u64) -> Vec<(Nanos, Vec<u8>)> {
     let mut session = Vec::with_capacity(frames);
     for n in 0..frames {
         let coin = ["tst:ONE", "tst:TWO"][n % 2];
-        let time = START.0 / 1_000_000 + n as i64;
+        let wait_ms = 1 + n as u64 % 40;
+        *at_ms += wait_ms;
+        let time = START.0 / 1_000_000 + *at_ms as i64;
         let frame = match n % 10 {
             // Unusual shapes take the slow way through the JSON parser.
             0 => format!(
@@ -43,7 +45,7 @@ fn session(frames: usize) -> Vec<(Nanos, Vec<u8>)> {
                 sz = 20 + n % 80
             ),
         };
-        session.push((Nanos::from_millis(1 + n as u64 % 40), frame.into_bytes()));
+        session.push((Nanos::from_millis(wait_ms), frame.into_bytes()));
     }
     session
 }
@@ -100,8 +102,9 @@ fn handling_market_data_allocates_nothing() {
         (engine.status(now.mono), counts, [snapshots, shown_rows])
     };
 
-    let warm_up = session(20_000);
-    let measured = session(50_000);
+    let mut at_ms = 0;
+    let warm_up = session(20_000, &mut at_ms);
+    let measured = session(50_000, &mut at_ms);
     let (before, rows_before, shown_before) = play(&warm_up);
     let mut after = None;
     let allocations = measure(|| after = Some(play(&measured)));

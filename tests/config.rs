@@ -372,6 +372,14 @@ fn impossible_combinations_are_refused() {
             "account.vault_address",
             "leave it out",
         ),
+        ("risk.max_feed_lag_ms = 0", "risk.max_feed_lag_ms", "\"off\""),
+        ("venue.max_meta_age_s = 0", "venue.max_meta_age_s", "1..=86400"),
+        ("mode = \"trading\"\nvenue.max_meta_age_s = 60", "venue.max_meta_age_s", "more than"),
+        (
+            "mode = \"trading\"\nposition.resync_interval_s = 300",
+            "position.resync_interval_s",
+            "more than position.resync_interval_s (300)",
+        ),
         ("position.leverage = 0", "position.leverage", "1..=50"),
         ("mode = \"trading\"\ndetector.max_notional = 9", "detector.max_notional", "at least 10"),
         (

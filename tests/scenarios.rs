@@ -556,7 +556,8 @@ fn the_time_that_a_gate_blocks_is_counted_over_markets_and_links() {
     s.pass_ms(500);
     assert_eq!(blocked(&s, shock), 1_800, "of the other");
     // Another gate comes first now, and the time before stays.
-    s.bbo_at(TWO, 1, Some(("99.6", "100")), Some(("100.4", "100")));
+    let before = START.0 / 1_000_000 + 499; // A millisecond.
+    s.bbo_at(TWO, before, Some(("99.6", "100")), Some(("100.4", "100")));
     s.pass_ms(400);
     assert_eq!((blocked(&s, shock), blocked(&s, Gate::TimeRegression)), (1_800, 400));
     // The end of the link ends what was judged by it.
@@ -610,7 +611,8 @@ fn gate_2_a_ctx_without_an_oracle_blocks() {
 #[test]
 fn gate_3_a_block_time_that_runs_back_blocks_until_a_new_link() {
     let mut s = Scenario::calm(&config());
-    s.bbo_at(ONE, 1, Some(("99.95", "100")), Some(("100.05", "100")));
+    let before = START.0 / 1_000_000 - 201; // A millisecond.
+    s.bbo_at(ONE, before, Some(("99.95", "100")), Some(("100.05", "100")));
     let blocked = (Some(Gate::TimeRegression), 0b100, Decision::Blocked(Gate::TimeRegression));
     assert_eq!(blocked_by(&mut s), blocked);
     s.bbo(ONE, "99.95", "100.05");
@@ -927,6 +929,126 @@ fn frames_of_a_link_that_is_gone_are_not_heard() {
     s.bbo(ONE, "99", "99.1");
     assert_eq!(s.status().frames, frames);
     assert!(s.signals().is_empty());
+}
+
+// ---- Time ------------------------------------------------------------------------------------------
+
+/// A12: a quote is as old as its block, where the feed is late: rows and gate 1 say so.
+#[test]
+fn a_quote_of_a_late_feed_is_as_old_as_its_block() {
+    let mut s = Scenario::calm(&config());
+    s.blocks_ms(1_000);
+    for _ in 0..5 {
+        s.pass_ms(1_000);
+        s.ctx(ONE, "100");
+    }
+    s.delay_ms = 2_200; // Two seconds more than usual: at the limit.
+    s.bbo(ONE, "98", "98.1");
+    s.pass_ms(1_000);
+    s.delay_ms = 2_201;
+    s.bbo(ONE, "98", "98.1");
+    s.pass_ms(1_000);
+    let seen: Vec<_> =
+        s.signals().iter().map(|row| (row.blocked_by, row.bbo_age.as_millis())).collect();
+    let blocked = Some(Gate::BboUpdate);
+    assert_eq!(seen, [(None, 2_000), (blocked, 3_000), (blocked, 3_001)]);
+    assert_eq!(s.status().feed_lag, Some(Nanos::from_millis(2_001)));
+    // Looks into a late feed are no looks in time.
+    assert!(s.entries().iter().all(|row| row.status == Capture::Stale), "{:?}", s.entries());
+    assert!(!s.entries().is_empty());
+}
+
+/// A13: what fell due while the process stood still is no look in time, crosses end when they were last
+/// seen, and the records say since when nothing was.
+#[test]
+fn a_pause_of_the_process_is_a_gap_and_its_looks_are_stale() {
+    let mut s = Scenario::calm(&config());
+    s.ctx(ONE, "101");
+    s.pass_ms(500);
+    let last = s.now().wall;
+    s.stall_ms(2_600);
+    s.ctx(ONE, "101");
+    let [gap] = s.gaps()[..] else { panic!("one gap: {:?}", s.gaps()) };
+    assert_eq!((gap.cause, gap.started_at, gap.markets), (GapCause::Paused, last, 2));
+    assert_eq!(gap.ended_at, s.now().wall);
+    let told = |note: &Note| matches!(note, Note::GapEnded { cause: GapCause::Paused, .. });
+    assert_eq!(s.notes.iter().filter(|note| told(note)).count(), 1);
+    let [cross] = s.crosses()[..] else { panic!("one cross: {:?}", s.crosses()) };
+    assert_eq!((cross.end, cross.ended_at), (CrossEnd::Stale, last));
+    let statuses: Vec<_> = s.entries().iter().map(|row| (row.latency_ms, row.status)).collect();
+    let captured = |ms| (ms, Capture::Captured);
+    assert_eq!(statuses, [captured(50), captured(200), captured(400), (900, Capture::Stale)]);
+    let statuses: Vec<_> = s.followups().iter().map(|row| (row.offset_ms, row.status)).collect();
+    assert_eq!(statuses, [(1000, Capture::Stale), (3000, Capture::Stale)]);
+}
+
+/// A13: a context carries no time, so one from a buffer begins no cross; the first behind a young block does.
+#[test]
+fn after_a_pause_contexts_count_once_what_has_waited_is_read() {
+    let mut s = Scenario::calm(&config());
+    s.blocks_ms(1_000);
+    s.stall_ms(1_900);
+    s.ctx(ONE, "101");
+    s.delay_ms = 1_701; // Made in the pause: later than the feed may be.
+    s.bbo(ONE, "99.95", "100.05");
+    s.ctx(ONE, "101");
+    assert!(s.signals().is_empty(), "{:?}", s.signals());
+    s.delay_ms = 200;
+    s.bbo(ONE, "99.95", "100.05");
+    assert!(s.signals().is_empty(), "its context has waited: {:?}", s.signals());
+    s.ctx(ONE, "101");
+    assert_eq!(s.signals().len(), 1);
+    // The other market has no news of quotes: in its time what has waited has come.
+    let mut s = Scenario::calm(&config());
+    s.stall_ms(1_900);
+    s.ctx(TWO, "101");
+    s.pass_ms(1_400);
+    s.ctx(TWO, "101");
+    assert!(s.signals().is_empty(), "{:?}", s.signals());
+    s.pass_ms(1_000);
+    s.ctx(TWO, "101");
+    assert_eq!(s.signals().len(), 1);
+}
+
+/// A13: a silence of the venue is no pause of ours, nor is a turn that takes as long as ages allow.
+#[test]
+fn a_quiet_venue_and_a_slow_turn_are_no_pause() {
+    let mut s = Scenario::calm(&config());
+    s.pass_ms(6_000);
+    s.stall_ms(1_500);
+    s.ctx(ONE, "101");
+    assert_eq!((s.gaps().len(), s.signals().len()), (0, 1));
+    // Whoever tells no time between the events cannot show a pause.
+    let mut s = Scenario::calm(&config());
+    s.engine.without_heartbeat();
+    s.stall_ms(4_000);
+    s.ctx(ONE, "101");
+    assert_eq!((s.gaps().len(), s.signals().len()), (0, 1));
+}
+
+/// C2: an hour behind, in observation: one word in the log, and the figure for pages.
+#[test]
+fn a_wrong_clock_is_told_once_and_when_it_is_right_again() {
+    let told = |s: &Scenario| {
+        let of_clock =
+            |note: &&Note| matches!(note, Note::ClockSkew { .. } | Note::ClockRight { .. });
+        s.notes.iter().filter(of_clock).copied().collect::<Vec<_>>()
+    };
+    let mut s = Scenario::calm(&config());
+    assert_eq!(s.status().clock_skew_ms, None, "the venue has not told its time");
+    s.venue_tells_ahead_ms(900);
+    assert_eq!((told(&s), s.status().clock_skew_ms), (vec![], Some(900)));
+    s.set_wall_ahead_ms(-3_600_900);
+    s.pass_ms(600);
+    assert_eq!(s.status().clock_skew_ms, Some(-3_600_000));
+    for _ in 0..10 {
+        s.pass_ms(600);
+        s.venue_tells_ahead_ms(-3_600_000);
+    }
+    assert_eq!(told(&s), [Note::ClockSkew { ms: -3_600_000 }]);
+    s.set_wall_ahead_ms(3_600_000);
+    s.pass_ms(600);
+    assert_eq!(told(&s)[1..], [Note::ClockRight { ms: 0 }]);
 }
 
 // ---- The venue changes -------------------------------------------------------------------------

@@ -141,7 +141,7 @@ fn likely(name: &str) -> &'static str {
     match name {
         "cut" | "half_open" | "corrupt" => "0.0005",
         "cut_up" => "0.3",
-        "kill" | "loop_stall" => "0.0002",
+        "kill" | "loop_stall" => "0.002",
         "connect_refused" | "connect_unanswered" | "replay" | "ghost" | "reading_lost" => "0.5",
         "latch_fail" => "1",
         _ => "0.05",

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+mod date;
 mod identity;
 pub mod info;
 mod json;
@@ -13,6 +14,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
+pub use date::Dated;
 pub use identity::{Agent, Role, role};
 pub use json::Malformed;
 
@@ -21,7 +23,7 @@ use crate::account::reading::{AccountReading, FILLS_PAGES, Reading, RoleReading,
 use crate::types::account::{AccountMode, AccountState};
 use crate::types::config;
 use crate::types::market::Universe;
-use crate::types::time::VenueMs;
+use crate::types::time::{VenueMs, Wall};
 
 /// Longest a call may take, from name lookup to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -107,6 +109,8 @@ pub struct Reader {
     /// Its mode, and when that was read.
     mode: Option<(AccountMode, Instant)>,
     mode_kept: Duration,
+    /// The dates of its answers that nobody has taken yet.
+    dated: Vec<Dated>,
 }
 
 impl Reader {
@@ -150,6 +154,7 @@ impl Reader {
             user: account.acting().map(str::to_owned),
             mode: None,
             mode_kept: MODE_KEPT,
+            dated: Vec::new(),
         }
     }
 
@@ -181,14 +186,22 @@ impl Reader {
         whole
     }
 
+    /// What answers have told of the venue's clock since the last call.
+    pub fn take_dates(&mut self) -> impl Iterator<Item = Dated> + '_ {
+        self.dated.drain(..)
+    }
+
     /// Asks until there is no question left, and shows the reading after each answer.
     fn read<R: Reading>(
-        &self,
+        &mut self,
         mut reading: R,
         mut look: impl FnMut(&R),
     ) -> Result<R::Whole, ReadError> {
         while let Some(question) = reading.question() {
-            let body = self.ask(question.kind, &question.body)?;
+            let asked = Instant::now();
+            let (body, date) = self.ask_dated(question.kind, &question.body)?;
+            let answered = Instant::now();
+            self.dated.extend(date.map(|date| Dated { asked, answered, date }));
             reading.answer(&body)?;
             look(&reading);
         }
@@ -202,7 +215,7 @@ impl Reader {
     }
 
     /// What `address` is, by `userRole` (weight 60).
-    pub fn role(&self, address: &str) -> Result<Role, ReadError> {
+    pub fn role(&mut self, address: &str) -> Result<Role, ReadError> {
         self.read(RoleReading::new(address), |_| {})
     }
 
@@ -228,6 +241,11 @@ impl Reader {
 
     /// One `POST /info`.
     fn ask(&self, kind: &str, body: &Value) -> Result<Vec<u8>, ReadError> {
+        self.ask_dated(kind, body).map(|(answer, _)| answer)
+    }
+
+    /// The same, with the answer's `Date` if it has one that was written for it.
+    fn ask_dated(&self, kind: &str, body: &Value) -> Result<(Vec<u8>, Option<Wall>), ReadError> {
         let request = match body.get("dex").and_then(Value::as_str) {
             Some(dex) => format!("{kind}[{dex}]"),
             None => kind.to_owned(),
@@ -241,11 +259,15 @@ impl Reader {
         let mut response = post.send(body.to_string()).map_err(unreachable)?;
         let answer = response.body_mut().with_config().limit(MAX_BODY).read_to_vec();
         let status = response.status().as_u16();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        // What was kept somewhere on the way has the date of its making.
+        let kept = header("age").is_some_and(|age| age != "0");
+        let date = header("date").filter(|_| !kept).and_then(date::parse);
         match answer {
-            Ok(answer) if status == 200 => Ok(answer),
+            Ok(answer) if status == 200 => Ok((answer, date)),
             // An unknown dex is `null`, with either status (PROTOCOL.md §1).
             Ok(answer) if status == 500 && kind == "meta" && answer.trim_ascii() == b"null" => {
-                Ok(answer)
+                Ok((answer, None))
             }
             Err(error) if status == 200 => Err(unreachable(error)),
             answer => Err(ReadError::Refused {

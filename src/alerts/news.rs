@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::losses::{LossLimit, LossSpan};
-use crate::types::note::Note;
+use crate::types::note::{DataAge, Note};
 use crate::types::num::Usd;
 use crate::types::record::Mode;
 use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
@@ -114,6 +114,8 @@ pub(super) enum Kind {
     RecordsFailing,
     RecordsStored,
     RowsLost,
+    DataOld,
+    DataFresh,
     LatchUnkept,
     LatchKept,
     Test,
@@ -135,6 +137,8 @@ impl Kind {
             Kind::RecordsFailing => "records_failing",
             Kind::RecordsStored => "records_stored",
             Kind::RowsLost => "rows_lost",
+            Kind::DataOld => "data_old",
+            Kind::DataFresh => "data_fresh",
             Kind::LatchUnkept => "latch_unkept",
             Kind::LatchKept => "latch_kept",
             Kind::Test => "test",
@@ -186,6 +190,7 @@ pub(super) const fn concerns(note: &Note) -> bool {
             | Note::ExitPastCollar { .. }
             | Note::LeftOpen { .. }
             | Note::RowsLost { .. }
+            | Note::DataAge { .. }
     )
 }
 
@@ -198,6 +203,8 @@ pub(super) struct Watch {
     agent: Option<(VenueMs, usize)>,
     /// What was said to lead to the stop for this reason, until that is told.
     cause: Option<(StopReason, String)>,
+    /// What was too old last.
+    age: DataAge,
 }
 
 impl Watch {
@@ -323,12 +330,42 @@ impl Watch {
                 let text = format!("The run ends with {positions} positions open.");
                 alert(Kind::LeftOpen, Severity::Error, text).with("positions", positions)
             }
+            Note::DataAge { age } => return self.data_age(at, age),
             Note::RowsLost { rows } => {
                 let text = format!("{rows} rows of the records were lost to a full ring.");
                 alert(Kind::RowsLost, Severity::Error, text).with("rows", rows)
             }
             _ => return None,
         })
+    }
+
+    /// Readings that have failed for too long, and that come again. A late feed and a pause pass by
+    /// themselves, and are no matter for a person.
+    fn data_age(&mut self, at: Wall, age: DataAge) -> Option<Alert> {
+        let before = std::mem::replace(&mut self.age, age);
+        let [was, is] = [before, age].map(|age| (age.meta, age.account));
+        if was == is {
+            return None;
+        }
+        let old: Vec<&str> = [("meta_age", age.meta), ("account_age", age.account)]
+            .into_iter()
+            .filter(|(_, old)| *old)
+            .map(|(name, _)| name)
+            .collect();
+        let (kind, severity, text) = if old.is_empty() {
+            let text = "Venue and account are read again: entries go on.".to_owned();
+            (Kind::DataFresh, Severity::Info, text)
+        } else {
+            let what = match (age.meta, age.account) {
+                (true, true) => "Neither the venue nor the account",
+                (true, false) => "The venue's markets and rules",
+                _ => "The account",
+            };
+            let verb = if age.meta && age.account { "could" } else { "could not" };
+            let text = format!("{what} {verb} be read for too long: entries wait for it.");
+            (Kind::DataOld, Severity::Error, text)
+        };
+        Some(Alert::new(at, kind, severity, text).with("waiting", old))
     }
 
     /// A link was lost, or could not be made; told when it has become a storm, which then has to begin
@@ -520,6 +557,24 @@ mod tests {
         assert_eq!(differs(1), None);
         let told = differs(2).expect("an alert");
         assert_eq!((told.details["ours"].as_str(), &told.details["reads"]), (Some("1"), &json!(2)));
+    }
+
+    #[test]
+    fn readings_that_fail_for_too_long_are_told_and_a_late_feed_is_not() {
+        let mut watch = Watch::default();
+        let mut told = |age| {
+            let alert = hear(&mut watch, 0, Note::DataAge { age })?;
+            Some((alert.kind, alert.details["waiting"].clone()))
+        };
+        let (none, late) = (DataAge::default(), DataAge { feed_lag: true, ..DataAge::default() });
+        let account = DataAge { account: true, ..late };
+        assert_eq!(told(late), None);
+        assert_eq!(told(account), Some((Kind::DataOld, json!(["account_age"]))));
+        assert_eq!(told(DataAge { feed_lag: false, ..account }), None, "told already");
+        let both = DataAge { meta: true, ..account };
+        assert_eq!(told(both), Some((Kind::DataOld, json!(["meta_age", "account_age"]))));
+        assert_eq!(told(none), Some((Kind::DataFresh, json!([]))));
+        assert_eq!(told(late), None);
     }
 
     #[test]

@@ -169,6 +169,10 @@ impl Board {
                 let reasons: Vec<String> = status.trading.waiting.reasons().collect();
                 Err(format!("entries wait for: {}", reasons.join(", ")).into())
             }
+            Mode::Trading if status.trading.data_age.any() => {
+                let old: Vec<&str> = status.trading.data_age.waiting().collect();
+                Err(format!("entries wait for fresh data: {}", old.join(", ")).into())
+            }
             Mode::Trading | Mode::Observation => Ok(()),
         }
     }

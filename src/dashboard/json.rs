@@ -52,6 +52,8 @@ pub(super) struct Page<'a> {
     ready: Ready,
     hard_stop: HardStop,
     link: Link,
+    feed_lag_ms: Option<u64>,
+    clock_skew_seconds: Option<f64>,
     #[serde(rename = "loop")]
     turning: Turning,
     markets: Markets<'a>,
@@ -186,7 +188,10 @@ impl<'a> Page<'a> {
                 ws_connected: status.link.is_open(),
                 hard_stop_clear: only_trading(!trading.hard_stop.active()),
                 waiting: match trades_here {
-                    true => trading.waiting.reasons().collect(),
+                    true => {
+                        let old = trading.data_age.waiting().map(str::to_owned);
+                        trading.waiting.reasons().chain(old).collect()
+                    }
                     false => Vec::new(),
                 },
             },
@@ -200,6 +205,8 @@ impl<'a> Page<'a> {
                 connects: status.connects,
                 disconnects: status.disconnects,
             },
+            feed_lag_ms: status.feed_lag.map(|lag| lag.as_millis()),
+            clock_skew_seconds: status.clock_skew_ms.map(|ms| ms as f64 / 1e3),
             turning: Turning {
                 turns: shot.turns,
                 longest_turn_us: shot.longest_turn.as_micros(),

@@ -8,7 +8,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::dashboard::board::Board;
 use crate::types::counters;
 use crate::types::hard_stop::StopReason;
-use crate::types::note::LinkState;
+use crate::types::note::{DataAge, LinkState};
 use crate::types::num::Usd;
 use crate::types::time::{Mono, Nanos};
 
@@ -214,6 +214,22 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
             "Whether every subscription is acknowledged",
             flag(status.link == LinkState::Live),
         ),
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauges(
+                "feed_lag",
+                "How late the feed is, as its newest block told",
+                status.feed_lag.map(|lag| (vec![], seconds(lag))),
+            )
+        },
+        Family {
+            unit: Some(Unit::Seconds),
+            ..gauges(
+                "clock_skew",
+                "How far our wall clock is ahead of the venue's, below zero behind it",
+                status.clock_skew_ms.map(|ms| (vec![], Value::Real(ms as f64 / 1e3))),
+            )
+        },
         gauges(
             "markets",
             "Markets: watched, with fresh data, with a gate that blocks",
@@ -233,6 +249,12 @@ fn of_the_feed(board: &Board) -> Vec<Family> {
         gauge("md_ready", "Whether every market has data or is set aside", flag(status.md_ready)),
         gauge("crosses_open", "Crosses that last now", Value::Whole(status.crosses_open.into())),
     ]
+}
+
+/// Whether entries wait for fresh data, by what is too old.
+fn data_age(age: DataAge) -> Family {
+    let old = age.named().map(|(what, old)| (label("what", what), flag(old)));
+    gauges("data_too_old", "What of all that entries rest on is too old, 1 while it is", old)
 }
 
 fn of_trading(board: &Board) -> Vec<Family> {
@@ -261,6 +283,7 @@ fn of_trading(board: &Board) -> Vec<Family> {
                 .counts()
                 .map(|(reason, n)| (label("reason", reason), Value::Whole(n.into()))),
         ),
+        data_age(trading.data_age),
         gauges("hard_stop", "Which reasons of HardStop hold", reasons),
         gauge("orders_pending", "Orders that may still fill", Value::Whole(trading.pending.into())),
         Family {

@@ -77,6 +77,8 @@ pub struct World<'a> {
     pub now: Now,
     /// All markets.
     pub markets: &'a [Market],
+    /// Whether the feed is late: what is held shows markets as they were a while ago.
+    pub late: bool,
     /// What the gates say.
     pub judge: &'a dyn Fn(&Market) -> Judged,
     /// The first filter that blocks a signal.
@@ -351,7 +353,8 @@ impl Detector {
             return;
         };
         let stale_after = self.settings.stale_after;
-        if let Some((row, next)) = self.looks.look(world.now, slot, market, stale_after) {
+        if let Some((row, next)) = self.looks.look(world.now, slot, market, stale_after, world.late)
+        {
             if let Some(due) = next {
                 self.timers.arm(due, Timer::Look { slot });
             }

@@ -58,13 +58,11 @@ pub struct Looks {
 /// hundred markets each second, for five seconds. A feed that makes more is not a market.
 pub const MAX_WAITING: usize = 16_384;
 
-/// How much of a market can be seen at `now`.
-pub fn capture(now: Mono, market: &Market, stale_after: Option<Nanos>) -> Capture {
+/// How much of a market can be seen at `now`; `late` says that the feed is late.
+pub fn capture(now: Mono, market: &Market, stale_after: Option<Nanos>, late: bool) -> Capture {
     match (market.bbo, market.ctx) {
-        (Some(_), Some(ctx)) => match stale_after {
-            Some(max) if now.since(ctx.received_at) > max => Capture::Stale,
-            Some(_) | None => Capture::Captured,
-        },
+        (Some(_), Some(_)) if late || market.ctx_is_stale(now, stale_after) => Capture::Stale,
+        (Some(_), Some(_)) => Capture::Captured,
         _ => Capture::Disconnected,
     }
 }
@@ -114,9 +112,10 @@ impl Looks {
         slot: u32,
         market: &Market,
         stale_after: Option<Nanos>,
+        late: bool,
     ) -> Option<(Row, Option<Mono>)> {
         let (signal, step) = *self.slots.get(slot as usize)?.as_ref()?;
-        let status = capture(now.mono, market, stale_after);
+        let status = capture(now.mono, market, stale_after, late);
         let row = self.row(&signal, step, now, Some(market), status)?;
         let next = self.due(&signal, step + 1);
         if next.is_some() {

@@ -63,7 +63,7 @@ pub enum Calm {
     Price,
     /// The book cannot be traded, or there is no oracle price.
     NoQuote,
-    /// The ctx is older than `stale_after`.
+    /// The ctx is older than `stale_after`, or may be.
     Stale,
 }
 
@@ -94,7 +94,7 @@ pub fn dislocation(
     let (Some(bbo), Some(ctx)) = (market.bbo, market.ctx) else {
         return Err(Calm::NoQuote);
     };
-    if stale_after.is_some_and(|max| now.since(ctx.received_at) > max) {
+    if market.ctx_is_stale(now, stale_after) {
         return Err(Calm::Stale);
     }
     let (bid, ask) = bbo.value.tradable().ok_or(Calm::NoQuote)?;

@@ -133,6 +133,11 @@ impl Reading {
 }
 
 impl Trader {
+    /// When the account was last read whole.
+    pub(super) const fn account_read_at(&self) -> Option<Mono> {
+        self.reading.last
+    }
+
     /// Asks for a reading, if one is due.
     pub(super) fn read_account(&mut self, now: Now, rest: &mut RestBudget, out: &mut Actions) {
         let overdue = self.reading.asked.is_some_and(|asked| now.mono.since(asked) >= TIMEOUT);
@@ -325,9 +330,9 @@ impl Trader {
         VenueMs(at.0.saturating_sub(LAG_MS).saturating_sub(self.clock_behind_ms()))
     }
 
-    /// How far our clock is behind the venue's, milliseconds, as far as block times tell.
+    /// How far our clock is behind the venue's, milliseconds, as far as blocks and the venue's own word tell.
     fn clock_behind_ms(&self) -> i64 {
-        self.monitor.skew_ms().unwrap_or(0).min(0).saturating_neg()
+        i64::try_from(self.clock_behind.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn adopt(

@@ -15,7 +15,7 @@ use crate::types::note::Note;
 use crate::types::num::Usd;
 use crate::types::order::{Fill, OrderAnswer, PostAnswer, Purpose, Refusal, RefusalClass};
 use crate::types::record::{Outcome, Row, TradeRow};
-use crate::types::time::{Nanos, Now, VenueMs};
+use crate::types::time::{Nanos, Now};
 
 /// While only post-only orders are taken, entries wait this long before the next try: minutes pass
 /// after an upgrade (PROTOCOL.md §3.6).
@@ -39,17 +39,6 @@ impl Trader {
             Subscription::OrderUpdates => self.orders_heard = true,
             Subscription::UserFills => self.fills_heard = true,
             _ => {}
-        }
-    }
-
-    /// A block's time was told.
-    pub(super) fn on_venue_time(&mut self, now: Now, time: VenueMs, out: &mut Actions) {
-        self.newest_block = self.newest_block.max(time);
-        if let Some(reason) = self.monitor.on_venue_time(now, time)
-            && !self.hard_stop.holds(reason)
-        {
-            out.note(Note::ClockSkew { ms: self.monitor.skew_ms().unwrap_or_default() });
-            self.stop_for(now, reason, out);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::types::ids::MarketId;
 use crate::types::latency::Mark;
 use crate::types::note::Note;
 use crate::types::order::{Order, Purpose};
-use crate::types::time::{Nanos, Now, Wall};
+use crate::types::time::{Now, Wall};
 
 impl Trader {
     /// Sends what waits: at once if that is how orders are dispatched, the rest on the tick. `worth`
@@ -140,8 +140,7 @@ impl Trader {
     /// `expiresAfter` of an exit that has to live until `dies`: under a clock that is behind the venue's
     /// it would be dead on arrival.
     pub(super) fn exits_expire(&self, dies: Wall) -> Wall {
-        let behind = self.monitor.skew_ms().unwrap_or(0).min(0).unsigned_abs();
-        dies.plus(Nanos::from_millis(behind))
+        dies.plus(self.clock_behind)
     }
 
     /// Whether the order waits since before this event, and was made from what was known then.

@@ -42,12 +42,10 @@ impl Engine {
             Ok(Message::Bbo { market, bbo }) => {
                 out.watch.mark(Mark::Parsed);
                 self.status.bbo += 1;
-                if let Some(trader) = &mut self.trader {
-                    trader.on_venue_time(now, bbo.time, out);
-                }
+                let as_of = self.on_block(now, market, bbo.time, out);
                 self.note_data(now, Subscription::Bbo(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
-                    held.take_bbo(now.mono, bbo);
+                    held.take_bbo(as_of, bbo);
                     self.on_market(now, market, News::Quote, out);
                 }
             }
@@ -55,8 +53,12 @@ impl Engine {
                 out.watch.mark(Mark::Parsed);
                 self.status.ctx += 1;
                 self.note_data(now, Subscription::Ctx(market), market, out);
+                let buffered = self.resumed_at.is_some();
                 if let Some(held) = self.markets.get_mut(market.index()) {
                     held.take_ctx(now.mono, ctx);
+                    if buffered {
+                        held.doubt_ctx();
+                    }
                     self.on_market(now, market, News::Other, out);
                 }
             }

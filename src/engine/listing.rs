@@ -17,6 +17,7 @@ const READ_RETRY: Nanos = Nanos::from_secs(5);
 impl Engine {
     pub(super) fn on_universe(&mut self, now: Now, universe: &Universe, out: &mut Actions) {
         self.read_failures = 0;
+        self.universe_read_at = Some(now.mono);
         self.read_at = now.mono.plus(self.config.venue.meta_refresh);
         self.fees = universe.fees.unwrap_or(UserFees::BASE);
         let first = self.markets.is_empty();

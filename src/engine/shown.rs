@@ -33,6 +33,7 @@ impl Engine {
             link: self.session.link_state(),
             quarantined: self.session.quarantined(),
             fallback: self.decoder.fallbacks(),
+            feed_lag: self.clock.lag(),
             trading: Trading {
                 // Counted as its row is recorded.
                 below_minimum: self.status.trading.below_minimum,

@@ -4,7 +4,7 @@ use crate::engine::trader::Trader;
 use crate::types::event::{Action, Actions, Wish};
 use crate::types::hard_stop::StopReason;
 use crate::types::losses::LossEntry;
-use crate::types::note::{Note, ReadyFlags};
+use crate::types::note::{DataAge, Note, ReadyFlags};
 use crate::types::ready::Waiting;
 use crate::types::time::{Mono, Nanos, Now};
 
@@ -39,8 +39,8 @@ impl Trader {
     }
 
     fn keep_latch(&self, changed: StopReason, out: &mut Actions) {
-        // A new start connects anew: nothing to keep.
-        if changed != StopReason::Reconnecting {
+        // What a new start judges anew is not kept.
+        if changed.lasts() {
             out.push(Action::KeepLatch(self.hard_stop.lasting()));
         }
     }
@@ -78,7 +78,6 @@ impl Trader {
         self.orders.on_disconnected(now);
         self.budget.on_disconnected();
         self.forget_leverage_posts();
-        self.monitor.on_link_down();
         self.stop_for(now, StopReason::Reconnecting, out);
     }
 
@@ -88,6 +87,14 @@ impl Trader {
         self.positions.relinked(now.mono);
         self.reconciler.on_reconnect(now.mono);
         self.reading.on_connected(now.mono);
+    }
+
+    /// Takes what is too old for entries, and tells when that changes.
+    pub(super) fn take_age(&mut self, age: DataAge, out: &mut Actions) {
+        if age != self.data_age {
+            self.data_age = age;
+            out.note(Note::DataAge { age });
+        }
     }
 
     /// Recounts READY, and releases what a reconnect had set.

@@ -26,7 +26,7 @@ use crate::types::hard_stop::HardStop;
 use crate::types::ids::{Address, MarketId};
 use crate::types::losses::Losses;
 use crate::types::market::MarketSpec;
-use crate::types::note::{ReadyFlags, Trading};
+use crate::types::note::{DataAge, ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::ready::Waiting;
@@ -96,6 +96,10 @@ pub(super) struct Trader {
     pub(super) budget_told: bool,
     /// Markets whose leverage is set, of those that trade.
     pub(super) leverage_set: (u32, u32),
+    /// What of all that entries rest on is too old.
+    pub(super) data_age: DataAge,
+    /// How far our wall clock is behind the venue's at least.
+    pub(super) clock_behind: Nanos,
     /// What of READY is this half's own business.
     pub(super) orders_heard: bool,
     pub(super) fills_heard: bool,
@@ -180,11 +184,13 @@ impl Trader {
             monitor: RiskMonitor::new(&config.risk_monitor),
             newest_block: VenueMs(0),
             earlier_losses: Losses::default(),
-            hard_stop: latch,
+            hard_stop: latch.lasting(),
             ready: ReadyFlags::default(),
             waiting: Waiting::default(),
             budget_told: false,
             leverage_set: (0, 0),
+            data_age: DataAge::default(),
+            clock_behind: Nanos::ZERO,
             orders_heard: false,
             fills_heard: false,
             bars: Vec::with_capacity(crate::engine::MAX_MARKETS),
@@ -399,6 +405,7 @@ impl Trader {
         let named = market.spec.coin == order.coin && market.spec.asset == order.asset;
         self.ready.but_for_hard_stop()
             && self.signer.is_ours()
+            && !self.data_age.any()
             && named
             && market.may_trade()
             && bar.leverage == Leverage::Set
@@ -511,6 +518,7 @@ impl Trader {
         Trading {
             ready: self.ready,
             waiting: Waiting { suspended, in_doubt, ..self.waiting(now) },
+            data_age: self.data_age,
             hard_stop: self.hard_stop,
             signer: self.signer.standing(),
             positions: self.positions.count_open(),

@@ -10,8 +10,9 @@ use crate::types::time::{Mono, Nanos, VenueMs};
 pub struct Held<T> {
     /// The value.
     pub value: T,
-    /// When it was received. Ages count from here, not from the last change: the ctx carries no
-    /// venue time, and a quiet quote is old without being wrong.
+    /// When it was received; for a quote that a late feed brought, when it was due. Ages count from here,
+    /// not from the last change: the ctx carries no venue time, and a quiet quote is old without being
+    /// wrong.
     pub received_at: Mono,
 }
 
@@ -56,6 +57,9 @@ pub struct Market {
     pub bbo: Option<Held<Bbo>>,
     /// The last ctx.
     pub ctx: Option<Held<Ctx>>,
+    /// Whether the ctx may be older than its receipt says: it was held when the process stood still, or
+    /// waited in a buffer meanwhile.
+    pub ctx_in_doubt: bool,
     /// Highest venue time of a quote on this link.
     pub last_time: Option<VenueMs>,
     /// Whether a quote of this link came with a lower venue time than one before it.
@@ -78,6 +82,7 @@ impl Market {
             rule_changed: false,
             bbo: None,
             ctx: None,
+            ctx_in_doubt: false,
             last_time: None,
             regressed: false,
             spread: None,
@@ -95,13 +100,13 @@ impl Market {
         }
     }
 
-    /// Takes a quote. The average waits for [`Market::average_in`].
-    pub fn take_bbo(&mut self, now: Mono, bbo: Bbo) {
+    /// Takes a quote that counts as of `as_of`. The average waits for [`Market::average_in`].
+    pub fn take_bbo(&mut self, as_of: Mono, bbo: Bbo) {
         match self.last_time {
             Some(last) if bbo.time < last => self.regressed = true,
             _ => self.last_time = Some(bbo.time),
         }
-        self.bbo = Some(Held { value: bbo, received_at: now });
+        self.bbo = Some(Held { value: bbo, received_at: as_of });
         self.spread = bbo.tradable().and_then(|(bid, ask)| {
             let (bid, ask) = (i128::from(bid.px.units()), i128::from(ask.px.units()));
             Bps::of(2 * (ask - bid), ask + bid)
@@ -112,6 +117,17 @@ impl Market {
     /// Takes a ctx.
     pub fn take_ctx(&mut self, now: Mono, ctx: Ctx) {
         self.ctx = Some(Held { value: ctx, received_at: now });
+        self.ctx_in_doubt = false;
+    }
+
+    /// The age of the ctx that is held is not known any more.
+    pub fn doubt_ctx(&mut self) {
+        self.ctx_in_doubt = true;
+    }
+
+    /// Whether the ctx is older than `most` (`None` is no limit), or may be; one that is missing is not.
+    pub fn ctx_is_stale(&self, now: Mono, most: Option<Nanos>) -> bool {
+        self.ctx_in_doubt || most.zip(self.ctx_age(now)).is_some_and(|(most, age)| age > most)
     }
 
     /// Averages the last quote's spread in, once gates 1 to 4 have passed it.
@@ -126,6 +142,7 @@ impl Market {
     pub fn forget_link(&mut self) {
         self.bbo = None;
         self.ctx = None;
+        self.ctx_in_doubt = false;
         self.last_time = None;
         self.regressed = false;
         self.spread = None;

@@ -1,6 +1,7 @@
 //! Bytes → market state, pure: frames to messages, one state a market, the life of a link.
 
 pub mod bucket;
+pub mod clock;
 pub mod market;
 pub mod message;
 pub mod session;

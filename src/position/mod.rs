@@ -20,14 +20,13 @@ mod monitor;
 mod reach;
 mod reconcile;
 mod seen;
-mod skew;
 mod trip;
 
 #[cfg(test)]
 mod tests;
 
 pub use exits::{Alarm, ExitEnd, ExitOrder, ExitState, ExitView, RULES, RuleFn};
-pub use monitor::{LEAST_SKEW_MS, MOST_SKEW_MS, RiskMonitor};
+pub use monitor::RiskMonitor;
 pub use reconcile::{Judged, LAG_MS, MISMATCH_READS, Ours, Reconciler, Verdict};
 pub use trip::Position;
 

@@ -4,23 +4,15 @@
 //! first. Nothing here releases: that is the operator's.
 
 use crate::position::loss::{DaySum, Window};
-use crate::position::skew::Skew;
 use crate::types::config;
 use crate::types::hard_stop::StopReason;
 use crate::types::losses::{LossLimit, LossSpan, Losses};
 use crate::types::num::Usd;
 use crate::types::order::{Refusal, RefusalClass};
-use crate::types::time::{Mono, Nanos, Now, VenueMs};
+use crate::types::time::{Mono, Nanos, Now};
 
 /// Two refused nonces within this are more than a collision after a restart.
 const NONCE_WINDOW: Nanos = Nanos::from_secs(60);
-
-/// How far our clock may be behind the venue's, milliseconds. Nonces and `expiresAfter` are made of
-/// it, and block times are never ahead of a right clock.
-pub const LEAST_SKEW_MS: i64 = -1_000;
-
-/// How far it may be ahead, delays included.
-pub const MOST_SKEW_MS: i64 = 5_000;
 
 /// The triggers.
 #[derive(Clone, Debug)]
@@ -33,8 +25,6 @@ pub struct RiskMonitor {
     losses: Window,
     day: DaySum,
     last_nonce_refused: Option<Mono>,
-    skew: Skew,
-    skew_ms: Option<i64>,
 }
 
 impl RiskMonitor {
@@ -49,8 +39,6 @@ impl RiskMonitor {
             losses: Window::new(config.window),
             day: DaySum::default(),
             last_nonce_refused: None,
-            skew: Skew::default(),
-            skew_ms: None,
         }
     }
 
@@ -143,24 +131,6 @@ impl RiskMonitor {
         Some(StopReason::PositionMismatch)
     }
 
-    /// A block's time, as it was told.
-    pub fn on_venue_time(&mut self, now: Now, time: VenueMs) -> Option<StopReason> {
-        let ms = self.skew.sample(now, time)?;
-        self.skew_ms = Some(ms);
-        let wrong = !(LEAST_SKEW_MS..=MOST_SKEW_MS).contains(&ms);
-        wrong.then_some(StopReason::ClockSkew)
-    }
-
-    /// How far our clock is ahead of the venue's, milliseconds, as last judged.
-    pub const fn skew_ms(&self) -> Option<i64> {
-        self.skew_ms
-    }
-
-    /// The link is gone: block times of before say nothing of what comes.
-    pub fn on_link_down(&mut self) {
-        self.skew = Skew::default();
-    }
-
     /// The operator released a reason: what led to it is forgotten, or it would be back with the next
     /// event.
     pub fn on_release(&mut self, reason: StopReason) {
@@ -171,8 +141,8 @@ impl RiskMonitor {
                 self.day.clear();
             }
             StopReason::NonceRefused => self.last_nonce_refused = None,
-            StopReason::ClockSkew => self.skew = Skew::default(),
             StopReason::Reconnecting
+            | StopReason::ClockSkew
             | StopReason::Operator
             | StopReason::FlattenFailures
             | StopReason::PositionMismatch

@@ -5,7 +5,7 @@ use crate::types::market::Ctx;
 use crate::types::num::{Px, Ratio, Usd};
 
 /// Gate 1. Blocks while the quote cannot be traded (a side missing or empty, or a crossed book)
-/// or is older than its limit.
+/// or is older than its limit: by its receipt, or by its block where the feed is late.
 ///
 /// Why: nothing can be taken from such a book. The age is a choice: the venue sends a quote on
 /// change only, so a quiet one is old without being wrong; that is why it can be turned off.
@@ -23,7 +23,8 @@ pub fn bbo_update(limits: &Limits, view: &View<'_>) -> Verdict {
     }
 }
 
-/// Gate 2. Blocks while the ctx is older than its limit, or holds no oracle price.
+/// Gate 2. Blocks while the ctx is older than its limit, or may be after a pause of the process, or
+/// holds no oracle price.
 ///
 /// Why: the edge is "the oracle moved, the quotes have not"; without a fresh oracle it is
 /// imaginary. The venue sends a ctx each second, changed or not (PROTOCOL.md §2.5), so here age
@@ -35,10 +36,9 @@ pub fn ctx_update(limits: &Limits, view: &View<'_>) -> Verdict {
     if !held.value.oracle.is_some_and(Px::is_positive) {
         return Verdict::Block(Reason::OracleMissing);
     }
-    let age = view.now.since(held.received_at);
-    match limits.ctx_age_max {
-        Some(max) if age > max => Verdict::Block(Reason::CtxStale),
-        Some(_) | None => Verdict::Pass,
+    match view.market.ctx_is_stale(view.now, limits.ctx_age_max) {
+        true => Verdict::Block(Reason::CtxStale),
+        false => Verdict::Pass,
     }
 }
 

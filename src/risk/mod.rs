@@ -78,7 +78,7 @@ pub enum Reason {
     CtxMissing,
     /// The ctx has no oracle price above zero.
     OracleMissing,
-    /// The ctx is older than its limit.
+    /// The ctx is older than its limit, or may be.
     CtxStale,
     /// A quote came with a lower venue time than one before it.
     TimeRegressed,

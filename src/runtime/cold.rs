@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
 
-use crate::account;
+use crate::account::{self, Dated};
 use crate::alerts::{Bell, News};
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
@@ -21,7 +21,7 @@ use crate::types::ids::Address;
 use crate::types::latency::Stage;
 use crate::types::market::Universe;
 use crate::types::record::Row;
-use crate::types::time::{Nanos, VenueMs, Wall};
+use crate::types::time::{Mono, Nanos, VenueMs, VenueTime, Wall};
 
 /// Pause of a loop when nothing waits.
 const IDLE: Duration = Duration::from_millis(2);
@@ -87,6 +87,9 @@ pub enum Reply {
     SignerRole(Role),
     /// Not known; the log says why.
     SignerRoleFailed,
+    /// What the answers to a reading have told of the venue's clock. Comes before the reading, and answers
+    /// no request.
+    VenueTime(VenueTime),
     /// Addresses, at least one.
     Resolved(Vec<SocketAddr>),
     /// None; the log says why.
@@ -151,6 +154,7 @@ pub fn desk(
     mut reader: account::Reader,
     signer: Option<Address>,
     endpoint: &Endpoint,
+    mut clock: Clock,
     mut requests: Consumer<Request>,
     mut replies: Producer<Reply>,
     mut look: Option<AgentLook>,
@@ -214,6 +218,10 @@ pub fn desk(
                 }
             },
         };
+        if let Some(told) = venue_time(reader.take_dates(), &mut clock) {
+            // The next reading will tell it again.
+            let _ = replies.push(Reply::VenueTime(told));
+        }
         // There is room: the hot thread has fewer requests under way than the ring has places.
         let _ = replies.push(reply);
     }
@@ -248,6 +256,24 @@ fn tell_odd(reader: &account::Reader, universe: &Universe, told: &mut BTreeSet<S
     }
     // One that is mended is told of again, should it come back.
     told.retain(|why| universe.odd.iter().any(|odd| odd.why == *why));
+}
+
+/// What dates of answers tell of the venue's clock, on ours.
+///
+/// A date is a whole second, so that one answer tells it within a second and the time that it took; several
+/// tell it better. Where they contradict each other a clock was set meanwhile, and the last one counts.
+fn venue_time(dates: impl Iterator<Item = Dated>, clock: &mut Clock) -> Option<VenueTime> {
+    const SECOND: Nanos = Nanos::from_secs(1);
+    let (at, now) = (clock.now().mono, Instant::now());
+    let nanos = |span: Duration| Nanos(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+    dates
+        .map(|Dated { asked, answered, date }| {
+            let ago = nanos(now.saturating_duration_since(answered));
+            let took = nanos(answered.saturating_duration_since(asked));
+            let latest = date.plus(SECOND).plus(took);
+            VenueTime { at: Mono(at.0.saturating_sub(ago.0)), earliest: date, latest }.later(at)
+        })
+        .reduce(|known, told| known.and(told).unwrap_or(told))
 }
 
 /// What the hot thread sees of the venue, for whoever cannot ask the engine.
@@ -447,4 +473,34 @@ fn shout(store: &Store, told: u64, bell: &Bell) -> u64 {
         });
     }
     troubles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_a_reading_tell_the_venues_time_within_what_all_of_them_allow() {
+        let mut clock = Clock::new();
+        let begin = Instant::now();
+        let second = |s: i64| Wall(s * 1_000_000_000);
+        let ms = Duration::from_millis;
+        let dated = |from: u64, until: u64, s: i64| Dated {
+            asked: begin + ms(from),
+            answered: begin + ms(until),
+            date: second(s),
+        };
+        std::thread::sleep(ms(30));
+        assert_eq!(venue_time(std::iter::empty(), &mut clock), None);
+        // The second turned between the two answers: at the first it was almost over.
+        let told = venue_time([dated(0, 4, 100), dated(10, 14, 101)].into_iter(), &mut clock);
+        let told = told.expect("a time");
+        let exact = Nanos((told.latest.0 - told.earliest.0) as u64);
+        assert!(exact <= Nanos::from_millis(15), "{exact:?}");
+        assert!(told.earliest >= second(101));
+        // Contradicting each other, the last one counts.
+        let told = venue_time([dated(0, 4, 100), dated(10, 14, 3_700)].into_iter(), &mut clock);
+        let told = told.expect("a time");
+        assert!(told.earliest >= second(3_700) && told.latest <= second(3_702), "{told:?}");
+    }
 }

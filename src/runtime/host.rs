@@ -335,7 +335,7 @@ fn run_alerting(
     let mut collector = Collector::new(origin.mono, config.telemetry.latency_interval);
     let hot_meter = collector.meter(&HOT_STAGES).map_err(system("measure"))?;
     let lag_meter = collector.meter(&[Stage::RingLag]).map_err(system("measure"))?;
-    let mut cold_clock = clock.clone();
+    let (mut cold_clock, desk_clock) = (clock.clone(), clock.clone());
     let (pinned, pinnings) = mpsc::sync_channel(1);
     let hot = thread::Builder::new()
         .name("hip3-hot".to_owned())
@@ -367,15 +367,16 @@ fn run_alerting(
     }
     alerts.begin().map_err(system("start the alerts thread"))?;
     let noted = bell.clone();
-    let log = telemetry::spawn(screen.clone(), to_log, to_display, move |note| noted.note(note))
-        .map_err(system("start the log thread"))?;
+    let log =
+        telemetry::spawn(screen.clone(), to_log, to_display, move |told| noted.note(&told.note))
+            .map_err(system("start the log thread"))?;
     let reader = match &options.authority {
         Some(authority) => account::Reader::trusting(&config.venue, &config.account, authority),
         None => account::Reader::new(&config.venue, &config.account),
     };
     let desk = thread::Builder::new()
         .name("hip3-desk".to_owned())
-        .spawn(move || desk(reader, signer, &endpoint, to_desk, to_hot, agent_look))
+        .spawn(move || desk(reader, signer, &endpoint, desk_clock, to_desk, to_hot, agent_look))
         .map_err(system("start the desk thread"))?;
     let losses_span = config.risk_monitor.window.max(Nanos(DAY_NS.unsigned_abs()));
     let keeper = keeper

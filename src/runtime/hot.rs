@@ -21,7 +21,7 @@ use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::{Mark, Stage, Stopwatch};
 use crate::types::losses::LossEntry;
-use crate::types::note::{Note, Status};
+use crate::types::note::{Note, Status, Told};
 use crate::types::num::Usd;
 use crate::types::record::{GapCause, GapRow, Row};
 use crate::types::time::{Mono, Nanos, Now, Wall};
@@ -56,7 +56,7 @@ pub struct Rings {
     /// To the recorder.
     pub rows: Producer<Stamped>,
     /// To the log.
-    pub notes: Producer<Note>,
+    pub notes: Producer<Told>,
     /// To the status line.
     pub statuses: Producer<Status>,
     /// To the desk that reads venue and account and resolves names.
@@ -258,7 +258,9 @@ impl Hot {
             self.tell(now, Event::Tick);
         }
         while let Some(reply) = self.rings.replies.pop() {
-            self.awaited = self.awaited.saturating_sub(1);
+            // What nobody asked for answers nothing.
+            let asked = !matches!(reply, Reply::VenueTime(_));
+            self.awaited = self.awaited.saturating_sub(asked.into());
             self.on_reply(now, reply);
         }
         while let Some(wish) = self.wish() {
@@ -294,7 +296,7 @@ impl Hot {
             let began = ticks();
             self.engine.on_event(now, event, &mut self.actions);
             if gone {
-                self.drop_link();
+                self.drop_link(now);
             }
             if !self.actions.is_empty() {
                 self.act(now);
@@ -352,7 +354,7 @@ impl Hot {
         for action in actions.iter() {
             match action {
                 Action::Record(row) => self.record(now, row),
-                Action::Note(note) => self.note(note),
+                Action::Note(note) => self.note(now, note),
                 Action::Send(span) => {
                     if !sent && signed.is_some() {
                         began = ticks();
@@ -408,7 +410,7 @@ impl Hot {
         actions.clear();
         self.actions = actions;
         if let Some(cause) = broken {
-            self.drop_link();
+            self.drop_link(now);
             self.tell(now, Event::Disconnected(cause));
         }
         if let Some(post) = unasked {
@@ -433,6 +435,7 @@ impl Hot {
             Reply::ExchangeFailed { post } => self.tell(now, Event::ExchangeFailed { post }),
             Reply::SignerRole(role) => self.tell(now, Event::SignerRole(role)),
             Reply::SignerRoleFailed => self.tell(now, Event::SignerRoleFailed),
+            Reply::VenueTime(told) => self.tell(now, Event::VenueTime(told)),
             Reply::Resolved(addresses) => {
                 self.resolving = false;
                 self.addresses = addresses;
@@ -461,11 +464,11 @@ impl Hot {
         }
     }
 
-    fn drop_link(&mut self) {
+    fn drop_link(&mut self, now: Now) {
         if let Some(link) = self.link.take()
             && let Some(words) = link.last_words()
         {
-            self.note(Note::LinkSaid { words });
+            self.note(now, Note::LinkSaid { words });
         }
     }
 
@@ -505,9 +508,9 @@ impl Hot {
         }
     }
 
-    fn note(&mut self, note: Note) {
+    fn note(&mut self, now: Now, note: Note) {
         // The ring counts what it loses, and the summary says so.
-        let _ = self.rings.notes.push(note);
+        let _ = self.rings.notes.push(Told { at: now.wall, note });
     }
 
     /// Tells the engine of lost rows once there is room for the row that says so.

@@ -8,7 +8,7 @@ use crate::simulation::fault::{Chance, Fault, HostFaults};
 use crate::types::account::{AccountState, Role};
 use crate::types::event::Event;
 use crate::types::market::Universe;
-use crate::types::time::{Mono, Nanos, VenueMs};
+use crate::types::time::{Mono, Nanos, VenueMs, VenueTime, Wall};
 use crate::venue::{Exchange, ExchangeId, Reply, Venue};
 
 /// An answer that takes longer is none.
@@ -67,6 +67,8 @@ pub(super) enum Answer {
     SignerRole(Role),
     /// Not.
     SignerRoleFailed,
+    /// What the dates of answers told.
+    VenueTime(VenueTime),
 }
 
 impl Answer {
@@ -83,6 +85,7 @@ impl Answer {
             Answer::ExchangeFailed { post } => Event::ExchangeFailed { post: *post },
             Answer::SignerRole(role) => Event::SignerRole(*role),
             Answer::SignerRoleFailed => Event::SignerRoleFailed,
+            Answer::VenueTime(told) => Event::VenueTime(*told),
         }
     }
 }
@@ -99,6 +102,10 @@ pub(super) struct Desk {
     due: Mono,
     reply: Option<Reply>,
     asked_at: Mono,
+    /// The venue's second in which the question that is asked was answered.
+    date: Wall,
+    /// What the dates of this reading have told so far.
+    told: Option<VenueTime>,
 }
 
 impl Desk {
@@ -113,6 +120,8 @@ impl Desk {
             due: Mono::MAX,
             reply: None,
             asked_at: Mono(0),
+            date: Wall::default(),
+            told: None,
         }
     }
 
@@ -165,6 +174,18 @@ impl Desk {
         now.plus(Nanos::from_millis(2 + dice.below(40)))
     }
 
+    /// As the real desk makes of the dates of answers.
+    fn hear_date(&mut self, now: Mono) {
+        let latest = self.date.plus(Nanos::from_secs(1)).plus(now.since(self.asked_at));
+        let told = VenueTime { at: now, earliest: self.date, latest };
+        self.told = Some(self.told.and_then(|known| known.and(told)).unwrap_or(told));
+    }
+
+    /// What the dates of a reading that has ended have told.
+    pub(super) fn take_time(&mut self) -> Option<Answer> {
+        self.told.take().map(Answer::VenueTime)
+    }
+
     /// Does what is due; a reading that has ended is returned.
     pub(super) fn advance(
         &mut self,
@@ -174,6 +195,10 @@ impl Desk {
     ) -> Option<Answer> {
         if now < self.due {
             return None;
+        }
+        let answered = self.reply.as_ref().is_some_and(|reply| reply.status == 200);
+        if answered && now.since(self.asked_at) <= TIMEOUT {
+            self.hear_date(now);
         }
         let open = self.open.as_mut()?;
         let question = match open {
@@ -188,6 +213,7 @@ impl Desk {
             let reply = venue.info(now, body.as_bytes());
             self.due = now.plus(reply.wait).plus(Nanos::from_millis(2 + dice.below(60)));
             self.reply = Some(reply);
+            self.date = Wall(venue.time(now).0.div_euclid(1_000) * 1_000_000_000);
             return None;
         };
         let kind = question.map_or("", |question| question.kind);

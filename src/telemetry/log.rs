@@ -1,14 +1,19 @@
 //! Where log lines go: one writer that knows of the status line.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::types::config::{LogFormat, LogLevel, Telemetry};
+use crate::types::time::{DAY_NS, Wall};
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,7 @@ pub(super) fn subscriber(
     let builder = tracing_subscriber::fmt()
         .with_max_level(level_filter(level))
         .with_target(false)
+        .with_timer(Dated)
         // A log that nobody reads any more is no reason to stop, and least of all to panic.
         .log_internal_errors(false)
         .with_ansi(color && format == LogFormat::Text)
@@ -46,6 +52,35 @@ pub(super) fn subscriber(
             let json = builder.json().flatten_event(true);
             Box::new(json.with_current_span(false).with_span_list(false).finish())
         }
+    }
+}
+
+thread_local! {
+    /// When what this thread is putting into words has happened; `None` is now.
+    static HAPPENED: Cell<Option<Wall>> = const { Cell::new(None) };
+}
+
+/// Lets `tell` write lines of what happened at `at`.
+pub(super) fn at(at: Wall, tell: impl FnOnce()) {
+    HAPPENED.set(Some(at));
+    tell();
+    HAPPENED.set(None);
+}
+
+/// The time of a line: of what it tells, in UTC with microseconds.
+struct Dated;
+
+impl FormatTime for Dated {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        let at = HAPPENED.get().unwrap_or_else(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Wall(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+        });
+        let (year, month, day) = at.day().civil();
+        let us = at.0.rem_euclid(DAY_NS) / 1_000;
+        let (s, us) = (us / 1_000_000, us % 1_000_000);
+        let (hour, minute, second) = (s / 3_600, s / 60 % 60, s % 60);
+        write!(w, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{us:06}Z")
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub use self::log::{InitError, Screen, init};
 use self::notes::Notes;
 use self::status::Line;
-use crate::types::note::{Note, Status};
+use crate::types::note::{Status, Told};
 use crate::types::source::Source;
 use crate::types::time::{Mono, Nanos};
 
@@ -26,9 +26,9 @@ const NAP: Duration = Duration::from_millis(10);
 /// closed and empty, with the last counters as a line of the log. `each` sees every note.
 pub fn spawn(
     screen: Screen,
-    notes: impl Source<Note> + Send + 'static,
+    notes: impl Source<Told> + Send + 'static,
     statuses: impl Source<Status> + Send + 'static,
-    each: impl FnMut(&Note) + Send + 'static,
+    each: impl FnMut(&Told) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
         let began = Instant::now();
@@ -51,7 +51,7 @@ struct Teller<N, S, E> {
     line: Line,
 }
 
-impl<N: Source<Note>, S: Source<Status>, E: FnMut(&Note)> Teller<N, S, E> {
+impl<N: Source<Told>, S: Source<Status>, E: FnMut(&Told)> Teller<N, S, E> {
     fn new(screen: Screen, notes: N, statuses: S, each: E) -> Self {
         Self { screen, notes, statuses, each, told: Notes::new(), line: Line::new() }
     }
@@ -60,9 +60,9 @@ impl<N: Source<Note>, S: Source<Status>, E: FnMut(&Note)> Teller<N, S, E> {
     fn turn(&mut self, now: Mono) -> bool {
         // Asked first: what a closed source still holds is all it will ever hold.
         let closed = self.notes.closed() && self.statuses.closed();
-        while let Some(note) = self.notes.take() {
-            self.told.tell(now, &note);
-            (self.each)(&note);
+        while let Some(told) = self.notes.take() {
+            log::at(told.at, || self.told.tell(now, &told.note));
+            (self.each)(&told);
         }
         self.told.pass(now);
         while let Some(status) = self.statuses.take() {
@@ -98,7 +98,8 @@ mod tests {
     use crate::types::config::{LogFormat, LogLevel};
     use crate::types::event::LinkDown;
     use crate::types::ids::Coin;
-    use crate::types::note::LinkState;
+    use crate::types::note::{LinkState, Note};
+    use crate::types::time::Wall;
 
     /// A source of what is put in.
     struct Given<T>(VecDeque<T>, bool);
@@ -113,15 +114,18 @@ mod tests {
         }
     }
 
-    fn teller(screen: &Screen) -> Teller<Given<Note>, Given<Status>, fn(&Note)> {
+    fn teller(screen: &Screen) -> Teller<Given<Told>, Given<Status>, fn(&Told)> {
         let (notes, statuses) = (Given(VecDeque::new(), false), Given(VecDeque::new(), false));
         Teller::new(screen.clone(), notes, statuses, |_| {})
     }
 
-    const DOWN: Note = Note::LinkDown {
-        cause: LinkDown::Closed,
-        was_up: Nanos::from_secs(61),
-        retry: Nanos::from_millis(250),
+    const DOWN: Told = Told {
+        at: Wall(1_795_348_800_123_456_789),
+        note: Note::LinkDown {
+            cause: LinkDown::Closed,
+            was_up: Nanos::from_secs(61),
+            retry: Nanos::from_millis(250),
+        },
     };
 
     #[test]
@@ -150,6 +154,27 @@ mod tests {
         assert_eq!(parsed[1]["message"], "status");
         assert_eq!((&parsed[1]["markets"], &parsed[1]["live"]), (&40.into(), &38.into()));
         assert!(parsed.iter().all(|line| line["timestamp"].is_string()));
+    }
+
+    /// C9: a line carries the time of what it tells, not of when it was written.
+    #[test]
+    fn a_note_is_dated_when_it_was_made_and_other_lines_when_they_are_written() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let memory = Memory::default();
+            let screen = Screen::new(Box::new(memory.clone()), false);
+            let subscriber = log::subscriber(&screen, LogLevel::Info, format, false);
+            with_default(subscriber, || {
+                let mut teller = teller(&screen);
+                teller.notes.0.push_back(DOWN);
+                teller.turn(Mono(1));
+                tracing::info!("by another thread");
+            });
+            let lines = lines(&memory);
+            assert!(lines[0].contains("2026-11-22T12:00:00.123456Z"), "{lines:?}");
+            let last = lines.last().expect("a line");
+            assert!(!last.contains("2026-11-22T12:00:00.123456Z"), "{lines:?}");
+            assert!(last.contains("by another thread"), "{lines:?}");
+        }
     }
 
     #[test]
@@ -184,7 +209,7 @@ mod tests {
             assert!(drawn.contains("3/3 markets") && !drawn.ends_with('\n'), "{drawn:?}");
 
             let coin = Coin::new("xyz:SILVER").unwrap();
-            teller.notes.0.push_back(Note::Listed { coin });
+            teller.notes.0.push_back(Told { note: Note::Listed { coin }, ..DOWN });
             teller.turn(Mono(1));
             let after = memory.text().split_off(drawn.len());
             let (line, redrawn) = after.split_once('\n').unwrap();
@@ -218,7 +243,7 @@ mod tests {
         let screen = Screen::new(Box::new(Memory::default()), false);
         let seen = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&seen);
-        let each = move |_: &Note| _ = count.fetch_add(1, Ordering::Relaxed);
+        let each = move |_: &Told| _ = count.fetch_add(1, Ordering::Relaxed);
         spawn(screen, notes, statuses, each).unwrap().join().unwrap();
         assert_eq!(seen.load(Ordering::Relaxed), 1, "and every note was seen");
     }

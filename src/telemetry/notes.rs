@@ -78,6 +78,9 @@ const fn kind(note: &Note) -> Kind {
         Note::GapEnded { cause: GapCause::RingOverflow | GapCause::Storage, .. } => {
             warn("rows are missing", FEW)
         }
+        Note::GapEnded { cause: GapCause::Paused, .. } => {
+            warn("the process stood still: what has waited meanwhile is not fresh", FEW)
+        }
         Note::GapEnded { .. } => info("gap ended", FEW),
         Note::VenueError { .. } => warn("venue complains", FEW),
         Note::Malformed { .. } => warn("frame not understood", FEW),
@@ -122,7 +125,10 @@ const fn kind(note: &Note) -> Kind {
         Note::SignerNotOurs { .. } => error("the signer may not act for the account", FEW),
         Note::LossLimit(_) => error("a limit on losses is reached", FEW),
         Note::LeverageRefused { .. } => warn("leverage refused: no entries there", MARKETS),
-        Note::ClockSkew { .. } => error("clocks differ", FEW),
+        Note::ClockSkew { .. } => warn("our clock is wrong by the venue's time", FEW),
+        Note::ClockRight { .. } => info("our clock is right again", FEW),
+        Note::DataAge { age } if age.any() => warn("entries wait for fresh data", FEW),
+        Note::DataAge { .. } => info("data are fresh again", FEW),
         Note::Funding { .. } => info("funding", MARKETS),
         Note::Flattening { .. } => info("closing positions before the end", FEW),
         Note::LeftOpen { .. } => error("the run ends with positions OPEN", FEW),
@@ -328,7 +334,10 @@ fn write(kind: Kind, note: &Note) {
         Note::LossLimit(LossLimit { lost, limit, within }) => {
             say!(kind, lost = %lost, limit = %limit, within = within.name(), key = within.key());
         }
-        Note::ClockSkew { ms } => say!(kind, ms),
+        Note::ClockSkew { ms } | Note::ClockRight { ms } => say!(kind, ms),
+        Note::DataAge { age } => {
+            say!(kind, waiting = age.waiting().collect::<Vec<_>>().join(","));
+        }
         Note::Funding { coin, usd } => say!(kind, coin = coin.as_str(), usd = %usd),
         Note::Flattening { positions } | Note::LeftOpen { positions } => say!(kind, positions),
     }
@@ -343,7 +352,7 @@ mod tests {
     use crate::telemetry::log::{Screen, subscriber};
     use crate::types::config::{LogFormat, LogLevel};
     use crate::types::ids::{Coin, Sample};
-    use crate::types::note::ReadyFlags;
+    use crate::types::note::{DataAge, ReadyFlags};
     use crate::types::num::{Bps, Side, Usd};
     use crate::types::order::{Cloid, Refusal};
     use crate::types::ready::Waiting;
@@ -402,6 +411,11 @@ mod tests {
             ),
             (Note::GapEnded { cause: GapCause::Start, lasted: span, markets: 1 }, "INFO"),
             (Note::GapEnded { cause: GapCause::Storage, lasted: span, markets: 1 }, "WARN"),
+            (Note::GapEnded { cause: GapCause::Paused, lasted: span, markets: 1 }, "WARN"),
+            (Note::ClockSkew { ms: -3_600_000 }, "WARN"),
+            (Note::ClockRight { ms: 3 }, "INFO"),
+            (Note::DataAge { age: DataAge { feed_lag: true, ..DataAge::default() } }, "WARN"),
+            (Note::DataAge { age: DataAge::default() }, "INFO"),
             (Note::VenueError { text: words }, "WARN"),
             (Note::Malformed { why: "x", frame: words }, "WARN"),
             (Note::NotListed { coin }, "WARN"),
@@ -458,9 +472,9 @@ mod tests {
             hard_stop_clear: true,
         };
         let lines = told(LogLevel::Info, |told| {
-            told.tell(Mono(0), &Note::Readiness { ready });
+            told.tell(Mono(0), &Note::Readiness { ready, waiting: Waiting::default() });
             let ready = ReadyFlags { md_ready: false, ws_connected: false, ..ready };
-            told.tell(Mono(0), &Note::Readiness { ready });
+            told.tell(Mono(0), &Note::Readiness { ready, waiting: Waiting::default() });
         });
         assert!(lines[0].trim_end().ends_with("trading is ready"), "{lines:?}");
         let missing = "trading is not ready missing=\"md_ready,ws_connected\"";

@@ -14,7 +14,7 @@ use crate::types::losses::LossEntry;
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::record::Row;
-use crate::types::time::{VenueMs, Wall};
+use crate::types::time::{VenueMs, VenueTime, Wall};
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,8 @@ pub enum Event<'a> {
     SignerRole(Role),
     /// It could not be asked, or its answer was malformed.
     SignerRoleFailed,
+    /// Answers of the venue told the time of its clock.
+    VenueTime(VenueTime),
     /// The operator wants something.
     Operator(Wish),
     /// A full ring swallowed rows.

@@ -47,7 +47,7 @@ reasons! {
     SignatureRefused = "SignatureRefused",
     /// The venue refuses our nonces.
     NonceRefused = "NonceRefused",
-    /// Our clock and the venue's differ by more than orders survive.
+    /// Our clock and the venue's differ by more than orders survive; released by itself once they agree.
     ClockSkew = "ClockSkew",
     /// The file that keeps this latch, or the one that keeps the losses, could not be read at the start.
     StateUnreadable = "StateUnreadable",
@@ -57,6 +57,12 @@ impl StopReason {
     /// The reason of this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it holds until a person releases it, across restarts too. The others are released by
+    /// themselves.
+    pub const fn lasts(self) -> bool {
+        !matches!(self, Self::Reconnecting | Self::ClockSkew)
     }
 
     const fn bit(self) -> u16 {
@@ -109,9 +115,11 @@ impl HardStop {
             .map(|reason| (reason, self.since[reason as usize]))
     }
 
-    /// The same without what a restart makes void.
+    /// The same without what a restart makes void: it is judged anew.
     pub fn lasting(mut self) -> Self {
-        self.release(StopReason::Reconnecting);
+        for reason in StopReason::ALL.iter().filter(|reason| !reason.lasts()) {
+            self.release(*reason);
+        }
         self
     }
 }
@@ -140,6 +148,9 @@ mod tests {
         assert!(latch.set(StopReason::Reconnecting, Wall(7)));
         assert_eq!(latch.to_string(), "Reconnecting, Loss");
         assert_eq!(latch.lasting().reasons().collect::<Vec<_>>(), [(StopReason::Loss, Wall(5))]);
+        assert!(latch.set(StopReason::ClockSkew, Wall(8)));
+        assert_eq!(latch.lasting().to_string(), "Loss", "the clock is judged anew");
+        assert!(latch.release(StopReason::ClockSkew));
         assert!(latch.release(StopReason::Loss) && latch.active());
         assert!(latch.release(StopReason::Reconnecting) && !latch.active());
         assert!(!latch.release(StopReason::Loss));

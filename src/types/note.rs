@@ -9,7 +9,7 @@ use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Purpose, Refusal, RefusalClass};
 use crate::types::ready::Waiting;
 use crate::types::record::{Check, ExitReason, Filter, GapCause, Gate, Outcome};
-use crate::types::time::Nanos;
+use crate::types::time::{Nanos, Wall};
 
 #[allow(missing_docs, reason = "the fields say what they are")]
 /// Something worth a line in the log: transitions, never steady states.
@@ -122,14 +122,27 @@ pub enum Note {
     SignerNotOurs { signer: Address, role: Role, account: Address },
     /// A limit on losses is reached, that of the window or that of the UTC day.
     LossLimit(LossLimit),
-    /// Our clock and the venue's differ.
+    /// Our wall clock is wrong: so far ahead of the venue's, below zero behind it.
     ClockSkew { ms: i64 },
+    /// It is right again, but for so much.
+    ClockRight { ms: i64 },
+    /// What is too old for entries changed; with nothing too old they go on.
+    DataAge { age: DataAge },
     /// Funding was paid (below zero) or received.
     Funding { coin: Coin, usd: Usd },
     /// The run is ending, and closes what is open first.
     Flattening { positions: u32 },
     /// The run ends with positions open.
     LeftOpen { positions: u32 },
+}
+
+/// A note and when it was made, by the wall clock: it is put into words a while later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    /// When.
+    pub at: Wall,
+    /// What.
+    pub note: Note,
 }
 
 /// The conditions of READY.
@@ -169,6 +182,41 @@ impl ReadyFlags {
     /// Whether all of them hold.
     pub const fn all(self) -> bool {
         self.but_for_hard_stop() && self.hard_stop_clear
+    }
+}
+
+/// What of all that entries rest on is too old: they wait while any of it is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DataAge {
+    /// The last good reading of the venue's markets and rules.
+    pub meta: bool,
+    /// The last good reading of the account.
+    pub account: bool,
+    /// The feed: it is late, or how late it is was not told yet.
+    pub feed_lag: bool,
+    /// What waits in buffers since a pause of the process.
+    pub paused: bool,
+}
+
+impl DataAge {
+    /// Each with its name, in order.
+    pub const fn named(self) -> [(&'static str, bool); 4] {
+        [
+            ("meta_age", self.meta),
+            ("account_age", self.account),
+            ("feed_lag", self.feed_lag),
+            ("paused", self.paused),
+        ]
+    }
+
+    /// Names of what is too old.
+    pub fn waiting(self) -> impl Iterator<Item = &'static str> {
+        self.named().into_iter().filter(|(_, old)| *old).map(|(name, _)| name)
+    }
+
+    /// Whether anything is.
+    pub const fn any(self) -> bool {
+        self.meta || self.account || self.feed_lag || self.paused
     }
 }
 
@@ -223,6 +271,10 @@ pub struct Status {
     pub md_ready: bool,
     /// The link.
     pub link: LinkState,
+    /// How late the feed is, as its newest block told; `None` while none has.
+    pub feed_lag: Option<Nanos>,
+    /// How far our wall clock is ahead of the venue's, milliseconds, by the venue's own word.
+    pub clock_skew_ms: Option<i64>,
     /// Frames received, all kinds.
     pub frames: u64,
     /// Bytes of them.
@@ -299,6 +351,8 @@ pub struct Trading {
     pub ready: ReadyFlags,
     /// What entries wait for beside it.
     pub waiting: Waiting,
+    /// What is too old for entries.
+    pub data_age: DataAge,
     /// HardStop.
     pub hard_stop: HardStop,
     /// Whether the signer may act for the account.

@@ -282,7 +282,7 @@ pub struct SignalRow {
 pub enum Capture {
     /// The market's live state.
     Captured,
-    /// State whose ctx had gone stale.
+    /// State whose ctx had gone stale, of a feed that is late, or of before the process stood still.
     Stale,
     /// Nothing: the link was down, or the market had not come back yet.
     Disconnected,
@@ -383,7 +383,7 @@ pub enum CrossEnd {
     Oracle,
     /// The book could not be traded any more: a side vanished or was empty, or it crossed itself.
     NoQuote,
-    /// The ctx went stale.
+    /// The ctx went stale, or the process stood still.
     Stale,
     /// The link dropped.
     Disconnected,
@@ -442,6 +442,8 @@ pub enum GapCause {
     Start,
     /// The link was down or brought nothing, or its markets had not all come back.
     LinkDown,
+    /// The process stood still: what arrived meanwhile was seen late.
+    Paused,
     /// A full ring swallowed rows.
     RingOverflow,
     /// The files could not be written, and the rows that wait for them ran over their bound.
@@ -458,6 +460,7 @@ impl GapCause {
         match self {
             GapCause::Start => "start",
             GapCause::LinkDown => "link_down",
+            GapCause::Paused => "paused",
             GapCause::RingOverflow => "ring_overflow",
             GapCause::Storage => "storage",
             GapCause::Stopped => "stopped",

@@ -158,6 +158,35 @@ impl fmt::Display for Day {
 #[serde(transparent)]
 pub struct VenueMs(pub i64);
 
+/// What the venue's clock showed at a moment of ours, as far as an answer of it tells: something between
+/// the two.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct VenueTime {
+    /// The moment.
+    pub at: Mono,
+    /// The venue's clock showed this or later.
+    pub earliest: Wall,
+    /// It showed this or earlier.
+    pub latest: Wall,
+}
+
+impl VenueTime {
+    /// The same as of a later moment; of an earlier one it stays as it is.
+    pub const fn later(self, at: Mono) -> Self {
+        let passed = at.since(self.at);
+        let at = self.at.plus(passed);
+        Self { at, earliest: self.earliest.plus(passed), latest: self.latest.plus(passed) }
+    }
+
+    /// What both bear out, as of the later of their moments; `None` when they contradict each other.
+    pub fn and(self, other: Self) -> Option<Self> {
+        let at = self.at.max(other.at);
+        let (one, two) = (self.later(at), other.later(at));
+        let (earliest, latest) = (one.earliest.max(two.earliest), one.latest.min(two.latest));
+        (earliest <= latest).then_some(Self { at, earliest, latest })
+    }
+}
+
 /// The moment of one turn of the loop, on both clocks; read once a turn.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Now {

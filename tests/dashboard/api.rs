@@ -55,6 +55,8 @@ fn a_snapshot_of_observation_has_every_value() {
             },
             "hard_stop": { "active": false, "reasons": [], "since_ms": [] },
             "link": { "state": "live", "connects": 2, "disconnects": 1 },
+            "feed_lag_ms": 40,
+            "clock_skew_seconds": -3600.25,
             "loop": { "turns": 777, "longest_turn_us": 45, "lag_ms": 3 },
             "markets": [
                 {
@@ -131,7 +133,7 @@ fn a_snapshot_of_trading_adds_what_is_held_and_what_holds() {
             "position_synced": true,
             "ws_connected": true,
             "hard_stop_clear": false,
-            "waiting": ["budget", "leverage 57/109"],
+            "waiting": ["budget", "leverage 57/109", "account_age"],
         })
     );
     let since = NOON_MS + 1_000;

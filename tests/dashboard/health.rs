@@ -139,6 +139,11 @@ fn trading_is_ready_once_it_may_open() {
     stopped.set(StopReason::Loss, Wall(1));
     show(&mut server, ready, stopped);
     assert_eq!(both(&server), [well(), not("HardStop holds")]);
+    let mut old: Snapshot = snapshot();
+    old.status.trading.ready = ready;
+    old.status.trading.data_age.meta = true;
+    server.show(&old);
+    assert_eq!(both(&server), [well(), not("entries wait for fresh data")]);
     show(&mut server, ready, HardStop::default());
     assert_eq!(both(&server), [well(), well()]);
     // A19: entries wait in every market, and it says for what.

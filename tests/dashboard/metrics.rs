@@ -127,6 +127,7 @@ fn every_counter_is_there_with_its_own_number() {
         .filter(|sample| !sample.starts_with("hip3_ready{"))
         .filter(|sample| !sample.starts_with("hip3_hard_stop{"))
         .filter(|sample| !sample.starts_with("hip3_waiting{"))
+        .filter(|sample| !sample.starts_with("hip3_data_too_old{"))
         .collect();
     assert_eq!(
         more,
@@ -170,6 +171,8 @@ fn states_and_what_was_measured_are_there_in_base_units() {
         (r#"hip3_waiting{reason="budget"}"#, 1.0),
         (r#"hip3_waiting{reason="leverage"}"#, 52.0),
         (r#"hip3_waiting{reason="signer"}"#, 0.0),
+        (r#"hip3_data_too_old{what="account_age"}"#, 1.0),
+        (r#"hip3_data_too_old{what="feed_lag"}"#, 0.0),
         (r#"hip3_hard_stop{reason="Loss"}"#, 1.0),
         (r#"hip3_hard_stop{reason="Operator"}"#, 0.0),
         ("hip3_profit_usd", 1.56),

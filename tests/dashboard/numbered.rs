@@ -5,7 +5,7 @@
 
 use hip3::types::account::SignerStanding;
 use hip3::types::hard_stop::HardStop;
-use hip3::types::note::{LinkState, ReadyFlags, Status, Trading};
+use hip3::types::note::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::Usd;
 use hip3::types::order::RefusalClass;
 use hip3::types::ready::Waiting;
@@ -56,6 +56,8 @@ pub(crate) fn numbered() -> (Snapshot, Expected) {
         quarantined: n.small("markets_quarantined"),
         md_ready: true,
         link: LinkState::Live,
+        feed_lag: Some(n.seconds("feed_lag_seconds")),
+        clock_skew_ms: i64::try_from(n.seconds("clock_skew_seconds").as_millis()).ok(),
         frames: n.next("frames_received_total"),
         bytes: n.next("frames_received_bytes_total"),
         bbo: n.next(r#"frames_total{channel="bbo"}"#),
@@ -119,6 +121,7 @@ fn trading(n: &mut Numbers) -> Trading {
     Trading {
         ready: ReadyFlags::default(),
         waiting: Waiting::default(),
+        data_age: DataAge::default(),
         hard_stop: HardStop::default(),
         signer: SignerStanding::Ours,
         positions: n.small("positions"),

@@ -2,7 +2,7 @@
 
 use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::ids::{AssetId, Coin};
-use hip3::types::note::{LinkState, ReadyFlags, Status, Trading};
+use hip3::types::note::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::{Bps, Szi, Usd};
 use hip3::types::ready::Waiting;
 use hip3::types::record::{ExitReason, Gate, Outcome};
@@ -64,6 +64,8 @@ pub(crate) fn snapshot() -> Snapshot {
             blocked: 1,
             md_ready: true,
             link: LinkState::Live,
+            feed_lag: Some(Nanos::from_millis(40)),
+            clock_skew_ms: Some(-3_600_250),
             frames: 100,
             bbo: 60,
             connects: 2,
@@ -94,6 +96,7 @@ pub(crate) fn trading_snapshot() -> Snapshot {
     let mut trading = Trading {
         ready,
         waiting: Waiting { budget: true, leverage: Some((57, 109)), ..Waiting::default() },
+        data_age: DataAge { account: true, ..DataAge::default() },
         hard_stop,
         positions: 2,
         pending: 3,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{lively_venue, output, start, write_config};
+use crate::harness::{lively_venue, lively_venue_ahead, output, start, write_config};
 use crate::store_rows::{files, read_file};
 
 #[test]
@@ -123,4 +123,19 @@ fn a_capture_is_never_written_over_another_file_and_a_refused_start_leaves_no_ru
     assert!(errors.contains("expected the name of a file that does not exist yet"), "{errors}");
     assert_eq!(fs::read_to_string(&capture).expect("the file"), "precious");
     assert!(!dir.path().join("signals").exists());
+}
+
+/// C2: an hour behind the venue, in observation: the log says so once, and the end is none the worse for it.
+#[test]
+fn a_clock_that_is_wrong_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("log");
+    let (server, _) = lively_venue_ahead(9, 3_600_000);
+    let config = write_config(dir.path(), &server).display().to_string();
+    let run = start(&["run", "--config", &config, "--duration", "4s"], &log);
+    assert_eq!(run.end(), 0);
+    let log = fs::read_to_string(log).expect("a log");
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("our clock is wrong")).collect();
+    let [line] = told[..] else { panic!("one line: {log}") };
+    assert!(line.contains("WARN") && line.contains("ms=-3"), "{line}");
 }

@@ -3,8 +3,9 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hip3::types::time::VenueMs;
 use hip3::venue::tcp::{Server, Serving, Tap};
 use hip3::venue::{AccountSettings, Lag, Odds, Settings};
 
@@ -19,9 +20,20 @@ pub(crate) fn lively_venue(seed: u64) -> (Server, Tap) {
 
 /// The same with these accounts.
 pub(crate) fn lively_venue_with(seed: u64, accounts: Vec<AccountSettings>) -> (Server, Tap) {
+    lively_venue_of(seed, 0, accounts)
+}
+
+/// The same, with a clock that is so far ahead of ours.
+pub(crate) fn lively_venue_ahead(seed: u64, ahead_ms: i64) -> (Server, Tap) {
+    lively_venue_of(seed, ahead_ms, Vec::new())
+}
+
+fn lively_venue_of(seed: u64, ahead_ms: i64, accounts: Vec<AccountSettings>) -> (Server, Tap) {
     let tap = Tap::default();
     let lag = Lag { slow: Odds::one_in(2), surprised: Odds::one_in(1), ..Lag::default() };
-    let settings = Settings { seed, markets: 30, lag, accounts, ..Settings::default() };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let start = VenueMs(i64::try_from(since.as_millis()).expect("a time") + ahead_ms);
+    let settings = Settings { seed, markets: 30, lag, start, accounts, ..Settings::default() };
     let server = Server::serve(settings, Serving { tap: Some(tap.clone()), ..Serving::default() })
         .expect("a free port");
     (server, tap)

@@ -14,7 +14,7 @@ use hip3::types::losses::Losses;
 use hip3::types::market::Universe;
 use hip3::types::note::{Note, Status};
 use hip3::types::record::{CrossRow, EntryRow, FollowUpRow, GapRow, Row, SignalRow};
-use hip3::types::time::{Mono, Nanos, Now, VenueMs, Wall};
+use hip3::types::time::{Mono, Nanos, Now, VenueMs, VenueTime, Wall};
 
 /// First id of every run here.
 pub const FIRST_ID: u64 = 1_000;
@@ -94,6 +94,8 @@ pub struct Scenario {
     /// How often it was asked.
     pub role_questions: usize,
     block_ms: i64,
+    /// How old blocks are when they are heard.
+    pub delay_ms: i64,
     /// The link as the engine's wishes and the world's news make it.
     link: Link,
 }
@@ -139,7 +141,8 @@ impl Scenario {
             losses: Losses::default(),
             role: Some(Role::Agent { user: USER }),
             role_questions: 0,
-            block_ms: START.0 / 1_000_000,
+            block_ms: i64::MIN,
+            delay_ms: 200,
             link: Link::Down,
         }
     }
@@ -274,11 +277,35 @@ impl Scenario {
         self.now.wall = self.now.wall.plus(step);
     }
 
+    /// Time passes while both markets are told of: then it is known how late blocks usually are.
+    pub fn blocks_ms(&mut self, ms: u64) {
+        for _ in 0..ms / 500 {
+            self.pass_ms(500);
+            for coin in ["tst:ONE", "tst:TWO"] {
+                self.ctx(coin, "100");
+                self.bbo(coin, "99.95", "100.05");
+            }
+        }
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn set_wall_ahead_ms(&mut self, ms: i64) {
+        self.now.wall.0 += ms * 1_000_000;
+    }
+
+    /// Answers of the venue tell, within half a second, how far our wall clock is ahead.
+    pub fn venue_tells_ahead_ms(&mut self, ahead_ms: i64) {
+        let half = Nanos::from_millis(500);
+        let venue = Wall(self.now.wall.0 - ahead_ms * 1_000_000);
+        let (earliest, latest) = (venue.minus(half), venue.plus(half));
+        self.event(Event::VenueTime(VenueTime { at: self.now.mono, earliest, latest }));
+    }
+
     pub fn frame(&mut self, frame: &str) {
         self.event(Event::Frame(frame.as_bytes()));
     }
 
-    /// A quote with 100 coins on each side, in a block of its own.
+    /// A quote with 100 coins on each side, in the newest block.
     pub fn bbo(&mut self, coin: &str, bid: &str, ask: &str) {
         self.bbo_sized(coin, Some((bid, "100")), Some((ask, "100")));
     }
@@ -286,7 +313,7 @@ impl Scenario {
     pub fn bbo_sized(&mut self, coin: &str, bid: Option<(&str, &str)>, ask: Option<(&str, &str)>) {
         // Blocks go on while nothing is told of them.
         let wall_ms = self.now.wall.0 / 1_000_000;
-        self.block_ms = (self.block_ms + 68).max(wall_ms - 200);
+        self.block_ms = self.block_ms.max(wall_ms - self.delay_ms);
         self.bbo_at(coin, self.block_ms, bid, ask);
     }
 

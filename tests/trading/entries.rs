@@ -1,8 +1,9 @@
 //! From a signal to an order and its end.
 
 use hip3::types::config::Config;
+use hip3::types::hard_stop::HardStop;
 use hip3::types::num::{Bps, Ratio, Sz};
-use hip3::types::record::{ExitReason, Outcome, SizeLimit};
+use hip3::types::record::{ExitReason, GapCause, Outcome, SizeLimit};
 
 use crate::desk::{Desk, ONE, TWO, config, px, text, usd};
 
@@ -253,7 +254,7 @@ fn a_fill_that_the_socket_lost_is_read_from_the_account() {
 
 #[test]
 fn leverage_is_set_before_the_first_entry() {
-    let mut desk = Desk::silent(&config(), hip3::types::hard_stop::HardStop::default());
+    let mut desk = Desk::silent(&config(), HardStop::default());
     desk.event(hip3::types::event::Event::Tick);
     desk.reread();
     desk.event(hip3::types::event::Event::Connected);
@@ -504,7 +505,7 @@ fn a_thin_quote_is_taken_with_the_least_order() {
 /// goes as planned earns.
 #[test]
 fn an_entry_pays_for_the_fee_both_ways() {
-    let mut desk = Desk::silent(&config(), hip3::types::hard_stop::HardStop::default());
+    let mut desk = Desk::silent(&config(), HardStop::default());
     let meta = desk.info.meta.replacen(r#""growthMode":"enabled","#, "", 1);
     assert_ne!(meta, desk.info.meta);
     desk.info.meta = meta;
@@ -552,4 +553,96 @@ fn an_edge_beyond_reason_is_no_order() {
     let mut desk = Desk::ready(&config());
     desk.bbo(ONE, "102.001", "102.05");
     assert_eq!(desk.decisions(), ["filtered:MaxEdge"], "sold");
+}
+
+/// Without gate 1, as whoever takes quotes that lag has it.
+fn any_age() -> Config {
+    let mut config = config();
+    config.risk.max_bbo_age = None;
+    config
+}
+
+/// A12: entries wait while blocks come later than the limit, and go on at it.
+#[test]
+fn entries_wait_while_the_feed_is_late() {
+    let mut desk = Desk::ready(&any_age());
+    desk.blocks_ms(1_000);
+    desk.live_ms(5_000);
+    for (delay_ms, decision) in
+        [(4_700, "rejected:NotReady"), (1_701, "rejected:NotReady"), (1_700, "sent")]
+    {
+        desk.rows.clear();
+        desk.delay_ms = delay_ms;
+        desk.dislocate(ONE);
+        assert_eq!(desk.decisions(), [decision], "{delay_ms}");
+        let waiting: Vec<_> = desk.trading().data_age.waiting().collect();
+        assert_eq!(waiting.contains(&"feed_lag"), decision != "sent");
+        if decision != "sent" {
+            desk.nothing_sent();
+            desk.bbo(ONE, "99.95", "100.05");
+            desk.pass_ms(4_000);
+            desk.ctx(ONE, "100");
+        }
+    }
+    desk.sent_order();
+}
+
+/// A12: a feed that was late from the first frame on is told by the venue's own time.
+#[test]
+fn a_feed_that_is_late_from_the_start_is_seen() {
+    let mut desk = Desk::silent(&any_age(), HardStop::default());
+    desk.venue_tells_ahead_ms(0);
+    desk.delay_ms = 4_700;
+    desk.start();
+    assert!(desk.trading().ready.all());
+    for _ in 0..5 {
+        desk.live_ms(1_000);
+        desk.bbo(ONE, "99.95", "100.05");
+    }
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["rejected:NotReady"]);
+    desk.bbo(ONE, "99.95", "100.05");
+    desk.delay_ms = 200;
+    desk.dislocate(ONE);
+    assert_eq!(desk.last_decision().map(|d| d.to_string()).as_deref(), Some("sent"));
+}
+
+/// A13: stopped for four seconds in a dislocation, the process enters nothing on what has waited for it.
+#[test]
+fn after_a_pause_nothing_is_entered_before_fresh_data() {
+    let mut desk = Desk::ready(&any_age());
+    desk.blocks_ms(2_000);
+    desk.stall_ms(4_000);
+    // From the buffer: the dislocation as it was 3.1 s ago.
+    desk.delay_ms = 3_300;
+    desk.dislocate(ONE);
+    desk.ctx(ONE, "100");
+    assert_eq!(desk.trading().data_age.waiting().collect::<Vec<_>>(), ["feed_lag", "paused"]);
+    assert_eq!(desk.gaps().iter().map(|gap| gap.cause).collect::<Vec<_>>(), [GapCause::Paused]);
+    // The market has fallen since, and then the buffer is read.
+    desk.delay_ms = 200;
+    desk.bbo(ONE, "98.95", "99.05");
+    assert!(!desk.trading().data_age.any(), "{:?}", desk.trading().data_age);
+    desk.nothing_sent();
+    assert!(desk.signals().is_empty(), "{:?}", desk.decisions());
+    desk.ctx(ONE, "99");
+    assert!(desk.signals().is_empty(), "the oracle has fallen, too");
+    desk.ctx(ONE, "100");
+    assert_eq!(desk.decisions(), ["sent"]);
+}
+
+/// A13: what is held is let go after a pause as without one.
+#[test]
+fn a_position_is_let_go_after_a_pause_that_its_time_ran_out_in() {
+    let mut config = any_age();
+    config.mark_regression.enabled = false;
+    let mut desk = Desk::ready(&config);
+    desk.enter(ONE);
+    desk.hold(ONE, "0.5", "99.6");
+    desk.live_ms(20_000);
+    desk.nothing_sent();
+    desk.stall_ms(12_000);
+    desk.ctx(ONE, "100");
+    let (_, exit) = desk.sent_order();
+    assert_eq!((exit["r"].as_bool(), text(&exit, "s")), (Some(true), "0.5".to_owned()));
 }

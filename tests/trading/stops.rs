@@ -3,6 +3,7 @@
 use hip3::types::config::Config;
 use hip3::types::event::{Event, LinkDown, Wish};
 use hip3::types::hard_stop::{HardStop, StopReason};
+use hip3::types::note::Note;
 use hip3::types::record::Outcome;
 
 use crate::desk::{Desk, ONE, TWO, config, text, usd};
@@ -103,16 +104,92 @@ fn a_used_nonce_leaves_the_order_in_doubt() {
     assert!(posts.iter().any(|(_, what)| what["type"] == "orderStatus"), "{posts:#?}");
 }
 
+/// A12: our clock is wrong when the venue's own time says so, and right again when that does.
 #[test]
-fn clocks_that_differ_trip_it() {
+fn a_wrong_clock_trips_it_and_a_right_one_releases_it() {
     let mut desk = Desk::ready(&roomy());
-    let mut block = desk.venue_ms() + 4_000; // The venue is 4 s ahead: orders would come too late.
+    desk.set_wall_ahead_ms(-3_600_000);
+    desk.pass_ms(1_000);
+    assert!(!desk.trading().hard_stop.active(), "nobody has told the venue's time");
+    desk.venue_tells_ahead_ms(-3_600_000);
+    assert!(desk.stopped_for(StopReason::ClockSkew));
+    desk.event(Event::Operator(Wish::Release(None)));
+    desk.pass_ms(1_000);
+    assert!(desk.stopped_for(StopReason::ClockSkew), "it is still wrong");
+    desk.set_wall_ahead_ms(3_600_000);
+    desk.pass_ms(1_000);
+    assert!(!desk.trading().hard_stop.active(), "{}", desk.trading().hard_stop);
+    assert!(!desk.latches.iter().any(HardStop::active), "a restart judges it anew");
+    desk.ctx(ONE, "100");
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["sent"]);
+}
+
+/// A12: block times that lag by six seconds for twelve are a late feed, and no wrong clock of ours.
+#[test]
+fn a_late_feed_is_no_wrong_clock() {
+    let mut desk = Desk::ready(&roomy());
+    desk.venue_tells_ahead_ms(0);
+    desk.blocks_ms(1_000);
+    desk.live_ms(6_000);
+    desk.delay_ms = 6_200;
     for _ in 0..40 {
         desk.pass_ms(300);
-        block += 300;
-        desk.bbo_at(ONE, block, Some(("99.95", "100")), Some(("100.05", "100")));
+        desk.ctx(ONE, "100");
+        desk.bbo(ONE, "99.95", "100.05");
     }
-    assert!(desk.stopped_for(StopReason::ClockSkew));
+    desk.venue_tells_ahead_ms(0);
+    assert!(!desk.trading().hard_stop.active(), "{}", desk.trading().hard_stop);
+    assert!(desk.trading().data_age.feed_lag);
+    desk.delay_ms = 200;
+    desk.bbo(ONE, "99.95", "100.05");
+    assert!(!desk.trading().data_age.any(), "{:?}", desk.trading().data_age);
+    desk.dislocate(ONE);
+    assert_eq!(desk.decisions(), ["sent"]);
+}
+
+/// A16: readings that fail for longer than their deadlines make entries wait, and a good one ends it.
+#[test]
+fn entries_wait_for_readings_that_are_too_old() {
+    for (name, most_s) in [("account_age", 300), ("meta_age", 600)] {
+        let mut desk = Desk::ready(&roomy());
+        let account = name == "account_age";
+        let began = desk.now().mono;
+        let passed_s = |desk: &Desk| desk.now().mono.since(began).as_millis() / 1_000;
+        while passed_s(&desk) < most_s {
+            assert!(!desk.trading().data_age.any(), "{name}: {} s", passed_s(&desk));
+            // One of the two fails, whenever it is asked for, the other does not.
+            let (asked, universe) = (desk.account_readings.len(), desk.readings);
+            desk.live_ms(1_000);
+            match (desk.account_readings.len() > asked, account) {
+                (true, true) => desk.event(Event::AccountFailed),
+                (true, false) => desk.read(),
+                (false, _) => {}
+            }
+            match (desk.readings > universe, account) {
+                (true, true) => desk.reread(),
+                (true, false) => desk.event(Event::UniverseFailed),
+                (false, _) => {}
+            }
+        }
+        desk.live_ms(1_000);
+        let waiting: Vec<_> = desk.trading().data_age.waiting().collect();
+        assert_eq!(waiting, [name]);
+        assert!(desk.trading().ready.all(), "READY alone does not say it");
+        let told = desk.notes.iter().filter(|note| matches!(note, Note::DataAge { .. })).count();
+        assert_eq!(told, 1, "{name}");
+        desk.dislocate(ONE);
+        assert_eq!(desk.decisions(), ["rejected:NotReady"], "{name}");
+        desk.nothing_sent();
+        if account {
+            desk.read();
+        } else {
+            desk.reread();
+        }
+        assert!(!desk.trading().data_age.any());
+        desk.pass_ms(1_000);
+        assert_eq!(desk.last_decision().map(|d| d.to_string()).as_deref(), Some("sent"), "{name}");
+    }
 }
 
 /// A21: the venue says in two spellings that it takes post-only orders alone; both suspend entries, and

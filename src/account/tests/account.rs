@@ -223,7 +223,7 @@ fn addresses_and_the_clock_are_asked_about_by_name() {
         };
         http("200 OK", body.to_string().as_bytes())
     });
-    let reader = server.reader(None);
+    let mut reader = server.reader(None);
     assert_eq!(reader.venue_time().expect("a time"), VenueMs(1_790_000_000_123));
     assert_eq!(
         reader.role(signer).expect("a role"),

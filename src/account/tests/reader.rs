@@ -292,3 +292,33 @@ fn an_action_without_an_answer_is_an_error_that_repeats_nothing_of_it() {
     let text = format!("{error} {error:?}");
     assert!(text.contains("/exchange") && !text.contains("cafe"), "{text}");
 }
+
+#[test]
+fn answers_tell_the_venues_time_unless_they_were_kept_on_the_way() {
+    let dated = |header: &'static str| {
+        let server = Server::start(move |body| {
+            let answer = match body["type"].as_str() {
+                Some("perpDexs") => dexs_answer(),
+                Some("meta") => meta_answer(),
+                Some("perpDexLimits") => limits_answer(),
+                _ => json!([]),
+            };
+            let answer = answer.to_string();
+            let length = answer.len();
+            format!(
+                "HTTP/1.1 200 OK\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+            )
+            .into_bytes()
+        });
+        let mut reader = server.reader(None);
+        reader.read_universe().expect("a universe");
+        let dates: Vec<_> = reader.take_dates().collect();
+        assert_eq!(reader.take_dates().count(), 0, "each is taken once");
+        assert!(dates.iter().all(|dated| dated.asked <= dated.answered));
+        dates.iter().map(|dated| dated.date.0 / 1_000_000_000).collect::<Vec<_>>()
+    };
+    assert_eq!(dated("Date: Sun, 22 Nov 2026 12:00:07 GMT\r\n"), [1_795_348_807; 4]);
+    assert_eq!(dated("Date: Sun, 22 Nov 2026 12:00:07 GMT\r\nAge: 12\r\n"), [0_i64; 0]);
+    assert_eq!(dated("Date: today\r\n"), [0_i64; 0]);
+    assert_eq!(dated(""), [0_i64; 0]);
+}

@@ -3,7 +3,7 @@
 use super::{Found, PATIENCE, Scene, fail, ok, warn};
 use crate::detector::cost;
 use crate::engine::MAX_MARKETS;
-use crate::position::{LEAST_SKEW_MS, MOST_SKEW_MS};
+use crate::feed::clock::{LEAST_SKEW_MS, MOST_SKEW_MS};
 use crate::runtime::cold::wall_now;
 use crate::runtime::link::Endpoint;
 use crate::runtime::reach::reach;

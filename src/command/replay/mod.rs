@@ -188,7 +188,8 @@ fn player(
 ) -> Result<Player, Failure> {
     let (first_id, seed) = (header.first_id, header.seed);
     if config.mode == Mode::Observation {
-        return Ok(Player::new(Engine::new(config, first_id, seed), None, began));
+        let engine = Engine::new(config, first_id, seed);
+        return Ok(Player::new(heard_by(header, engine, false), None, began));
     }
     let key = throwaway_key().map_err(Failure::runtime)?;
     let signer = key.address().to_string();
@@ -200,7 +201,16 @@ fn player(
     let account = config.account.user_address.as_deref().unwrap_or(&wallet.user);
     let account = Address::parse(account).filter(|_| !header.signer_role);
     let engine = Engine::trading(config, first_id, seed, wallet, HardStop::default());
+    let engine = heard_by(header, engine, exchange.is_some());
     Ok(Player::new(engine, exchange, began).signing_for(account))
+}
+
+/// An engine as this capture can tell it of time: with an exchange deadlines are told between the lines.
+fn heard_by(header: &Header, mut engine: Engine, exchange: bool) -> Engine {
+    if !(header.heartbeat || exchange) {
+        engine.without_heartbeat();
+    }
+    engine
 }
 
 /// A capture that was opened.

@@ -137,6 +137,7 @@ pub(super) const fn gap(cause: GapCause) -> &'static str {
     match cause {
         GapCause::Start => "the run was starting: not all markets had data yet",
         GapCause::LinkDown => "the link was down, or its markets had not all come back",
+        GapCause::Paused => "the process stood still, and saw late what came meanwhile",
         GapCause::RingOverflow => "rows were lost to a full ring",
         GapCause::Storage => "rows could not be stored and had to be dropped",
         GapCause::Stopped => "no engine ran: it had been stopped in order",
@@ -150,7 +151,7 @@ pub(super) const fn cross_end(end: CrossEnd) -> &'static str {
         CrossEnd::Quote => "the quote moved away",
         CrossEnd::Oracle => "the oracle moved away, or the cost changed",
         CrossEnd::NoQuote => "the book could not be traded any more",
-        CrossEnd::Stale => "the oracle's data had stopped",
+        CrossEnd::Stale => "the oracle's data had stopped, or the process stood still",
         CrossEnd::Disconnected => "the link dropped",
         CrossEnd::Shutdown => "the run ended",
         CrossEnd::Killed => "the process died, its true end is not known",
@@ -184,9 +185,10 @@ pub(super) fn said<T: Copy>(
 }
 
 /// Every cause of a gap.
-pub(super) const GAPS: [GapCause; 6] = [
+pub(super) const GAPS: [GapCause; 7] = [
     GapCause::Start,
     GapCause::LinkDown,
+    GapCause::Paused,
     GapCause::RingOverflow,
     GapCause::Storage,
     GapCause::Stopped,

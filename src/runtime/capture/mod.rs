@@ -26,7 +26,7 @@ use crate::runtime::ring::{Consumer, Producer};
 use crate::types::account::{AccountState, Role};
 use crate::types::event::{Event, LinkDown, Wish};
 use crate::types::market::Universe;
-use crate::types::time::{Mono, Now, Wall};
+use crate::types::time::{Mono, Now, VenueTime, Wall};
 
 pub use reader::{ReadError, Reader, Said};
 
@@ -39,6 +39,10 @@ const IDLE: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     hip3_capture: u32,
+    /// Whether the engine was told of the time by a heartbeat. Captures of old versions, and of others'
+    /// recordings, know none: in them a silence is no pause of the process.
+    #[serde(default)]
+    pub heartbeat: bool,
     /// The run that was captured.
     pub run_id: String,
     /// Its first signal and cross id.
@@ -56,7 +60,8 @@ impl Header {
     /// Describes a run.
     pub fn new(run_id: &str, first_id: u64, seed: u64, config: String) -> Self {
         let run_id = run_id.to_owned();
-        Self { hip3_capture: FORMAT, run_id, first_id, seed, config, signer_role: false }
+        let (heartbeat, signer_role) = (true, false);
+        Self { hip3_capture: FORMAT, heartbeat, run_id, first_id, seed, config, signer_role }
     }
 
     /// The same of a run that asks the venue what its signer is.
@@ -105,6 +110,8 @@ pub enum Heard {
     SignerRole(Role),
     /// A failed question for it.
     SignerRoleFailed(()),
+    /// What the venue's answers told of its clock.
+    VenueTime(VenueTime),
     /// A wish of the operator.
     Operator(Wish),
     /// Rows lost to a full ring: how many, and since when.
@@ -137,6 +144,7 @@ impl Heard {
             Heard::ExchangeFailed { post } => Event::ExchangeFailed { post: *post },
             Heard::SignerRole(role) => Event::SignerRole(*role),
             Heard::SignerRoleFailed(()) => Event::SignerRoleFailed,
+            Heard::VenueTime(told) => Event::VenueTime(*told),
             Heard::Operator(wish) => Event::Operator(*wish),
             Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
             Heard::Stop(()) => Event::Stop,
@@ -222,6 +230,7 @@ impl Tap {
             Event::ExchangeFailed { post } => Heard::ExchangeFailed { post: *post },
             Event::SignerRole(role) => Heard::SignerRole(*role),
             Event::SignerRoleFailed => Heard::SignerRoleFailed(()),
+            Event::VenueTime(told) => Heard::VenueTime(*told),
             Event::Operator(wish) => Heard::Operator(*wish),
             Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
             Event::Stop => Heard::Stop(()),
@@ -318,6 +327,7 @@ mod tests {
             Event::ExchangeFailed { post: 8 },
             Event::SignerRole(Role::Agent { user: Address([0xaa; 20]) }),
             Event::SignerRoleFailed,
+            Event::VenueTime(VenueTime { at: Mono(9), earliest: Wall(8), latest: Wall(12) }),
             Event::Disconnected(LinkDown::Silent),
             Event::Stop,
         ];

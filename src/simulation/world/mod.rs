@@ -250,6 +250,7 @@ impl World {
             let Self { desk, venue, dice, now, .. } = self;
             let answer = desk.advance(*now, venue, dice);
             if let (Some(answer), Some(process)) = (answer, &mut self.process) {
+                process.answers.extend(desk.take_time());
                 process.answers.push_back(answer);
             }
         }

@@ -141,7 +141,8 @@ impl World {
                 | Answer::Exchanged { .. }
                 | Answer::ExchangeFailed { .. }
                 | Answer::SignerRole(_)
-                | Answer::SignerRoleFailed => {}
+                | Answer::SignerRoleFailed
+                | Answer::VenueTime(_) => {}
             }
             self.tell(answer.event());
         }

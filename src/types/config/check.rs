@@ -159,6 +159,29 @@ fn trading(reading: &mut Reading, config: &Config) {
         let fault = "needs account.user_address as well: the account to trade for";
         reading.clash(&["mode", "account.user_address"], fault);
     }
+    let ages = [
+        (
+            ["venue.max_meta_age_s", "venue.meta_refresh_s"],
+            config.venue.max_meta_age,
+            config.venue.meta_refresh,
+        ),
+        (
+            ["position.max_account_age_s", "position.resync_interval_s"],
+            config.position.max_account_age,
+            config.position.resync_interval,
+        ),
+    ];
+    for (paths, most, interval) in ages {
+        if most <= interval {
+            let fault = format!(
+                "expected more than {} ({}) in trading, since otherwise entries wait between two \
+                 readings",
+                paths[1],
+                interval.as_millis() / 1_000
+            );
+            reading.clash(&paths, fault);
+        }
+    }
     let largest = config.detector.max_notional;
     if largest < MIN_ORDER {
         let fault = format!("expected at least {MIN_ORDER} in trading: the venue takes no less");

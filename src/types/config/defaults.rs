@@ -33,6 +33,7 @@ impl Default for Config {
                 dexes: vec!["xyz".to_owned()],
                 md_ready_timeout: Nanos::from_millis(10_000),
                 meta_refresh: Nanos::from_secs(60),
+                max_meta_age: Nanos::from_secs(600),
                 include: Vec::new(),
                 exclude: Vec::new(),
             },
@@ -47,6 +48,7 @@ impl Default for Config {
             risk: Risk {
                 max_bbo_age: Some(Nanos::from_millis(2_000)),
                 max_ctx_age: Some(Nanos::from_millis(8_000)),
+                max_feed_lag: Some(Nanos::from_millis(1_500)),
                 max_mark_mid_divergence: Some(Bps::from_int(50)),
                 spread_shock_multiplier: Ratio::from_units(3 * Ratio::ONE.units()),
                 spread_ewma_alpha: Ratio::from_units(50_000_000),
@@ -81,6 +83,7 @@ impl Default for Config {
                 max_notional_per_market: usd(50),
                 leverage: 5,
                 resync_interval: Nanos::from_secs(60),
+                max_account_age: Nanos::from_secs(300),
                 flatten_on_shutdown: true,
                 risk_per_market: None,
             },

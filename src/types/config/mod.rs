@@ -70,6 +70,8 @@ pub struct Venue {
     pub md_ready_timeout: Nanos,
     /// Interval of the rereads.
     pub meta_refresh: Nanos,
+    /// Entries wait while the last good reading is older.
+    pub max_meta_age: Nanos,
     /// Only these coins; empty means all.
     pub include: Vec<String>,
     /// Never these coins.
@@ -117,6 +119,8 @@ pub struct Risk {
     pub max_bbo_age: Option<Nanos>,
     /// `None` is `"off"`.
     pub max_ctx_age: Option<Nanos>,
+    /// Entries wait while the feed is later; `None` is `"off"`.
+    pub max_feed_lag: Option<Nanos>,
     /// `None` is `"off"`.
     pub max_mark_mid_divergence: Option<Bps>,
     /// How many times its average a spread may be before the size shrinks; twice that blocks.
@@ -208,6 +212,8 @@ pub struct Position {
     pub leverage: u32,
     /// Interval of the reconciliation.
     pub resync_interval: Nanos,
+    /// Entries wait while the last good reading of the account is older.
+    pub max_account_age: Nanos,
     /// Whether an end in order closes positions.
     pub flatten_on_shutdown: bool,
     /// `[position.dynamic_sizing] risk_per_market_pct`; `None` when not enabled.

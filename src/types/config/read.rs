@@ -179,6 +179,7 @@ fn read_venue(s: &mut Section<'_>, d: Venue) -> Venue {
         ),
         md_ready_timeout: s.millis("md_ready_timeout_ms", 1..=600_000, d.md_ready_timeout),
         meta_refresh: s.secs("meta_refresh_s", 1..=DAY_S, d.meta_refresh),
+        max_meta_age: s.secs("max_meta_age_s", 1..=DAY_S, d.max_meta_age),
         include: s.list("include", d.include, COINS, |node| coin(text(node)?)),
         exclude: s.list("exclude", d.exclude, COINS, |node| coin(text(node)?)),
     }
@@ -232,6 +233,7 @@ fn read_risk(s: &mut Section<'_>, d: &Risk) -> Risk {
     Risk {
         max_bbo_age: s.millis_or_off("max_bbo_age_ms", 1..=600_000, d.max_bbo_age),
         max_ctx_age: s.millis_or_off("max_ctx_age_ms", 1..=600_000, d.max_ctx_age),
+        max_feed_lag: s.millis_or_off("max_feed_lag_ms", 1..=600_000, d.max_feed_lag),
         max_mark_mid_divergence: s.bps_or(
             "max_mark_mid_divergence_bps",
             10_000,
@@ -331,6 +333,7 @@ fn read_position(reading: &mut Reading, table: Table, d: &Position) -> Position 
             ),
             leverage: s.count("leverage", 1..=50, d.leverage),
             resync_interval: s.secs("resync_interval_s", 5..=DAY_S, d.resync_interval),
+            max_account_age: s.secs("max_account_age_s", 5..=DAY_S, d.max_account_age),
             flatten_on_shutdown: s.flag("flatten_on_shutdown", d.flatten_on_shutdown),
             risk_per_market: None,
         };

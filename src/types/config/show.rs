@@ -40,6 +40,7 @@ impl Config {
         out.key("dexes", list(venue.dexes.iter().map(|dex| quoted(dex))));
         out.millis("md_ready_timeout_ms", venue.md_ready_timeout);
         out.secs("meta_refresh_s", venue.meta_refresh);
+        out.secs("max_meta_age_s", venue.max_meta_age);
         out.key("include", list(venue.include.iter().map(|coin| quoted(coin))));
         out.key("exclude", list(venue.exclude.iter().map(|coin| quoted(coin))));
 
@@ -60,6 +61,7 @@ impl Config {
         let millis = |age: Nanos| age.as_millis().to_string();
         out.key("max_bbo_age_ms", risk.max_bbo_age.map_or_else(off, millis));
         out.key("max_ctx_age_ms", risk.max_ctx_age.map_or_else(off, millis));
+        out.key("max_feed_lag_ms", risk.max_feed_lag.map_or_else(off, millis));
         let divergence = risk.max_mark_mid_divergence.map_or_else(off, bps_text);
         out.key("max_mark_mid_divergence_bps", divergence);
         out.key("spread_shock_multiplier", risk.spread_shock_multiplier);
@@ -105,6 +107,7 @@ impl Config {
         out.key("max_notional_per_market", position.max_notional_per_market);
         out.key("leverage", position.leverage);
         out.secs("resync_interval_s", position.resync_interval);
+        out.secs("max_account_age_s", position.max_account_age);
         out.key("flatten_on_shutdown", position.flatten_on_shutdown);
 
         out.section("position.dynamic_sizing");

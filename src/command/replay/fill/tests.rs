@@ -315,7 +315,10 @@ fn clocks_that_step_apart_leave_orders_their_time() {
         script.quote(JUMP + 2_000, ("100.98", "50.0"), ("101.02", "50.0"));
         script.oracle(JUMP + 10_000, "101.0");
         script.step_clocks(10_000, mono_ms, wall_ms);
-        let rows = play(&script, &settings(""), &FIXED);
+        // Block times stay where they were, which would be a feed that is ten seconds late.
+        let mut config = settings("");
+        config.risk.max_feed_lag = None;
+        let rows = play(&script, &config, &FIXED);
         let entry = *orders(&rows, true).first().expect("an entry");
         assert_eq!(entry.outcome, Outcome::Filled, "{entry:?}");
         let [trade] = trades(&rows)[..] else { panic!("one round trip: {rows:#?}") };

@@ -12,6 +12,7 @@ const WORDS = {
   // Causes of gaps.
   start: "the run began",
   link_down: "link down",
+  paused: "the process stood still",
   ring_overflow: "a ring was full",
   storage: "records not written",
   stopped: "the run was stopped",
