@@ -244,7 +244,7 @@ pub struct RiskMonitor {
     pub max_consecutive_failures: u32,
     /// Loss within the window that stops it.
     pub max_loss: Usd,
-    /// Failed exits that stop it.
+    /// Exits of a position in a row, refused by our fault or for the account's state, that stop it.
     pub max_flatten_failures: u32,
     /// The window.
     pub window: Nanos,
