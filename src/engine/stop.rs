@@ -83,7 +83,10 @@ impl Trader {
 
     pub(super) fn on_connected(&mut self, now: Now) {
         self.unlinked_since = None;
-        self.exits_read_first = now.mono.plus(READ_FIRST);
+        // A link that comes and goes before any reading must not hold exits back each time.
+        if self.reconciler.synced() {
+            self.exits_read_first = now.mono.plus(READ_FIRST);
+        }
         self.positions.relinked(now.mono);
         self.reconciler.on_reconnect(now.mono);
         self.reading.on_connected(now.mono);

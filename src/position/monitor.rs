@@ -120,8 +120,8 @@ impl RiskMonitor {
         self.losses.net(now)
     }
 
-    /// An exit failed, and so many of its position in a row have by now
-    /// ([`ExitState::failures`](super::ExitState::failures)). Exits go on.
+    /// An exit was refused by our fault or for the account's state, and so many of its position in a row
+    /// have been by now ([`ExitState::failures`](super::ExitState::failures)). Exits go on.
     pub fn on_exit_failed(&mut self, failures: u32) -> Option<StopReason> {
         (failures >= self.max_flatten_failures.max(1)).then_some(StopReason::FlattenFailures)
     }

@@ -625,6 +625,16 @@ fn an_exit_does_not_wait_for_a_reading_that_does_not_come() {
     desk.pass_ms(100);
     desk.event(Event::AccountFailed);
     assert_eq!(exits(&mut desk).len(), 1, "at once when it fails");
+
+    // A link that comes and goes before the reading does not begin the wait anew.
+    let mut desk = reconnected(&by_socket(), false);
+    desk.pass_ms(2_500);
+    desk.event(Event::Disconnected(LinkDown::Dropped));
+    desk.pass_ms(500);
+    connect(&mut desk);
+    desk.ctx(ONE, "100");
+    desk.bbo(ONE, "99.55", "99.6");
+    assert_eq!(exits(&mut desk).len(), 1, "three seconds after the first of them");
 }
 
 /// A30: a profit-taking exit that missed is asked again: its price is gone, so it waits for it, or for

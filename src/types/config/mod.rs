@@ -255,7 +255,7 @@ pub struct RiskMonitor {
     pub max_loss: Usd,
     /// Loss within the UTC day that stops it.
     pub max_daily_loss: Usd,
-    /// Failed exits that stop it.
+    /// Exits of a position in a row, refused by our fault or for the account's state, that stop it.
     pub max_flatten_failures: u32,
     /// The window.
     pub window: Nanos,

@@ -605,3 +605,90 @@ fn the_end_of_the_run_ends_every_order_as_it_stands() {
     assert_eq!(outcomes, [Outcome::Dropped, Outcome::Unknown, Outcome::PartiallyFilled]);
     assert!(desk.orders.is_empty());
 }
+
+#[test]
+fn one_look_up_that_finds_nothing_proves_an_exit_dead_once_it_has_expired() {
+    for timeout_ms in [400, 3_000, 60_000] {
+        let mut desk = Desk::new();
+        desk.orders = Orders::new(Nanos::from_millis(timeout_ms));
+        desk.send(0, exit(1));
+        let mut asked = Vec::new();
+        for at in (20..=3_000).step_by(20) {
+            for post in desk.time(at) {
+                asked.push(at);
+                desk.look_up(at, post, None);
+            }
+            assert_eq!(desk.orders.has_open_exit(MARKET), at < 3_000, "{timeout_ms}: {at}");
+        }
+        assert_eq!(asked.last(), Some(&3_000), "{timeout_ms}: {asked:?}");
+        let closed = desk.orders.take_closed_exit().expect("its fate is known");
+        let told = (closed.sent, closed.heard, closed.together, closed.refusal);
+        assert_eq!(told, (true, false, false, Some(Refusal::TooLate)));
+        assert_eq!(desk.orders.take_closed_exit(), None, "told once");
+    }
+}
+
+#[test]
+fn an_exit_is_closed_when_its_fate_is_known_and_not_when_its_rows_have_come() {
+    let mut desk = Desk::new();
+    let order = exit(1);
+    let (_, post) = desk.send(0, order);
+    assert!(desk.orders.has_open_exit(MARKET) && desk.orders.take_closed_exit().is_none());
+    desk.answer(100, post, &[filled(&order, "0.4")]);
+    assert!(!desk.orders.has_open_exit(MARKET));
+    let closed = desk.orders.take_closed_exit().expect("answered");
+    assert_eq!((closed.filled, closed.refusal), (sz("0.4"), None));
+    desk.assert_live();
+    desk.fill(200, &order, 1, "0.4");
+    assert_eq!((desk.orders.take_closed_exit(), desk.ended().filled), (None, sz("0.4")));
+
+    // An update that says that nothing filled may be overruled by the answer.
+    let mut desk = Desk::new();
+    let order = exit(2);
+    let (_, post) = desk.send(0, order);
+    desk.update(100, &order, "canceled", "1");
+    assert!(desk.orders.has_open_exit(MARKET) && desk.orders.take_closed_exit().is_none());
+    desk.answer(150, post, &[filled(&order, "1")]);
+    assert_eq!(desk.orders.take_closed_exit().map(|closed| closed.filled), Some(sz("1")));
+
+    // One that says it filled does not say how much, since the venue shrinks it.
+    let mut desk = Desk::new();
+    let order = exit(3);
+    desk.send(0, order);
+    desk.update(100, &order, "filled", "0");
+    assert!(desk.orders.has_open_exit(MARKET) && desk.orders.take_closed_exit().is_none());
+    desk.fill(200, &order, 1, "0.5");
+    assert_eq!(desk.orders.take_closed_exit().map(|closed| closed.filled), Some(sz("0.5")));
+
+    // One that never left is told, too.
+    let mut desk = Desk::new();
+    let id = desk.orders.open(ms(0), exit(4)).expect("a slot");
+    assert!(desk.orders.has_open_exit(MARKET));
+    desk.orders.amend(id, px("99"), sz("0.3"), Purpose::Exit(ExitReason::Flatten));
+    let amended = *desk.orders.get(id).expect("it waits").order();
+    let told = (amended.px, amended.sz, amended.purpose);
+    assert_eq!(told, (px("99"), sz("0.3"), Purpose::Exit(ExitReason::Flatten)));
+    desk.orders.drop_pending(ms(10), id);
+    assert_eq!(desk.orders.take_closed_exit().map(|closed| closed.sent), Some(false));
+}
+
+#[test]
+fn exits_that_were_refused_in_one_action_say_so() {
+    let words = Sample::of(b"Order has invalid size.");
+    let lone = [OrderAnswer::Error(words)];
+    let answers = [PostAnswer::Refused(words), PostAnswer::Statuses(&lone)];
+    for answer in answers {
+        for orders in [1, 2_u128] {
+            let mut desk = Desk::new();
+            for n in 0..orders {
+                let id = desk.orders.open(ms(0), exit(n)).expect("a slot");
+                desk.orders.sent(ms(0), id, 9, 1, ms(2_000).wall);
+            }
+            desk.orders.on_answer(ms(100), 1, &answer);
+            for _ in 0..orders {
+                let closed = desk.orders.take_closed_exit().expect("refused");
+                assert_eq!((closed.together, closed.heard), (orders > 1, true));
+            }
+        }
+    }
+}
