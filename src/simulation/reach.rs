@@ -9,7 +9,7 @@ use crate::types::hard_stop::StopReason;
 use crate::types::note::{Note, Status};
 use crate::types::order::{Purpose, RefusalClass};
 use crate::types::record::{
-    Capture, Check, CrossEnd, Decision, ExitReason, GapCause, Gate, Mode, Outcome, Row,
+    Capture, Check, CrossEnd, Decision, ExitReason, Filter, GapCause, Gate, Mode, Outcome, Row,
 };
 use crate::types::snapshot::Snapshot;
 
@@ -170,6 +170,7 @@ pub fn wanted() -> Vec<String> {
     want("decision:rejected", &mut rejected.into_iter());
     let skipped = Check::ALL.iter().filter(|check| !check.rejects()).map(|check| check.name());
     want("decision:skipped", &mut skipped.into_iter());
+    want("decision:filtered", &mut Filter::ALL.iter().map(|filter| filter.name()));
     want("decision", &mut ["sent", "BelowMinimum"].into_iter());
     want("look", &mut ["captured", "stale", "disconnected", "shutdown"].into_iter());
     let ends = [
