@@ -1,14 +1,14 @@
 //! The door: who may act for whom, whether the nonce is new, whether the request budget allows it
 //! (PROTOCOL.md §7.3, §8.2, §9.4).
 //!
-//! Refusals here are top-level, come at once and cost nothing, but of expired cancels.
+//! Refusals here are top-level, come at once and cost nothing, but of what came too late.
 
-use crate::types::num::Usd;
+use crate::types::num::{Rate, Usd};
 use crate::types::time::VenueMs;
 use crate::venue::action::{Action, Address, Signed};
 use crate::venue::clearing::account::{Account, Agent};
 use crate::venue::clearing::block::Pending;
-use crate::venue::clearing::{Clearing, Outcome, Role, Ticket, answer};
+use crate::venue::clearing::{AccountSettings, Clearing, Outcome, Role, Ticket, answer};
 use crate::venue::market::Market;
 
 /// Most items of one action.
@@ -19,11 +19,14 @@ const NONCES: usize = 100;
 
 const DAY_MS: u64 = 86_400_000;
 
+/// The account that an agent acts for when it acts for somebody else.
+const STRANGER: Address = Address([0xbb; 20]);
+
 /// Beyond the budget one request passes in so many milliseconds.
 const SLOW_MS: u64 = 10_000;
 
-/// What an expired cancel costs, as a multiple.
-const EXPIRED_CANCEL: u64 = 5;
+/// What an action costs that came after its `expiresAfter`, as a multiple (PROTOCOL.md §8.2).
+const EXPIRED: u64 = 5;
 
 /// The venue's time as milliseconds.
 pub(super) fn millis(time: VenueMs) -> u64 {
@@ -79,15 +82,13 @@ impl Clearing {
         late.map_or(Ok(user), |until| Err(expired(until)))
     }
 
-    /// Whether an action that waited has expired by the time of its block, in words. It gets its
-    /// requests back, but of cancels, which cost more.
+    /// Whether an action that waited has expired by the time of its block, in words. It costs more
+    /// than it has paid.
     pub(super) fn expire(&mut self, ms: u64, pending: &Pending) -> Option<String> {
         let until = pending.signed.expires_after.filter(|until| *until < ms)?;
         let account = self.accounts.get_mut(&pending.user)?;
         let items = pending.signed.action.items() as u64;
-        let used = account.requests_used.saturating_sub(items);
-        let cancels = matches!(pending.signed.action, Action::Cancel(_));
-        account.requests_used = used + if cancels { EXPIRED_CANCEL * items } else { 0 };
+        account.requests_used = account.requests_used.saturating_add((EXPIRED - 1) * items);
         Some(expired(until))
     }
 
@@ -176,6 +177,42 @@ impl Clearing {
         }
     }
 
+    /// From now on an agent acts for another account, which is funded for it if need be.
+    pub(in crate::venue) fn move_agent(&mut self, agent: Address) {
+        let holds = |account: &&mut Account| account.agents.iter().any(|one| one.address == agent);
+        let Some(owner) = self.accounts.values_mut().find(holds) else { return };
+        let taken: Vec<Agent> = owner.agents.extract_if(.., |one| one.address == agent).collect();
+        let (from, deposit) = (owner.address, owner.deposit);
+        let fees = owner.fees;
+        self.moved.entry(agent).or_insert(from);
+        let fund = || {
+            let settings = AccountSettings {
+                address: STRANGER,
+                deposit,
+                agents: Vec::new(),
+                vault_of: None,
+                referral_discount: Rate::ZERO,
+            };
+            Account { fees, ..Account::new(&settings) }
+        };
+        self.accounts.entry(STRANGER).or_insert_with(fund).agents.extend(taken);
+    }
+
+    /// It acts for its own account again.
+    pub(in crate::venue) fn return_agent(&mut self, agent: Address) {
+        let Some(owner) = self.moved.remove(&agent) else { return };
+        let mut taken: Vec<Agent> = Vec::new();
+        for account in self.accounts.values_mut() {
+            taken.extend(account.agents.extract_if(.., |one| one.address == agent));
+        }
+        if let Some(account) = self.accounts.get_mut(&owner) {
+            account.agents.extend(taken);
+        }
+        for (of, _) in self.lapsed.iter_mut().filter(|(_, one)| one.address == agent) {
+            *of = owner;
+        }
+    }
+
     /// Uses up as many nonces of the two seconds from now on as are remembered.
     pub(in crate::venue) fn take_nonces(&mut self, from: VenueMs, agent: Address) {
         let from = from.0.max(0).unsigned_abs() + 1_000;
@@ -204,16 +241,11 @@ fn unknown(signer: Address) -> String {
 }
 
 impl Account {
-    /// Pays for an action of so many items, or says why it may not pass. What is `late` costs
-    /// nothing, but of cancels, which cost more.
+    /// Pays for an action of so many items, or says why it may not pass. What is `late` costs more.
     fn admit(&mut self, ms: u64, items: u64, cancels: bool, late: bool) -> Result<(), String> {
         let budget = self.requests_cap();
         let cap = if cancels { (budget + 100_000).min(budget * 2) } else { budget };
-        let cost = match (late, cancels) {
-            (false, _) => items,
-            (true, true) => EXPIRED_CANCEL * items,
-            (true, false) => 0,
-        };
+        let cost = if late { EXPIRED * items } else { items };
         let used = self.requests_used.saturating_add(items);
         if used > cap {
             let rested = self.beyond_budget_at.is_none_or(|at| ms.saturating_sub(at) >= SLOW_MS);

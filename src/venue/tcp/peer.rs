@@ -139,7 +139,8 @@ impl<S: Read + Write> Peer<S> {
             && let Some(reply) = venue.take_reply(id)
         {
             http.waits = None;
-            http.output.extend(http::respond(reply.status, &reply.body, keep));
+            let time = venue.time(now);
+            http.output.extend(http::respond(reply.status, &reply.body, keep, time));
         }
         loop {
             if http.drain().is_err() {
@@ -165,7 +166,7 @@ impl<S: Read + Write> Peer<S> {
                 }
                 Parsed::Bad(status) => {
                     self.requests += 1;
-                    http.output = http::respond(status, "", false);
+                    http.output = http::respond(status, "", false, venue.time(now));
                     http.last = true;
                 }
                 Parsed::Whole(request, taken) => {
@@ -187,7 +188,8 @@ impl<S: Read + Write> Peer<S> {
                                 );
                             }
                             Err(_) => {
-                                http.output = http::respond(429, "Too many connections", false);
+                                let (text, time) = ("Too many connections", venue.time(now));
+                                http.output = http::respond(429, text, false, time);
                                 http.last = true;
                             }
                         },
@@ -362,7 +364,8 @@ impl<S: Read + Write> Http<S> {
 
     /// Answers a plain request (PROTOCOL.md §1).
     fn answer(&mut self, request: &Request, now: Mono, venue: &mut Venue) {
-        let plain = |status, text: &str| http::respond(status, text, request.keep);
+        let time = venue.time(now);
+        let plain = |status, text: &str| http::respond(status, text, request.keep, time);
         self.output = match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/info" | "/exchange") if !request.json => {
                 plain(415, "Expected request with `Content-Type: application/json`")

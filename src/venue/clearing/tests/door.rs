@@ -204,21 +204,64 @@ fn what_expires_is_not_executed() {
         assert_eq!(answer.contains("filled"), filled, "{answer}");
         assert!(filled || answer == text(until));
     }
-    assert_eq!(desk.account(rich()).requests_used, 1);
+}
+
+/// A23: what is refused because `expiresAfter` has passed costs five times, at the door and at its
+/// block, whatever it asked for.
+#[test]
+fn what_expires_costs_five_times() {
+    let cancel = Action::Cancel(vec![(FIRST, Which::Oid(1)); 2]);
+    let order = Action::Order(vec![ioc(true, "100.1", "1")]);
+    for (action, cost) in [(cancel, 10), (order, 5), (Action::Noop, 5)] {
+        let mut desk = Desk::new();
+        let ms = u64::try_from(desk.time.0).expect("after 1970");
+        let signed = Signed { expires_after: Some(ms - 1), ..desk.signed(rich(), action.clone()) };
+        assert!(desk.propose(1, signed).is_some());
+        assert_eq!(desk.account(rich()).requests_used, cost);
+        let signed = Signed { expires_after: Some(ms + 69), ..desk.signed(rich(), action) };
+        assert_eq!(desk.propose(1, signed), None);
+        assert!(desk.block()[0].1.contains("expired"));
+        assert_eq!(desk.account(rich()).requests_used, 2 * cost);
+    }
 }
 
 #[test]
-fn expired_cancels_cost_five_times() {
+fn an_agent_acts_for_another_account_and_comes_back() {
     let mut desk = Desk::new();
-    let ms = u64::try_from(desk.time.0).expect("after 1970");
-    let cancel = Action::Cancel(vec![(FIRST, Which::Oid(1)); 2]);
-    let signed = Signed { expires_after: Some(ms - 1), ..desk.signed(rich(), cancel.clone()) };
-    assert!(desk.propose(1, signed).is_some());
-    assert_eq!(desk.account(rich()).requests_used, 10);
-    let signed = Signed { expires_after: Some(ms + 69), ..desk.signed(rich(), cancel) };
-    assert_eq!(desk.propose(1, signed), None);
-    assert!(desk.block()[0].1.contains("expired"));
-    assert_eq!(desk.account(rich()).requests_used, 20);
+    let buy = || Action::Order(vec![ioc(true, "100.1", "1")]);
+    desk.clearing.move_agent(agent());
+    assert!(desk.act(agent(), buy()).contains("filled"));
+    assert_eq!((desk.szi(rich()), desk.fills(rich())), (0, vec![]));
+    assert!(desk.updates(rich()).is_empty(), "nobody there hears of it");
+    let Role::Agent(stranger) = desk.clearing.role(agent()) else { panic!("an agent") };
+    assert_ne!(stranger, rich());
+    assert_eq!(desk.szi(stranger), 100_000_000);
+    // An approval that ends and is renewed meanwhile comes back all the same.
+    desk.clearing.expire_agent(agent());
+    desk.clearing.return_agent(agent());
+    desk.clearing.renew_agent(agent());
+    assert_eq!(desk.clearing.role(agent()), Role::Agent(rich()));
+    assert!(desk.act(agent(), buy()).contains("filled"));
+    assert_eq!((desk.szi(rich()), desk.szi(stranger)), (100_000_000, 100_000_000));
+}
+
+#[test]
+fn an_owner_closes_by_hand_as_soon_as_the_book_allows() {
+    let mut desk = Desk::new();
+    desk.order(ioc(true, "100.1", "1"));
+    desk.markets[0].put_quote(None, Some((px("100.1"), sz("1000"))));
+    desk.clearing.close_by_hand(rich());
+    desk.block();
+    assert_eq!((desk.szi(rich()), desk.fills(rich())), (100_000_000, vec![]));
+    desk.markets[0].put_quote(Some((px("90"), sz("0.4"))), None);
+    desk.block();
+    desk.markets[0].put_quote(Some((px("80"), sz("1000"))), None);
+    desk.block();
+    let [row] = &desk.fills(rich())[..] else { panic!("one fill") };
+    assert_eq!((row.px, row.sz, row.dir, row.cloid), (px("80"), sz("0.6"), "Close Long", None));
+    assert_eq!(desk.szi(rich()), 0);
+    desk.block();
+    assert!(desk.updates(rich()).is_empty(), "and then it is over");
 }
 
 #[test]
