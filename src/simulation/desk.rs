@@ -71,6 +71,10 @@ pub(super) struct Desk {
     due: Mono,
     reply: Option<Reply>,
     asked_at: Mono,
+    /// REST answers nothing before then.
+    down_until: Mono,
+    /// What was asked weighs so much, and was not accounted for yet.
+    weight: u32,
 }
 
 impl Desk {
@@ -83,7 +87,35 @@ impl Desk {
             due: Mono::MAX,
             reply: None,
             asked_at: Mono(0),
+            down_until: Mono(0),
+            weight: 0,
         }
+    }
+
+    /// The desk of the next process, over the same interface.
+    pub(super) fn renewed(&self, user: &str) -> Self {
+        let down_until = self.down_until;
+        Self { dexes: self.dexes.clone(), down_until, ..Self::new("", user) }
+    }
+
+    /// REST is down for as long, at least.
+    pub(super) fn be_down(&mut self, until: Mono) {
+        self.down_until = self.down_until.max(until);
+    }
+
+    /// REST works again.
+    pub(super) fn repair(&mut self) {
+        self.down_until = Mono(0);
+    }
+
+    /// Whether REST is down.
+    pub(super) fn is_down(&self, now: Mono) -> bool {
+        now < self.down_until
+    }
+
+    /// What the questions weighed that reached the venue since this was last asked.
+    pub(super) fn take_weight(&mut self) -> u32 {
+        std::mem::take(&mut self.weight)
     }
 
     /// Takes a request, if there is room.
@@ -145,9 +177,18 @@ impl Desk {
             Open::Account(reading) => reading.question(),
         };
         let Some(reply) = self.reply.take() else {
+            if now < self.down_until {
+                // Refused at once, or nobody answers.
+                let wait = if dice.below(2) == 0 { Nanos::ZERO } else { TIMEOUT };
+                let (status, body) = (503, String::new());
+                self.reply = Some(Reply { status, body, wait, weight: 0 });
+                self.due = now.plus(wait).plus(Nanos::from_millis(2 + dice.below(60)));
+                return None;
+            }
             // It reaches the venue.
             let body = question.map(|question| question.body.to_string()).unwrap_or_default();
             let reply = venue.info(now, body.as_bytes());
+            self.weight += reply.weight;
             self.due = now.plus(reply.wait).plus(Nanos::from_millis(2 + dice.below(60)));
             self.reply = Some(reply);
             return None;
