@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::account::reading::{AccountReading, Reading, UniverseReading};
 use crate::simulation::fault::{Chance, Fault, HostFaults};
-use crate::types::account::AccountState;
+use crate::types::account::{AccountMode, AccountState};
 use crate::types::event::Event;
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Nanos, VenueMs};
@@ -13,6 +13,8 @@ use crate::venue::{Reply, Venue};
 
 /// An answer that takes longer is none.
 const TIMEOUT: Nanos = Nanos::from_secs(10);
+/// A mode that was read holds so long, as in the real one.
+const MODE_KEPT: Nanos = Nanos::from_secs(600);
 /// Requests that may wait, as on the ring of the real one.
 const WAITING: usize = 64;
 
@@ -75,6 +77,8 @@ pub(super) struct Desk {
     down_until: Mono,
     /// What was asked weighs so much, and was not accounted for yet.
     weight: u32,
+    /// The account's mode, and when it was read.
+    mode: Option<(AccountMode, Mono)>,
 }
 
 impl Desk {
@@ -89,6 +93,7 @@ impl Desk {
             asked_at: Mono(0),
             down_until: Mono(0),
             weight: 0,
+            mode: None,
         }
     }
 
@@ -141,12 +146,14 @@ impl Desk {
         if self.open.is_some() {
             return;
         }
+        self.mode = self.mode.filter(|(_, at)| now.since(*at) < MODE_KEPT);
+        let mode = self.mode.map(|(mode, _)| mode);
         self.open = self.waiting.pop_front().map(|request| match request {
             Request::Universe => {
                 Open::Universe(UniverseReading::new(&self.dexes, Some(&self.user)))
             }
             Request::Account { since } => {
-                Open::Account(AccountReading::new(&self.dexes, &self.user, since, None))
+                Open::Account(AccountReading::new(&self.dexes, &self.user, since, mode))
             }
         });
         self.due = match self.open {
@@ -211,6 +218,9 @@ impl Desk {
             return None;
         }
         let whole = taken.is_some();
+        if let (Open::Account(reading), None) = (&*open, self.mode) {
+            self.mode = reading.mode().map(|mode| (mode, now));
+        }
         let answer = self.open.take().map(|open| match open {
             Open::Universe(reading) if whole => Answer::Universe(reading.whole()),
             Open::Universe(_) => Answer::UniverseFailed,

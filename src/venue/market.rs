@@ -64,7 +64,7 @@ pub(super) struct Frozen {
 }
 
 /// How far the book runs away from a standing oracle with each of its updates, parts per million.
-const RUN_PPM: i64 = 5_000;
+const RUN_PPM: i64 = 25_000;
 
 /// How oracle and book are kept apart by scenario.
 #[derive(Clone, Copy, Debug, Default)]

@@ -492,7 +492,13 @@ fn drawn_events(
         };
         events.push(one(at_ms, what, held));
         if let Some((_, Some(end))) = ENDS.iter().find(|(begin, _)| *begin == what) {
-            let until = (at_ms + dice.spread(2_000, 240_000)).min(room + 20_000);
+            let most = match what {
+                // Longer than an exit may take, and than a listing may be old.
+                What::OracleApart | What::BookRuns => 600_000,
+                What::EntryOdd => 1_500_000,
+                _ => 240_000,
+            };
+            let until = (at_ms + dice.spread(2_000, most)).min(room + 20_000);
             events.push(one(until, *end, false));
         }
     }

@@ -90,8 +90,8 @@ pub enum What {
     OraclePrint,
     /// The oracle steps away by `value` percent (6 by default) and stays there; book and mark stay.
     OracleApart,
-    /// The oracle stands still, and the book runs away from it by `value` percent (8 by default),
-    /// half a percent at each update.
+    /// The oracle stands still, and the book runs away from it by `value` percent (8 by default), within
+    /// seconds.
     BookRuns,
     /// The oracle is where the book is again.
     OracleBack,
