@@ -388,7 +388,7 @@ impl Judge {
     fn judge_subscription(&mut self, now: Mono, text: &str, venue: &Venue) {
         let coin = text.split_once(r#""coin":""#).and_then(|(_, rest)| rest.split_once('"'));
         if !coin.is_some_and(|(coin, _)| venue.is_early(coin)) {
-            return;
+            return self.hold(Invariant::Quarantined, true, String::new);
         }
         while self.unknown.front().is_some_and(|at| now.since(*at) >= UNKNOWN_WINDOW) {
             self.unknown.pop_front();

@@ -112,7 +112,7 @@ impl World {
                 recent && off.is_some_and(|at| self.now.since(at) <= Nanos::from_secs(60))
             }
             StopReason::Loss => {
-                let most = self.config().risk_monitor.max_loss;
+                let most = self.profile.judged_by.risk_monitor.max_loss;
                 let lost = self.judge.lost(&self.venue);
                 // What is held is not counted alike to the cent.
                 recent || lost.units() >= most.units() / 10 * 9
