@@ -113,11 +113,6 @@ impl Desk {
         self.down_until = Mono(0);
     }
 
-    /// Whether REST is down.
-    pub(super) fn is_down(&self, now: Mono) -> bool {
-        now < self.down_until
-    }
-
     /// What the questions weighed that reached the venue since this was last asked.
     pub(super) fn take_weight(&mut self) -> u32 {
         std::mem::take(&mut self.weight)
