@@ -97,10 +97,11 @@ impl Desk {
         }
     }
 
-    /// The desk of the next process, over the same interface.
-    pub(super) fn renewed(&self, user: &str) -> Self {
-        let down_until = self.down_until;
-        Self { dexes: self.dexes.clone(), down_until, ..Self::new("", user) }
+    /// The process is gone, and with it all that it asked and knew.
+    pub(super) fn renew(&mut self) {
+        self.waiting.clear();
+        (self.open, self.reply, self.mode) = (None, None, None);
+        self.due = Mono::MAX;
     }
 
     /// REST is down for as long, at least.

@@ -63,11 +63,16 @@ pub enum AccountMode {
     PortfolioMargin,
     /// Pulled from the main dex; discontinued.
     DexAbstraction,
-    /// Not chosen yet.
+    /// Not chosen yet: a balance for each dex, as in the standard mode.
     Unset,
 }
 
 impl AccountMode {
+    /// Whether each dex has a balance of its own.
+    pub fn is_split(self) -> bool {
+        matches!(self, AccountMode::Standard | AccountMode::Unset)
+    }
+
     /// For people.
     pub const fn name(self) -> &'static str {
         match self {

@@ -108,7 +108,7 @@ impl World {
         for line in &mut self.lines {
             line.let_go(self.now, &mut self.dice);
         }
-        self.desk = self.desk.renewed(&USER.to_string());
+        self.desk.renew();
         self.machine.forget_owed();
         self.judge.unlinked(self.now);
     }

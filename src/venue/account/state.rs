@@ -16,11 +16,6 @@ use crate::venue::surface::request::UserKind;
 /// Position in `perpDexs` of the dex on which collateral and positions lie.
 const DEX: usize = 1;
 
-/// Whether each dex has a balance of its own: so when that was chosen, and when nothing was.
-const fn splits(mode: AccountMode) -> bool {
-    matches!(mode, AccountMode::Standard | AccountMode::Unset)
-}
-
 fn float(usd: Usd) -> f64 {
     usd.units() as f64 / 1e6
 }
@@ -68,7 +63,7 @@ pub(in crate::venue) fn clearinghouse(
             raw = raw.saturating_add(held.raw());
         }
     }
-    let unified = !splits(view.accounts.mode(user));
+    let unified = !view.accounts.mode(user).is_split();
     // The balance is on the spot side then: here only what positions hold.
     let free = if unified { Usd::ZERO } else { worth.withdrawable };
     let taken_off = if unified { worth.withdrawable } else { Usd::ZERO };
@@ -148,7 +143,7 @@ pub(in crate::venue) fn spot(view: View<'_>, user: Address, now: Mono) -> String
         let (total, hold) = (Dec::from(total), Dec::from(hold));
         format!(r#"{{"coin":"USDC","token":0,"total":"{total}","hold":"{hold}","entryNtl":"0.0"}}"#)
     };
-    if splits(view.accounts.mode(user)) {
+    if view.accounts.mode(user).is_split() {
         return format!(r#"{{"balances":[{}]}}"#, row(Usd::ZERO, Usd::ZERO));
     }
     let worth = account.worth(&view.world.markets, now);

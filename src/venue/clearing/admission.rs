@@ -1,7 +1,7 @@
 //! The door: who may act for whom, whether the nonce is new, whether the request budget allows it
 //! (PROTOCOL.md §7.3, §8.2, §9.4).
 //!
-//! Refusals here are top-level, come at once and cost nothing, but of what came too late.
+//! Refusals here are top-level, come at once and cost nothing, but for what has expired.
 
 use crate::types::num::{Rate, Usd};
 use crate::types::time::VenueMs;
@@ -25,7 +25,7 @@ const STRANGER: Address = Address([0xbb; 20]);
 /// Beyond the budget one request passes in so many milliseconds.
 const SLOW_MS: u64 = 10_000;
 
-/// What an action costs that came after its `expiresAfter`, as a multiple (PROTOCOL.md §8.2).
+/// What an action costs that has expired, whatever it carries.
 const EXPIRED: u64 = 5;
 
 /// The venue's time as milliseconds.
@@ -82,13 +82,13 @@ impl Clearing {
         late.map_or(Ok(user), |until| Err(expired(until)))
     }
 
-    /// Whether an action that waited has expired by the time of its block, in words. It costs more
-    /// than it has paid.
+    /// Whether an action that waited has expired by the time of its block, in words. It costs what an
+    /// expired one does instead of its items.
     pub(super) fn expire(&mut self, ms: u64, pending: &Pending) -> Option<String> {
         let until = pending.signed.expires_after.filter(|until| *until < ms)?;
         let account = self.accounts.get_mut(&pending.user)?;
         let items = pending.signed.action.items() as u64;
-        account.requests_used = account.requests_used.saturating_add((EXPIRED - 1) * items);
+        account.requests_used = account.requests_used.saturating_sub(items) + EXPIRED;
         Some(expired(until))
     }
 
@@ -241,11 +241,12 @@ fn unknown(signer: Address) -> String {
 }
 
 impl Account {
-    /// Pays for an action of so many items, or says why it may not pass. What is `late` costs more.
+    /// Pays for an action of so many items, or says why it may not pass. What is `late` costs the same
+    /// whatever it carries.
     fn admit(&mut self, ms: u64, items: u64, cancels: bool, late: bool) -> Result<(), String> {
         let budget = self.requests_cap();
         let cap = if cancels { (budget + 100_000).min(budget * 2) } else { budget };
-        let cost = if late { EXPIRED * items } else { items };
+        let cost = if late { EXPIRED } else { items };
         let used = self.requests_used.saturating_add(items);
         if used > cap {
             let rested = self.beyond_budget_at.is_none_or(|at| ms.saturating_sub(at) >= SLOW_MS);

@@ -103,32 +103,31 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// A moment as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
-fn date(time: VenueMs) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let seconds = time.0.div_euclid(1_000);
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = Day(i32::try_from(days).unwrap_or_default()).civil();
-    let name = usize::try_from(days.rem_euclid(7)).ok().and_then(|at| DAYS.get(at));
-    let month = MONTHS.get(month.saturating_sub(1) as usize).copied().unwrap_or_default();
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    let name = name.copied().unwrap_or_default();
-    format!("{name}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
-}
-
-/// Writes an answer that was made at `time`; one with status 200 is JSON.
-pub(super) fn respond(status: u16, body: &str, keep: bool, time: VenueMs) -> Vec<u8> {
+/// Writes an answer; one with status 200 is JSON. `at` is the venue's time, for its `Date`.
+pub(super) fn respond(status: u16, body: &str, keep: bool, at: Option<VenueMs>) -> Vec<u8> {
     let mime = if status == 200 { "application/json" } else { "text/plain; charset=utf-8" };
     let connection = if keep { "keep-alive" } else { "close" };
     let (reason, length) = (reason(status), body.len());
+    let date = at.map(|at| format!("Date: {}\r\n", date(at))).unwrap_or_default();
     format!(
-        "HTTP/1.1 {status} {reason}\r\nDate: {}\r\nContent-Type: {mime}\r\n\
-         Content-Length: {length}\r\nConnection: {connection}\r\n\r\n{body}",
-        date(time)
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: {mime}\r\nContent-Length: {length}\r\n{date}\
+         Connection: {connection}\r\n\r\n{body}"
     )
     .into_bytes()
+}
+
+/// As `Date` has it: `Sun, 22 Nov 2026 12:00:00 GMT`.
+fn date(at: VenueMs) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let seconds = at.0.div_euclid(1_000);
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = Day(days as i32).civil();
+    let weekday = DAYS[days.rem_euclid(7) as usize];
+    let month = MONTHS[(month.max(1) - 1) as usize % MONTHS.len()];
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 /// Accepts an upgrade; `key` is the client's.
@@ -149,10 +148,16 @@ mod tests {
         "POST /info HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 
     #[test]
-    fn dates_are_written_as_http_does() {
-        assert_eq!(date(VenueMs(784_111_777_999)), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(date(VenueMs(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(date(VenueMs(1_791_480_000_000)), "Thu, 08 Oct 2026 17:20:00 GMT");
+    fn an_answer_is_dated_by_the_venues_clock() {
+        for (ms, text) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (1_795_348_800_999, "Sun, 22 Nov 2026 12:00:00 GMT"),
+            (1_835_481_599_000, "Tue, 29 Feb 2028 23:59:59 GMT"),
+        ] {
+            let bytes = respond(200, "{}", true, Some(VenueMs(ms)));
+            let answer = String::from_utf8(bytes).expect("text");
+            assert!(answer.contains(&format!("\r\nDate: {text}\r\n")), "{answer}");
+        }
     }
 
     #[test]

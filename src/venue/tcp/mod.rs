@@ -293,8 +293,7 @@ impl Loop {
         // Whatever ends the row of waiting clients, a real error included, the next one knocks again.
         while let Ok((mut stream, _)) = self.listener.accept() {
             let Some(at) = self.peers.iter().position(Option::is_none) else {
-                let refusal = http::respond(503, "Too many", false, self.venue.time(now));
-                let _ = io::Write::write(&mut stream, &refusal);
+                let _ = io::Write::write(&mut stream, &http::respond(503, "Too many", false, None));
                 continue;
             };
             let _ = stream.set_nodelay(true);

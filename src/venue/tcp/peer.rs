@@ -139,8 +139,8 @@ impl<S: Read + Write> Peer<S> {
             && let Some(reply) = venue.take_reply(id)
         {
             http.waits = None;
-            let time = venue.time(now);
-            http.output.extend(http::respond(reply.status, &reply.body, keep, time));
+            let at = Some(venue.time(now));
+            http.output.extend(http::respond(reply.status, &reply.body, keep, at));
         }
         loop {
             if http.drain().is_err() {
@@ -166,7 +166,7 @@ impl<S: Read + Write> Peer<S> {
                 }
                 Parsed::Bad(status) => {
                     self.requests += 1;
-                    http.output = http::respond(status, "", false, venue.time(now));
+                    http.output = http::respond(status, "", false, None);
                     http.last = true;
                 }
                 Parsed::Whole(request, taken) => {
@@ -188,8 +188,8 @@ impl<S: Read + Write> Peer<S> {
                                 );
                             }
                             Err(_) => {
-                                let (text, time) = ("Too many connections", venue.time(now));
-                                http.output = http::respond(429, text, false, time);
+                                http.output =
+                                    http::respond(429, "Too many connections", false, None);
                                 http.last = true;
                             }
                         },
@@ -364,8 +364,8 @@ impl<S: Read + Write> Http<S> {
 
     /// Answers a plain request (PROTOCOL.md §1).
     fn answer(&mut self, request: &Request, now: Mono, venue: &mut Venue) {
-        let time = venue.time(now);
-        let plain = |status, text: &str| http::respond(status, text, request.keep, time);
+        let at = Some(venue.time(now));
+        let plain = |status, text: &str| http::respond(status, text, request.keep, at);
         self.output = match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/info" | "/exchange") if !request.json => {
                 plain(415, "Expected request with `Content-Type: application/json`")
