@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::account::reading::{AccountReading, Reading, RoleReading, UniverseReading};
 use crate::simulation::fault::{Chance, Fault, HostFaults};
-use crate::types::account::{AccountState, Role};
+use crate::types::account::{AccountMode, AccountState, Role};
 use crate::types::event::Event;
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Nanos, VenueMs, VenueTime, Wall};
@@ -15,6 +15,8 @@ use crate::venue::{Exchange, ExchangeId, Reply, Venue};
 const TIMEOUT: Nanos = Nanos::from_secs(10);
 /// The answer to an action is looked for this often.
 const LOOK_AGAIN: Nanos = Nanos::from_millis(20);
+/// A mode that was read holds so long, as in the real one.
+const MODE_KEPT: Nanos = Nanos::from_secs(600);
 /// Requests that may wait, as on the ring of the real one.
 const WAITING: usize = 64;
 
@@ -106,6 +108,12 @@ pub(super) struct Desk {
     date: Wall,
     /// What the dates of this reading have told so far.
     told: Option<VenueTime>,
+    /// REST answers nothing before then.
+    down_until: Mono,
+    /// What was asked weighs so much, and was not accounted for yet.
+    weight: u32,
+    /// The account's mode, and when it was read.
+    mode: Option<(AccountMode, Mono)>,
 }
 
 impl Desk {
@@ -122,7 +130,33 @@ impl Desk {
             asked_at: Mono(0),
             date: Wall::default(),
             told: None,
+            down_until: Mono(0),
+            weight: 0,
+            mode: None,
         }
+    }
+
+    /// The process is gone, and with it all that it asked and knew.
+    pub(super) fn renew(&mut self) {
+        self.waiting.clear();
+        (self.open, self.reply, self.mode) = (None, None, None);
+        self.told = None;
+        self.due = Mono::MAX;
+    }
+
+    /// REST is down for as long, at least.
+    pub(super) fn be_down(&mut self, until: Mono) {
+        self.down_until = self.down_until.max(until);
+    }
+
+    /// REST works again.
+    pub(super) fn repair(&mut self) {
+        self.down_until = Mono(0);
+    }
+
+    /// What the questions weighed that reached the venue since this was last asked.
+    pub(super) fn take_weight(&mut self) -> u32 {
+        std::mem::take(&mut self.weight)
     }
 
     /// Takes a request, if there is room.
@@ -152,12 +186,14 @@ impl Desk {
         if self.open.is_some() {
             return;
         }
+        self.mode = self.mode.filter(|(_, at)| now.since(*at) < MODE_KEPT);
+        let mode = self.mode.map(|(mode, _)| mode);
         self.open = self.waiting.pop_front().map(|request| match request {
             Request::Universe => {
                 Open::Universe(UniverseReading::new(&self.dexes, Some(&self.user)))
             }
             Request::Account { since } => {
-                Open::Account(AccountReading::new(&self.dexes, &self.user, since, None))
+                Open::Account(AccountReading::new(&self.dexes, &self.user, since, mode))
             }
             Request::Exchange { post, body } => Open::Exchange { post, body, waits: None },
             Request::SignerRole => Open::SignerRole(RoleReading::new(&self.signer)),
@@ -208,9 +244,18 @@ impl Desk {
             Open::SignerRole(reading) => reading.question(),
         };
         let Some(reply) = self.reply.take() else {
+            if now < self.down_until {
+                // Refused at once, or nobody answers.
+                let wait = if dice.below(2) == 0 { Nanos::ZERO } else { TIMEOUT };
+                let (status, body) = (503, String::new());
+                self.reply = Some(Reply { status, body, wait, weight: 0 });
+                self.due = now.plus(wait).plus(Nanos::from_millis(2 + dice.below(60)));
+                return None;
+            }
             // It reaches the venue.
             let body = question.map(|question| question.body.to_string()).unwrap_or_default();
             let reply = venue.info(now, body.as_bytes());
+            self.weight += reply.weight;
             self.due = now.plus(reply.wait).plus(Nanos::from_millis(2 + dice.below(60)));
             self.reply = Some(reply);
             self.date = Wall(venue.time(now).0.div_euclid(1_000) * 1_000_000_000);
@@ -238,6 +283,9 @@ impl Desk {
             return None;
         }
         let whole = taken.is_some();
+        if let (Open::Account(reading), None) = (&*open, self.mode) {
+            self.mode = reading.mode().map(|mode| (mode, now));
+        }
         let answer = self.open.take().map(|open| match open {
             Open::Universe(reading) if whole => Answer::Universe(reading.whole()),
             Open::Universe(_) => Answer::UniverseFailed,

@@ -63,6 +63,8 @@ faults! {
     half_open HalfOpen,
     /// Of each write of the venue: it takes up to 4 s longer.
     spike Spike,
+    /// Of each write of the engine: it takes 2 to 6 s longer, so that what it asks for is late.
+    spike_up SpikeUp,
     /// Of each write of the venue: a bit of its first byte changes.
     corrupt Corrupt,
     /// Of each write of the venue: it arrives in pieces.
@@ -79,6 +81,8 @@ faults! {
     ghost Ghost,
     /// Of each event: the loop stands still for up to 3 s.
     loop_stall LoopStall,
+    /// Of each second: the process is paused for 0.5 to 15 s; what arrives meanwhile waits for it.
+    pause Pause,
     /// Of each event: the process dies in it, and another starts a while later.
     kill Kill,
     /// Of each second: the host's clock jumps, by up to 2 s or up to an hour.
@@ -95,6 +99,11 @@ faults! {
     latch_fail LatchFail,
     /// Of each reading: it is never answered.
     reading_lost ReadingLost,
+    /// Of each second: REST does not answer for 5 s to 15 minutes.
+    rest_down RestDown,
+    /// Of each second in which something is held: link and REST are down for 5 to 90 s, REST for up to
+    /// two minutes more. Meanwhile the owner may close what is held, or the venue liquidate it.
+    blackout Blackout,
     /// Of each second: the operator halts.
     halt Halt,
     /// Of each second: the operator wants everything closed.

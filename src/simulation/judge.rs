@@ -1,14 +1,15 @@
 //! The invariants, judged after every event by what the engine asked for, what the venue knows, and
 //! the shadow of both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::simulation::shadow::books::{Orders, Sent, dollars};
 use crate::simulation::shadow::market::Heard;
 use crate::types::config::Config;
 use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::market::Universe;
 use crate::types::note::Note;
-use crate::types::num::{Side, Usd};
+use crate::types::num::{Side, Szi, Usd};
 use crate::types::order::{Purpose, RefusalClass};
 use crate::types::record::{Decision, Row, SignalRow, SizeLimit};
 use crate::types::time::{Mono, Nanos};
@@ -37,13 +38,14 @@ macro_rules! invariants {
 }
 
 invariants! {
-    /// What is held and may still fill stays within `position.max_total_notional`.
+    /// What is held, what answers called bought and may still fill stays within
+    /// `position.max_total_notional`.
     TotalLimit = "total_limit",
     /// The same in a market, within `position.max_notional_per_market`.
     MarketLimit = "market_limit",
     /// Positions, and markets that may become one, within `position.max_concurrent_positions`.
     PositionsLimit = "positions_limit",
-    /// No entry where something is held or may still fill.
+    /// No entry where something is held, was answered as filled, or may still fill.
     OneEntry = "one_entry",
     /// No entry while HardStop holds.
     NotStopped = "not_stopped",
@@ -51,6 +53,12 @@ invariants! {
     Ready = "ready",
     /// No signal is approved that a gate forbids, or whose edge does not cover its cost.
     Gated = "gated",
+    /// No entry on an edge beyond what a late maker leaves.
+    Plausible = "plausible",
+    /// No entry on quotes that came late.
+    Fresh = "fresh",
+    /// No entry on a listing or an account that was not read for long.
+    Known = "known",
     /// What is sent is what was approved, once.
     SentAsApproved = "sent_as_approved",
     /// Names and nonces are used once, orders are immediate or cancel, and expire.
@@ -65,8 +73,15 @@ invariants! {
     Secret = "secret",
     /// Time goes on: the engine wants no tick at once for ever.
     Progress = "progress",
-    /// A position closes within TimeStop and a bound, while the venue can be traded with.
+    /// A position closes within TimeStop and a bound, while somebody stands on the other side and
+    /// nothing keeps the engine from the venue.
     TimeStop = "time_stop",
+    /// What only a person may release was set for something that only a person can judge.
+    Explained = "explained",
+    /// Questions over REST weigh no more than half of what the venue allows a minute.
+    RestWeight = "rest_weight",
+    /// A coin that the sockets do not know is not subscribed to again and again.
+    Quarantined = "quarantined",
     /// Rows make sense: ids once, sums right, an order's row once.
     Rows = "rows",
     /// After a quiet time the engine holds what the venue holds.
@@ -94,8 +109,34 @@ pub struct Broken {
     pub what: String,
 }
 
-/// How long a position may stay open beyond TimeStop while nothing is in its way.
+/// How long a position may stay open beyond TimeStop while nothing is in its way: at the collar for
+/// 30 s, then from the touch.
 const EXIT_BOUND: Nanos = Nanos::from_secs(90);
+
+/// The same where answers, fills and readings are lost, late or refused: an exit takes some attempts.
+const LOSSY_EXIT_BOUND: Nanos = Nanos::from_secs(240);
+
+/// The most edge that a late maker leaves, `detector.max_edge_bps`.
+const MOST_EDGE_BPS: i128 = 200;
+
+/// How late quotes may be when an entry leaves: `risk.max_feed_lag_ms`, with room for the network.
+const MOST_LATE_MS: i64 = 2_000;
+
+/// How old a listing may be, `venue.max_meta_age_s`, with room for the clock it is counted by.
+const OLDEST_LISTING: Nanos = Nanos::from_secs(610);
+
+/// How old a reading of the account may be, `position.max_account_age_s`, with the same room.
+const OLDEST_ACCOUNT: Nanos = Nanos::from_secs(310);
+
+/// Half of the weight that the venue allows a minute (PROTOCOL.md §8.1).
+const MOST_WEIGHT: u32 = 600;
+
+/// A minute.
+const MINUTE: Nanos = Nanos::from_secs(60);
+
+/// How often a process may subscribe to coins that the sockets do not know, within so long.
+const MOST_UNKNOWN: usize = 6;
+const UNKNOWN_WINDOW: Nanos = Nanos::from_secs(300);
 
 /// Answers about the account are no older than this.
 const OLDEST_ANSWER: Nanos = Nanos::from_secs(15);
@@ -146,9 +187,20 @@ pub(super) struct Judge {
     ended: BTreeSet<u128>,
     /// Refusals come without a reason, or for what is done behind the engine's back.
     refused_at_random: bool,
+    /// Block times are tampered with, or come once more: quotes say nothing of when they were made.
+    times_lie: bool,
     /// When the budget changes behind the engine's back, and since when it has read the account.
     budget_moves: Vec<Mono>,
     account_asked: Mono,
+    /// When this process last heard a whole listing and a whole account.
+    listing_at: Option<Mono>,
+    account_at: Option<Mono>,
+    /// What this process asked over REST within the last minute, and when.
+    weights: VecDeque<(Mono, u32)>,
+    /// When this process subscribed to a coin that the sockets do not know.
+    unknown: VecDeque<Mono>,
+    /// The most money that the account ever had, at entry prices.
+    highest_cash: Option<Usd>,
     checked: [u64; Invariant::ALL.len()],
     broken: Option<Broken>,
     last_deal: Option<u64>,
@@ -175,8 +227,14 @@ impl Judge {
             open: BTreeMap::new(),
             ended: BTreeSet::new(),
             refused_at_random: false,
+            times_lie: false,
             budget_moves: Vec::new(),
             account_asked: Mono(0),
+            listing_at: None,
+            account_at: None,
+            weights: VecDeque::new(),
+            unknown: VecDeque::new(),
+            highest_cash: None,
             checked: [0; Invariant::ALL.len()],
             broken: None,
             last_deal: None,
@@ -219,6 +277,10 @@ impl Judge {
         self.stopped = kept.reasons().map(|(reason, _)| reason).collect();
         self.approved.clear();
         self.open.clear();
+        self.orders.born();
+        (self.listing_at, self.account_at) = (None, None);
+        self.weights.clear();
+        self.unknown.clear();
     }
 
     /// The link is open.
@@ -235,8 +297,26 @@ impl Judge {
         self.heard.forget_link(patient);
     }
 
+    /// Whether this process has ever read the account: before that it cannot know what is held.
+    pub(super) fn has_read_account(&self) -> bool {
+        self.account_at.is_some()
+    }
+
+    /// Whether its link is open.
+    pub(super) fn is_linked(&self) -> bool {
+        self.linked_at.is_some()
+    }
+
+    /// A whole listing was heard.
+    pub(super) fn universe(&mut self, now: Mono, universe: &Universe, coins: Vec<String>) {
+        self.coins = coins;
+        self.heard.universe(universe);
+        self.listing_at = Some(now);
+    }
+
     /// A whole reading of the account was heard.
-    pub(super) fn account(&mut self, asked_at: Mono) {
+    pub(super) fn account(&mut self, now: Mono, asked_at: Mono) {
+        self.account_at = Some(now);
         self.account_read |= self.linked_at.is_some_and(|at| asked_at >= at);
         self.account_asked = asked_at;
     }
@@ -246,15 +326,35 @@ impl Judge {
         self.refused_at_random = true;
     }
 
+    /// Block times say nothing of when a quote was made in this run.
+    pub(super) fn times_lie(&mut self) {
+        self.times_lie = true;
+    }
+
+    /// Something was asked over REST.
+    pub(super) fn asked(&mut self, now: Mono, weight: u32) {
+        if weight == 0 {
+            return;
+        }
+        while self.weights.front().is_some_and(|(at, _)| now.since(*at) >= MINUTE) {
+            self.weights.pop_front();
+        }
+        self.weights.push_back((now, weight));
+        let sum: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
+        self.hold(Invariant::RestWeight, sum <= MOST_WEIGHT, || {
+            format!("questions of a minute weigh {sum} of {MOST_WEIGHT}")
+        });
+    }
+
     /// The budget will change behind the engine's back at these moments.
     pub(super) fn budget_moves(&mut self, at: Vec<Mono>) {
         self.budget_moves = at;
     }
 
     /// The engine is about to hear a text.
-    pub(super) fn frame(&mut self, now: Mono, text: &str) {
+    pub(super) fn frame(&mut self, now: Mono, text: &str, venue: &Venue) {
         self.heard.frame(now, text);
-        self.orders.heard(self.process, text);
+        self.orders.heard(self.process, text, venue, self.user);
         if self.channels != [true; 2] {
             // To ask twice is refused with words that say the same.
             let acknowledged =
@@ -274,6 +374,9 @@ impl Judge {
     pub(super) fn send(&mut self, now: Mono, text: &str, venue: &Venue) {
         let secret = text.contains(&self.secret);
         self.hold(Invariant::Secret, !secret, || "the key is in a frame".to_owned());
+        if text.contains(r#""method":"subscribe""#) {
+            return self.judge_subscription(now, text, venue);
+        }
         let action = match self.orders.read(self.process, text) {
             Ok(None) => return,
             Ok(Some(action)) => action,
@@ -292,6 +395,27 @@ impl Judge {
         if entries > 0 {
             self.judge_limits(now, entries, venue);
         }
+    }
+
+    fn judge_subscription(&mut self, now: Mono, text: &str, venue: &Venue) {
+        let coin = text.split_once(r#""coin":""#).and_then(|(_, rest)| rest.split_once('"'));
+        if !coin.is_some_and(|(coin, _)| venue.is_early(coin)) {
+            return self.hold(Invariant::Quarantined, true, String::new);
+        }
+        while self.unknown.front().is_some_and(|at| now.since(*at) >= UNKNOWN_WINDOW) {
+            self.unknown.pop_front();
+        }
+        // Both channels of a coin go out together: one attempt.
+        if self.unknown.back() != Some(&now) {
+            self.unknown.push_back(now);
+        }
+        let count = self.unknown.len();
+        self.hold(Invariant::Quarantined, count <= MOST_UNKNOWN, || {
+            format!(
+                "{count} attempts in {} s to subscribe: {text}",
+                UNKNOWN_WINDOW.0 / 1_000_000_000
+            )
+        });
     }
 
     fn judge_numbers(&mut self, order: &Sent, venue: &Venue) {
@@ -339,13 +463,30 @@ impl Judge {
         self.hold(Invariant::Ready, complete && channels == [true; 2] && read, || {
             format!("{coin}: markets {complete}, channels {channels:?}, account {read}")
         });
+        let age = |at: Option<Mono>| at.map_or(Nanos(u64::MAX), |at| now.since(at));
+        let (listing, account) = (age(self.listing_at), age(self.account_at));
+        self.hold(Invariant::Known, listing <= OLDEST_LISTING && account <= OLDEST_ACCOUNT, || {
+            let (listing, account) = (listing.as_millis() / 1000, account.as_millis() / 1000);
+            format!("{coin}: the listing is {listing} s old, the account {account} s")
+        });
+        if let (Some((block, at)), false) = (self.heard.newest(), self.times_lie) {
+            let late = venue.time(at).0 - block;
+            self.hold(Invariant::Fresh, late <= MOST_LATE_MS, || {
+                format!("an entry in {coin} on quotes that come {late} ms late")
+            });
+        }
         let user = self.user;
         let held = venue.stakes(user).into_iter().find(|(held, ..)| *held == coin);
         let asset = order.asset;
         let live =
             self.orders.live(now, venue, user).iter().find(|one| one.asset == asset).cloned();
-        self.hold(Invariant::OneEntry, held.is_none() && live.is_none(), || {
-            format!("an entry in {coin}, where the venue has {held:?} and may fill {live:?}")
+        let announced = self.orders.is_announced(asset, venue, user);
+        let free = held.is_none() && live.is_none() && !announced;
+        self.hold(Invariant::OneEntry, free, || {
+            let announced = if announced { ", and answered one as filled" } else { "" };
+            format!(
+                "an entry in {coin}, where the venue has {held:?}, may fill {live:?}{announced}"
+            )
         });
         // What the engine has not read since, an older answer included, it cannot know.
         let asked = self.account_asked;
@@ -443,6 +584,11 @@ impl Judge {
             });
         }
         if signal.decision == Decision::Sent {
+            let most = MOST_EDGE_BPS << 32;
+            let edge = self.heard.edge(coin, signal.side).unwrap_or(i128::MAX);
+            self.hold(Invariant::Plausible, edge <= most, || {
+                format!("{coin}: an entry on an edge of {} bps: {signal:?}", edge >> 32)
+            });
             self.approved.insert(signal.id.0, *signal);
         }
     }
@@ -451,7 +597,13 @@ impl Judge {
     pub(super) fn note(&mut self, now: Mono, note: &Note) {
         match note {
             Note::HardStopSet { reason } => _ = self.stopped.insert(*reason),
-            Note::HardStopReleased { reason } => _ = self.stopped.remove(reason),
+            Note::HardStopReleased { reason } => {
+                self.stopped.remove(reason);
+                // What the venue denies a person has looked at.
+                if matches!(reason, StopReason::PositionMismatch | StopReason::SignatureRefused) {
+                    self.orders.released();
+                }
+            }
             Note::OrderSent { side, px, sz, purpose, cloid, .. } => {
                 let told = (cloid.0, *purpose, *side, px.units(), sz.units());
                 self.batch.approved.push(told);
@@ -507,8 +659,24 @@ impl Judge {
         }
     }
 
-    /// What holds every second. `free` says that nothing is in the way of exits just now.
-    pub(super) fn beat(&mut self, now: Mono, venue: &Venue, free: impl Fn(&str) -> bool) {
+    /// How much money the account has less than it ever had, at entry prices.
+    pub(super) fn lost(&self, venue: &Venue) -> Usd {
+        let cash = venue.books(self.user).map(|books| books.cash);
+        let lost = self.highest_cash.zip(cash).map(|(most, cash)| most.saturating_sub(cash));
+        lost.unwrap_or_default()
+    }
+
+    /// What holds every second. `free` says of a coin and its position that nothing is in the way of
+    /// its exit just now; where things are `lossy` that takes longer.
+    pub(super) fn beat(
+        &mut self,
+        now: Mono,
+        venue: &Venue,
+        lossy: bool,
+        free: impl Fn(&str, Szi) -> bool,
+    ) {
+        let cash = venue.books(self.user).map(|books| books.cash);
+        self.highest_cash = self.highest_cash.max(cash);
         // Deals by orders that only reduce shrank what was held.
         for deal in venue.deals_since(self.user, self.last_deal) {
             self.last_deal = Some(deal.tid);
@@ -525,10 +693,11 @@ impl Judge {
         }
         let stakes = venue.stakes(self.user);
         self.held.retain(|coin, _| stakes.iter().any(|(held, ..)| held == coin));
-        let patience = Nanos(self.config.time_stop.threshold.0 + EXIT_BOUND.0);
+        let bound = if lossy { LOSSY_EXIT_BOUND } else { EXIT_BOUND };
+        let patience = Nanos(self.config.time_stop.threshold.0 + bound.0);
         for (coin, szi, _) in stakes {
             let (since, free_since) = self.held.entry(coin.clone()).or_insert((now, now));
-            if !free(&coin) {
+            if !free(&coin, szi) {
                 *free_since = now;
             }
             let (since, free_since) = (*since, *free_since);

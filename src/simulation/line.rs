@@ -196,7 +196,17 @@ impl Line {
             self.down.push(now.plus(self.latency.draw(dice)), Vec::new(), Some(End::Reset));
             return;
         }
+        let spike = dice.hit(Fault::SpikeUp, faults.spike_up);
+        let at = if spike { at.plus(Nanos::from_millis(2_000 + dice.below(4_000))) } else { at };
         self.up.push(at, bytes, None);
+    }
+
+    /// The network is gone: both ends learn of it.
+    pub(super) fn cut(&mut self, now: Mono, dice: &mut Chance) {
+        for way in [&mut self.up, &mut self.down] {
+            let at = now.plus(self.latency.draw(dice));
+            way.push(at, Vec::new(), Some(End::Reset));
+        }
     }
 
     /// The same of the venue's end.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::simulation::fault::HostFaults;
+use crate::types::account::AccountMode;
 use crate::types::config::{self, Config};
 use crate::venue::{Faults, What};
 
@@ -20,6 +21,10 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("clocks", include_str!("profiles/clocks.toml")),
     ("disk", include_str!("profiles/disk.toml")),
     ("deaths", include_str!("profiles/deaths.toml")),
+    ("frozen", include_str!("profiles/frozen.toml")),
+    ("oracle", include_str!("profiles/oracle.toml")),
+    ("pauses", include_str!("profiles/pauses.toml")),
+    ("outages", include_str!("profiles/outages.toml")),
     ("storm", include_str!("profiles/storm.toml")),
 ];
 
@@ -38,6 +43,8 @@ pub struct Profile {
     pub events: Vec<What>,
     /// How many come in an hour.
     pub events_per_hour: u32,
+    /// How the account is collateralised: one of these, by the seed; by default a balance a dex.
+    pub modes: Vec<AccountMode>,
     /// The config that the engine runs with.
     pub config: Config,
     /// The config that it is judged by: the same, but in tests of the judge.
@@ -61,6 +68,7 @@ struct Text {
     host: HostFaults,
     events: Vec<What>,
     events_per_hour: u32,
+    modes: Vec<AccountMode>,
     /// Overrides of the config, `section.key=value`.
     set: Vec<String>,
 }
@@ -94,6 +102,7 @@ impl Profile {
             host: text.host,
             events: text.events,
             events_per_hour: text.events_per_hour,
+            modes: text.modes,
             judged_by: config.clone(),
             config,
         })
@@ -146,4 +155,15 @@ pub(super) const ENDS: &[(What, Option<What>)] = &[
     (What::BudgetEmpty, Some(What::BudgetRefill)),
     (What::NoncesTaken, None),
     (What::Liquidate, None),
+    (What::CloseByHand, None),
+    (What::OraclePrint, None),
+    (What::OracleApart, Some(What::OracleBack)),
+    (What::BookRuns, Some(What::OracleBack)),
+    (What::AccountFreeze, Some(What::AccountThaw)),
+    (What::AgentMoves, Some(What::AgentReturns)),
+    (What::FeedLate, Some(What::FeedOnTime)),
+    (What::LinkLate, Some(What::FeedOnTime)),
+    (What::ListOdd, None),
+    (What::EntryOdd, Some(What::EntryPlain)),
+    (What::ListEarly, Some(What::SocketLearns)),
 ];

@@ -34,6 +34,22 @@ pub(super) struct Listing {
     /// Price at the start.
     pub(super) px: Px,
     pub(super) delisted: bool,
+    /// What of its entry in `meta` no document knows.
+    pub(super) odd: Option<Odd>,
+}
+
+/// A word in an entry of `meta` that no document knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Odd {
+    MarginMode,
+    GrowthMode,
+}
+
+impl Odd {
+    /// The kind that an event's value names.
+    pub(super) const fn of(value: u8) -> Self {
+        if value % 2 == 0 { Self::MarginMode } else { Self::GrowthMode }
+    }
 }
 
 /// A row: ticker, price in 1e-4 USD, size decimals, kind, largest leverage.
@@ -175,6 +191,7 @@ fn listing(dex: &str, index: usize, row: &Row, delisted: bool) -> Listing {
         oi_cap: Usd::from_units(cap_millions * 1_000_000 * 1_000_000),
         px: Px::from_units(px * 10_000),
         delisted,
+        odd: None,
     }
 }
 

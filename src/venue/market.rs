@@ -63,6 +63,22 @@ pub(super) struct Frozen {
     pub(super) chance: bool,
 }
 
+/// How far the book runs away from a standing oracle with each of its updates, parts per million.
+const RUN_PPM: i64 = 25_000;
+
+/// How oracle and book are kept apart by scenario.
+#[derive(Clone, Copy, Debug, Default)]
+struct Apart {
+    /// Distance of the makers' middle from the oracle beside the structural one, parts per million.
+    ppm: i64,
+    /// Where that distance runs to.
+    goal_ppm: i64,
+    /// The deployer's marks follow the book instead of the oracle.
+    marks_follow_the_book: bool,
+    /// The oracle as it really is, behind a wild print.
+    wild: Option<Px>,
+}
+
 /// One market.
 #[derive(Clone, Debug)]
 pub(super) struct Market {
@@ -90,6 +106,9 @@ pub(super) struct Market {
     pub(super) day_base: f64,
     /// Whether open interest climbs to the cap, step by step.
     pub(super) climbs_to_cap: bool,
+    /// Listed, but not known to the sockets yet: who subscribes to it is dropped.
+    pub(super) early: bool,
+    apart: Apart,
     mark: Px,
     oracle_at: Mono,
     last_trade: Option<Px>,
@@ -155,6 +174,8 @@ impl Market {
             day_notional: if live { day_base * (listing.px.units() as f64 / 1e8) } else { 0.0 },
             day_base: if live { day_base } else { 0.0 },
             climbs_to_cap: false,
+            early: false,
+            apart: Apart::default(),
             mark: listing.px,
             oracle_at: now,
             last_trade: None,
@@ -194,8 +215,12 @@ impl Market {
         if !self.live() {
             return;
         }
+        self.oracle = self.apart.wild.take().unwrap_or(self.oracle);
         let before = self.oracle;
-        if !self.frozen.oracle && now >= self.asleep_until {
+        let Apart { ppm, goal_ppm, .. } = self.apart;
+        if (ppm, goal_ppm) != (0, 0) {
+            self.apart.ppm = goal_ppm.clamp(ppm - RUN_PPM, ppm + RUN_PPM);
+        } else if !self.frozen.oracle && now >= self.asleep_until {
             self.walk(now, jumps);
         }
         self.step(before, now);
@@ -204,9 +229,74 @@ impl Market {
     /// Sets the oracle exactly; makers hear of it as of any step.
     pub(super) fn put_oracle(&mut self, px: Px, now: Mono) {
         let before = std::mem::replace(&mut self.oracle, px);
+        self.apart.wild = None;
         if self.live() {
             self.step(before, now);
         }
+    }
+
+    /// This price moved by so many parts per million, in the oracle's steps.
+    fn moved(&self, px: Px, ppm: i64) -> Px {
+        let fine = (tick(px, self.listing.sz_decimals) / 10).max(1);
+        let moved = i128::from(px.units()) * i128::from(1_000_000 + ppm) / 1_000_000;
+        let moved = i64::try_from(moved).unwrap_or(px.units()).max(fine);
+        Px::from_units((moved + fine / 2).div_euclid(fine) * fine)
+    }
+
+    /// A number of parts per million, up or down.
+    fn either_way(&mut self, ppm: i64) -> i64 {
+        if self.dice.hit(Odds::one_in(2)) { ppm } else { -ppm }
+    }
+
+    /// The next update of the oracle is wild: makers and marks take no notice, and the one behind it
+    /// is right again.
+    pub(super) fn print_wild(&mut self, now: Mono) {
+        if !self.live() {
+            return;
+        }
+        let far = self.dice.hit(Odds::one_in(2));
+        let size =
+            if far { self.dice.range(200_000, 600_000) } else { self.dice.range(30_000, 100_000) };
+        let ppm = self.either_way(size);
+        let right = *self.apart.wild.get_or_insert(self.oracle);
+        self.oracle = self.moved(right, ppm);
+        self.oracle_at = now;
+    }
+
+    /// The oracle steps away, up or down, and stays; book and mark stay where they are.
+    pub(super) fn step_apart(&mut self, now: Mono, percent: u8) {
+        if !self.live() {
+            return;
+        }
+        let (middle, before) = (self.target(), self.oracle);
+        let ppm = self.either_way(i64::from(percent) * 10_000);
+        self.put_oracle_alone(self.moved(before, ppm), now);
+        let whole = i128::from(middle.units()) * 1_000_000 / i128::from(self.oracle.units().max(1));
+        let ppm = i64::try_from(whole).unwrap_or(1_000_000) - 1_000_000 - self.basis_ppm;
+        (self.apart.ppm, self.apart.goal_ppm) = (ppm, ppm);
+        self.apart.marks_follow_the_book = true;
+    }
+
+    /// The oracle stands still from now on, and the book runs away from it, up or down.
+    pub(super) fn run_away(&mut self, percent: u8) {
+        self.apart.goal_ppm = self.either_way(i64::from(percent) * 10_000);
+    }
+
+    /// The oracle is where the book is again.
+    pub(super) fn reunite(&mut self, now: Mono) {
+        let ppm = self.apart.ppm;
+        if (ppm, self.apart.goal_ppm) != (0, 0) && self.live() {
+            let px = self.moved(self.apart.wild.unwrap_or(self.oracle), ppm);
+            self.apart = Apart::default();
+            self.put_oracle(px, now);
+        }
+        self.apart = Apart::default();
+    }
+
+    /// Sets the oracle; nobody hears of it.
+    fn put_oracle_alone(&mut self, px: Px, now: Mono) {
+        self.apart.wild = None;
+        (self.oracle, self.oracle_at) = (px, now);
     }
 
     /// Sets oracle and mark exactly, whatever the book says.
@@ -222,6 +312,7 @@ impl Market {
 
     /// The oracle jumps by 3 %, up or down.
     pub(super) fn jump(&mut self, now: Mono) {
+        self.oracle = self.apart.wild.take().unwrap_or(self.oracle);
         let three_percent = self.oracle.units() / 100 * 3;
         let up = self.dice.hit(Odds::one_in(2));
         let fine = (tick(self.oracle, self.listing.sz_decimals) / 10).max(1);
@@ -299,6 +390,9 @@ impl Market {
 
     /// Median of the deployer's two marks (oracle, oracle with the usual basis) and the local one.
     fn fresh_mark(&self) -> Px {
+        if self.apart.marks_follow_the_book {
+            return self.local_mark();
+        }
         let oracle = self.oracle.units();
         let based = i128::from(oracle) * i128::from(1_000_000 + self.basis_ppm / 2) / 1_000_000;
         let mut marks = [oracle, i64::try_from(based).unwrap_or(oracle), self.local_mark().units()];
@@ -321,8 +415,9 @@ impl Market {
 
     /// Where the makers see the price.
     fn target(&self) -> Px {
-        let oracle = self.oracle.units();
-        let px = i128::from(oracle) * i128::from(1_000_000 + self.basis_ppm) / 1_000_000;
+        let oracle = self.apart.wild.unwrap_or(self.oracle).units();
+        let ppm = 1_000_000 + self.basis_ppm + self.apart.ppm;
+        let px = i128::from(oracle) * i128::from(ppm) / 1_000_000;
         Px::from_units(i64::try_from(px).unwrap_or(oracle))
     }
 
@@ -362,6 +457,7 @@ impl Market {
         self.book.clear();
         self.open_interest = Sz::ZERO;
         self.climbs_to_cap = false;
+        self.oracle = self.apart.wild.take().unwrap_or(self.oracle);
         self.mark = self.oracle;
     }
 

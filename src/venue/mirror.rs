@@ -144,6 +144,7 @@ fn listing(spec: &MarketSpec) -> Listing {
         oi_cap: NO_CAP,
         px: Px::from_units(100_000_000), // Until prices are told.
         delisted: false,
+        odd: None,
     }
 }
 

@@ -239,6 +239,8 @@ pub struct Reply {
     pub body: String,
     /// How long it takes.
     pub wait: Nanos,
+    /// What it weighed against the minute's limit (PROTOCOL.md §8.1).
+    pub weight: u32,
 }
 
 /// The venue.
@@ -252,6 +254,8 @@ pub struct Venue {
     origin: Mono,
     /// Events of the faults, and how many of them have happened.
     happened: usize,
+    /// Events that wait for a position.
+    armed: Vec<Scheduled>,
     moved: Vec<Moved>,
 }
 
@@ -283,6 +287,7 @@ impl Venue {
             info_dice: Chance::new(settings.seed, u64::MAX - 3),
             origin: now,
             happened: 0,
+            armed: Vec::new(),
             moved: Vec::new(),
         })
     }
@@ -310,14 +315,17 @@ impl Venue {
 
     /// The body of a `POST /info`.
     pub fn info(&mut self, now: Mono, body: &[u8]) -> Reply {
-        if !self.surface.may_ask(now, info::weight(body)) {
-            return Reply { status: 429, body: "null".to_owned(), wait: Nanos::ZERO };
+        let weight = info::weight(body);
+        if !self.surface.may_ask(now, weight) {
+            return Reply { status: 429, body: "null".to_owned(), wait: Nanos::ZERO, weight };
         }
         let lens = Lens::drawn(&self.surface.faults, &mut self.info_dice);
         let view = View { world: &self.world, accounts: &self.accounts, lens };
-        let (status, body) = info::respond(view, now, body);
-        let (status, body, wait) = self.surface.faults.answer(status, body, &mut self.info_dice);
-        Reply { status, body, wait }
+        let (status, answer) = info::respond(view, now, body);
+        let rows = info::weight_of_rows(body, &answer);
+        self.surface.charge(now, rows);
+        let (status, body, wait) = self.surface.faults.answer(status, answer, &mut self.info_dice);
+        Reply { status, body, wait, weight: weight + rows }
     }
 
     /// The body of a `POST /exchange`.
@@ -325,20 +333,20 @@ impl Venue {
         let weight = 1 + u32::try_from(wire::items(body) / 40).unwrap_or(u32::MAX - 1);
         if !self.surface.may_ask(now, weight) {
             let (status, body) = (429, "null".to_owned());
-            return Exchange::Answered(Reply { status, body, wait: Nanos::ZERO });
+            return Exchange::Answered(Reply { status, body, wait: Nanos::ZERO, weight });
         }
         let desk = &mut self.surface.desk;
         match wire::read_bytes(body, self.surface.mainnet) {
             Ok(asked) => {
                 let id = desk.exchange_id();
-                let ticket = desk.ticket(Recipient::Http(id));
+                let ticket = desk.ticket(Recipient::Http(id, weight));
                 desk.send(now, ticket, asked);
                 Exchange::Waits(id)
             }
             Err(unread) => {
                 let (status, text) = unread.status_and_text();
                 let body = text.to_owned();
-                Exchange::Answered(Reply { status, body, wait: Nanos::ZERO })
+                Exchange::Answered(Reply { status, body, wait: Nanos::ZERO, weight })
             }
         }
     }
@@ -369,6 +377,7 @@ impl Venue {
         faults.event.sort_by_key(|event| event.at_ms);
         let passed = now.since(self.origin).as_millis();
         self.happened = faults.event.partition_point(|event| event.at_ms <= passed);
+        self.armed.clear();
         self.surface.set_faults(faults);
     }
 
@@ -431,7 +440,10 @@ impl Venue {
         self.surface.block(due, &self.moved, &self.world, out);
         self.surface.tell(due, outcomes, &mut self.accounts, &self.world);
         if let Some(age) = self.surface.faults.account_stale_age() {
-            self.accounts.remember(due, age);
+            self.accounts.remember(due, self.world.block_time, age);
+        }
+        if !self.armed.is_empty() {
+            self.fire(due);
         }
     }
 

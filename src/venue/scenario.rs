@@ -6,11 +6,12 @@
 use crate::types::account::AccountMode;
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::Cloid;
-use crate::types::time::{Mono, VenueMs};
+use crate::types::time::{Mono, Nanos, VenueMs};
 use crate::venue::account::books::Books;
 use crate::venue::action::{Address, Which};
 use crate::venue::clearing::{Account, AccountSettings, Position};
 use crate::venue::faults::What;
+use crate::venue::listing::Odd;
 use crate::venue::market::{Market, Status};
 use crate::venue::{Output, Venue};
 
@@ -18,6 +19,9 @@ use crate::venue::{Output, Venue};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("no market is named {0:?}")]
 pub struct NotListed(String);
+
+/// Seconds of a feed that is late by nobody knows how much.
+const LATE_S: u8 = 4;
 
 /// A deal of an account.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -163,6 +167,99 @@ impl Venue {
         self.market(coin).map(|market| market.climbs_to_cap = true)
     }
 
+    /// One update of a market's oracle is wild; book and mark take no notice.
+    pub fn print_wild(&mut self, now: Mono, coin: &str) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.print_wild(now))
+    }
+
+    /// A market's oracle steps away, up or down, and stays; book and mark stay where they are.
+    pub fn step_oracle_apart(
+        &mut self,
+        now: Mono,
+        coin: &str,
+        percent: u8,
+    ) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.step_apart(now, percent))
+    }
+
+    /// A market's oracle stands still, and its book runs away from it, up or down.
+    pub fn run_book_away(&mut self, coin: &str, percent: u8) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.run_away(percent))
+    }
+
+    /// The oracle is where the book is, after either of these.
+    pub fn reunite(&mut self, now: Mono, coin: &str) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.reunite(now))
+    }
+
+    /// Whether what is told of accounts stands still, but for answers to actions.
+    pub fn freeze_accounts(&mut self, now: Mono, frozen: bool) {
+        if !frozen {
+            self.accounts.thaw();
+            self.surface.tell_withheld(now);
+        } else if !self.accounts.is_frozen() {
+            self.accounts.freeze(self.world.block_time);
+            self.surface.withhold();
+        }
+    }
+
+    /// Whether what is told of accounts stands still.
+    pub fn is_frozen(&self) -> bool {
+        self.accounts.is_frozen()
+    }
+
+    /// An agent acts for another account from now on.
+    pub fn move_agent(&mut self, agent: Address) {
+        self.accounts.clearing.move_agent(agent);
+    }
+
+    /// It acts for its own account again.
+    pub fn return_agent(&mut self, agent: Address) {
+        self.accounts.clearing.return_agent(agent);
+    }
+
+    /// Quotes and contexts come late from now on, or everything on the socket.
+    pub fn be_late(&mut self, by: Nanos, whole: bool) {
+        self.surface.be_late(by, whole);
+    }
+
+    /// What is late comes now, and everything is on time again.
+    pub fn be_on_time(&mut self, now: Mono) {
+        self.surface.be_on_time(now);
+    }
+
+    /// Lists one more market whose entry in `meta` is odd (0: margin mode, 1: growth mode, 2: a name
+    /// of 40 letters), and says its name.
+    pub fn append_odd_market(&mut self, now: Mono, kind: u8) -> String {
+        let at = self.world.append_as(now, |listing| match kind % 3 {
+            2 => listing.coin.push_str(&"LONG".repeat(10)),
+            kind => listing.odd = Some(Odd::of(kind)),
+        });
+        self.world.markets[at].listing.coin.clone()
+    }
+
+    /// Makes the entry of a market odd, or plain again.
+    pub fn set_odd(&mut self, coin: &str, kind: Option<u8>) -> Result<(), NotListed> {
+        self.market(coin).map(|market| market.listing.odd = kind.map(Odd::of))
+    }
+
+    /// Lists one more market that the sockets do not know yet, and says its name.
+    pub fn append_early_market(&mut self, now: Mono) -> String {
+        let at = self.world.append(now);
+        self.world.markets[at].early = true;
+        self.world.markets[at].listing.coin.clone()
+    }
+
+    /// The sockets know all markets from now on.
+    pub fn learn_markets(&mut self) {
+        self.world.markets.iter_mut().for_each(|market| market.early = false);
+    }
+
+    /// Whether a market is listed and not known to the sockets yet.
+    pub fn is_early(&self, coin: &str) -> bool {
+        self.world.find(coin).is_some_and(|at| self.world.markets[at].early)
+    }
+
     /// Drops all connections without a close frame.
     pub fn drop_connections(&mut self, out: &mut Vec<Output>) {
         self.surface.end_all(out);
@@ -219,6 +316,17 @@ impl Venue {
     /// Liquidates all positions of an account in the next block, at the mark.
     pub fn liquidate(&mut self, user: Address) {
         self.accounts.clearing.doom(user);
+    }
+
+    /// The owner of an account closes all its positions, with market orders in the next block.
+    pub fn close_by_hand(&mut self, user: Address) {
+        self.accounts.clearing.close_by_hand(user);
+    }
+
+    /// Whether the books of an account have a fill of this order.
+    pub fn has_fill(&self, user: Address, oid: u64) -> bool {
+        let account = self.accounts.clearing.account(user);
+        account.is_some_and(|account| account.fills.iter().rev().any(|row| row.oid == oid))
     }
 
     /// Sets how an account is collateralised, as its answers show it (PROTOCOL.md §5.5).
@@ -295,7 +403,14 @@ impl Venue {
 
     /// All agents, or all accounts.
     fn concerned(&self, what: What) -> Vec<Address> {
-        let agents = matches!(what, What::AgentExpire | What::AgentRenew | What::NoncesTaken);
+        let agents = matches!(
+            what,
+            What::AgentExpire
+                | What::AgentRenew
+                | What::AgentMoves
+                | What::AgentReturns
+                | What::NoncesTaken
+        );
         let of = |one: &AccountSettings| match agents {
             true => one.agents.iter().map(|(_, address, _)| *address).collect(),
             false => vec![one.address],
@@ -307,9 +422,23 @@ impl Venue {
     pub(super) fn happen(&mut self, now: Mono, out: &mut Vec<Output>) {
         let Some(event) = self.surface.faults.event.get(self.happened).cloned() else { return };
         self.happened += 1;
+        self.armed.retain(|armed| !event.what.ends(armed.what));
+        if event.held {
+            self.armed.push(event);
+            return;
+        }
         self.surface.dice.injected.count(event.what.fault());
+        let late = Nanos::from_secs(event.value.unwrap_or(LATE_S).into());
         match event.what {
             What::Append => drop(self.append_market(now)),
+            What::ListOdd => drop(self.append_odd_market(now, event.value.unwrap_or_default())),
+            What::ListEarly => drop(self.append_early_market(now)),
+            What::SocketLearns => self.learn_markets(),
+            What::AccountFreeze => self.freeze_accounts(now, true),
+            What::AccountThaw => self.freeze_accounts(now, false),
+            What::FeedLate => self.be_late(late, false),
+            What::LinkLate => self.be_late(late, true),
+            What::FeedOnTime => self.be_on_time(now),
             What::OracleStop => self.run_oracle(false),
             What::OracleStart => self.run_oracle(true),
             What::DropConnections => self.drop_connections(out),
@@ -319,7 +448,10 @@ impl Venue {
             | What::AgentRenew
             | What::BudgetEmpty
             | What::BudgetRefill
+            | What::AgentMoves
+            | What::AgentReturns
             | What::NoncesTaken
+            | What::CloseByHand
             | What::Liquidate => {
                 // The file's addresses were checked when it was read.
                 let named = event.address.as_deref().and_then(Address::parse);
@@ -327,7 +459,10 @@ impl Venue {
                     match event.what {
                         What::AgentExpire => self.expire_agent(address),
                         What::AgentRenew => self.renew_agent(address),
+                        What::AgentMoves => self.move_agent(address),
+                        What::AgentReturns => self.return_agent(address),
                         What::NoncesTaken => self.take_nonces(now, address),
+                        What::CloseByHand => self.close_by_hand(address),
                         What::Liquidate => self.liquidate(address),
                         What::BudgetRefill => self.set_budget(address, 0),
                         _ => self.empty_budget(address),
@@ -344,6 +479,18 @@ impl Venue {
                     let _ = self.happen_to(now, event.what, coin, event.value);
                 }
             }
+        }
+    }
+
+    /// Lets what waited for a position happen to its market.
+    pub(super) fn fire(&mut self, now: Mono) {
+        let users = self.accounts.roster.iter().map(|one| one.address);
+        let held = users.flat_map(|user| self.stakes(user)).map(|(coin, ..)| coin);
+        let Some(coin) = held.into_iter().find(|coin| self.is_live(coin)) else { return };
+        for event in std::mem::take(&mut self.armed) {
+            self.surface.dice.injected.count(event.what.fault());
+            // It is held, and so it is listed.
+            let _ = self.happen_to(now, event.what, &coin, event.value);
         }
     }
 
@@ -364,6 +511,12 @@ impl Venue {
             What::MaxLeverage => self.set_max_leverage(coin, value.unwrap_or(1).into()),
             What::OpenInterestToCap => self.climb_to_cap(coin),
             What::OracleJump => self.jump_oracle(now, coin),
+            What::OraclePrint => self.print_wild(now, coin),
+            What::OracleApart => self.step_oracle_apart(now, coin, value.unwrap_or(6)),
+            What::BookRuns => self.run_book_away(coin, value.unwrap_or(8)),
+            What::OracleBack => self.reunite(now, coin),
+            What::EntryOdd => self.set_odd(coin, Some(value.unwrap_or_default())),
+            What::EntryPlain => self.set_odd(coin, None),
             What::OracleFreeze => self.freeze_oracle(coin, true),
             What::OracleThaw => self.freeze_oracle(coin, false),
             What::MakersFreeze => self.freeze_makers(coin, true),
@@ -380,7 +533,18 @@ impl Venue {
             | What::AgentRenew
             | What::BudgetEmpty
             | What::BudgetRefill
+            | What::AgentMoves
+            | What::AgentReturns
             | What::NoncesTaken
+            | What::CloseByHand
+            | What::AccountFreeze
+            | What::AccountThaw
+            | What::FeedLate
+            | What::LinkLate
+            | What::FeedOnTime
+            | What::ListOdd
+            | What::ListEarly
+            | What::SocketLearns
             | What::Liquidate => Ok(()),
         }
     }

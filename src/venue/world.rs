@@ -179,10 +179,20 @@ impl World {
 
     /// Lists one more market on the first dex. Returns its position.
     pub(super) fn append(&mut self, now: Mono) -> usize {
+        self.append_as(now, |_| {})
+    }
+
+    /// The same, with a listing that is changed before it is told.
+    pub(super) fn append_as(
+        &mut self,
+        now: Mono,
+        change: impl FnOnce(&mut listing::Listing),
+    ) -> usize {
         let (at, dex) = (self.markets.len(), 1);
         let index = self.dexes[dex].markets.len();
         let one = listing::first_dex_market(&self.dexes[dex].name, index);
-        let one = listing::Listing { delisted: false, ..one };
+        let mut one = listing::Listing { delisted: false, ..one };
+        change(&mut one);
         let market = Market::new(one, dex, index, self.seed, now, self.still);
         let mut market = market.with(Habit { lag: self.lag, basis_ppm: None });
         market.told = Top::default();

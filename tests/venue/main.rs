@@ -5,6 +5,7 @@
 mod accounts;
 mod actions;
 mod answers;
+mod blind;
 mod faults;
 mod market;
 mod shapes;

@@ -47,6 +47,8 @@ fn read_answer(stream: &mut TcpStream) -> (u16, String) {
     }
     let head = String::from_utf8(bytes).unwrap();
     let status = head[9..12].parse().unwrap();
+    let date = head.lines().find_map(|line| line.strip_prefix("Date: "));
+    assert!(status != 200 || date.is_some_and(|date| date.ends_with(" GMT")), "{head}");
     let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
     let mut body = vec![0; length.parse().unwrap()];
     stream.read_exact(&mut body).unwrap();

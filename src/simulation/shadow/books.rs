@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::simulation::shadow::units;
+use crate::simulation::shadow::{decimal, units};
 use crate::types::order::Cloid;
 use crate::types::time::Mono;
 use crate::venue::{Address, Venue};
@@ -67,6 +67,17 @@ impl fmt::Display for Stake {
     }
 }
 
+/// What an answer called filled.
+#[derive(Clone, Debug)]
+struct Announced {
+    oid: u64,
+    asset: usize,
+    reduce_only: bool,
+    /// Price and size in units of 1e-8.
+    px: i128,
+    sz: i128,
+}
+
 /// Everything sent.
 #[derive(Clone, Debug, Default)]
 pub(in crate::simulation) struct Orders {
@@ -74,6 +85,10 @@ pub(in crate::simulation) struct Orders {
     nonces: BTreeSet<u64>,
     /// What may still fill.
     live: Vec<Sent>,
+    /// What this process sent and has no answer to, by post.
+    unanswered: BTreeMap<(u64, u64), Vec<Sent>>,
+    /// What answers called filled, and the account's books at the venue do not have.
+    announced: Vec<Announced>,
 }
 
 impl Orders {
@@ -121,20 +136,81 @@ impl Orders {
 
     /// Orders left.
     pub(in crate::simulation) fn sent(&mut self, action: Action) {
+        if let Some(first) = action.orders.first() {
+            self.unanswered.insert(first.post, action.orders.clone());
+        }
         self.live.extend(action.orders);
     }
 
-    /// A frame was heard: the answer to a post says that its orders are done with.
-    pub(in crate::simulation) fn heard(&mut self, process: u64, text: &str) {
-        if self.live.is_empty() || !text.contains(r#""channel":"post""#) {
+    /// A process has begun: what was announced to another it cannot know.
+    pub(in crate::simulation) fn born(&mut self) {
+        self.unanswered.clear();
+        self.announced.clear();
+    }
+
+    /// A person has looked at what the venue denies.
+    pub(in crate::simulation) fn released(&mut self) {
+        self.announced.clear();
+    }
+
+    /// A frame was heard: the answer to a post says that its orders are done with, and what of them
+    /// was filled.
+    pub(in crate::simulation) fn heard(
+        &mut self,
+        process: u64,
+        text: &str,
+        venue: &Venue,
+        user: Address,
+    ) {
+        let waiting = !self.live.is_empty() || !self.unanswered.is_empty();
+        if !waiting || !text.contains(r#""channel":"post""#) {
             return;
         }
         let Ok(frame) = serde_json::from_str::<Value>(text) else { return };
-        if let Some(post) = frame["data"]["id"].as_u64()
-            && frame["data"]["response"]["type"] == "action"
-        {
-            self.live.retain(|order| order.post != (process, post));
+        let response = &frame["data"]["response"];
+        let Some(post) = frame["data"]["id"].as_u64().filter(|_| response["type"] == "action")
+        else {
+            return;
+        };
+        self.live.retain(|order| order.post != (process, post));
+        let orders = self.unanswered.remove(&(process, post)).unwrap_or_default();
+        let statuses = response["payload"]["response"]["data"]["statuses"].as_array();
+        for (order, status) in orders.iter().zip(statuses.into_iter().flatten()) {
+            let filled = &status["filled"];
+            if let (Some(oid), Some(sz), Some(px)) =
+                (filled["oid"].as_u64(), decimal(&filled["totalSz"]), decimal(&filled["avgPx"]))
+                && !venue.has_fill(user, oid)
+            {
+                let (asset, reduce_only) = (order.asset, order.reduce_only);
+                self.announced.push(Announced { oid, asset, reduce_only, px, sz });
+            }
         }
+    }
+
+    /// What answers called bought and no answer called sold, by asset and in 1e-16 USD, of what the
+    /// account's books at the venue do not have.
+    fn unaccounted(&mut self, venue: &Venue, user: Address) -> BTreeMap<usize, i128> {
+        self.announced.retain(|one| !venue.has_fill(user, one.oid));
+        let mut net: BTreeMap<usize, (i128, i128)> = BTreeMap::new();
+        for one in &self.announced {
+            let (sz, px) = net.entry(one.asset).or_default();
+            match one.reduce_only {
+                true => *sz = (*sz - one.sz).max(0),
+                false => (*sz, *px) = (*sz + one.sz, one.px.max(*px)),
+            }
+        }
+        net.retain(|_, (sz, _)| *sz > 0);
+        net.into_iter().map(|(asset, (sz, px))| (asset, sz * px)).collect()
+    }
+
+    /// Whether an answer called something bought there that the account's books do not have.
+    pub(in crate::simulation) fn is_announced(
+        &mut self,
+        asset: usize,
+        venue: &Venue,
+        user: Address,
+    ) -> bool {
+        !self.announced.is_empty() && self.unaccounted(venue, user).contains_key(&asset)
     }
 
     /// What may still fill, after asking the venue.
@@ -149,7 +225,8 @@ impl Orders {
         &self.live
     }
 
-    /// What is at stake: positions at their entry price, orders that could open at their limit.
+    /// What is at stake: positions at their entry price, what answers called bought beside them, and
+    /// orders that could open at their limit.
     pub(in crate::simulation) fn stake(
         &mut self,
         now: Mono,
@@ -160,6 +237,10 @@ impl Orders {
         let mut stake = Stake::default();
         for (coin, szi, px) in venue.stakes(user) {
             let value = i128::from(szi.units()).abs() * i128::from(px.units());
+            *stake.by_coin.entry(coin).or_default() += value;
+        }
+        for (asset, value) in self.unaccounted(venue, user) {
+            let coin = coins.get(asset % 10_000).cloned().unwrap_or_default();
             *stake.by_coin.entry(coin).or_default() += value;
         }
         for order in self.live(now, venue, user).iter().filter(|order| !order.reduce_only) {

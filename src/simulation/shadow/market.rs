@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::simulation::shadow::units;
+use crate::simulation::shadow::{decimal, units};
 use crate::types::config::{Config, Risk};
 use crate::types::market::{MarketSpec, Universe};
 use crate::types::num::Side;
@@ -161,13 +161,20 @@ impl Market {
 pub(in crate::simulation) struct Heard {
     risk: Risk,
     markets: BTreeMap<String, Market>,
+    /// Block time of the last quote of this link, and when it was heard.
+    newest: Option<(i64, Mono)>,
     /// The market of the last frame, and its average before it.
     before: (String, i128, u32),
 }
 
 impl Heard {
     pub(in crate::simulation) fn new(config: &Config) -> Self {
-        Self { risk: config.risk.clone(), markets: BTreeMap::new(), before: (String::new(), 0, 0) }
+        Self {
+            risk: config.risk.clone(),
+            markets: BTreeMap::new(),
+            newest: None,
+            before: (String::new(), 0, 0),
+        }
     }
 
     /// A reading of the venue.
@@ -191,6 +198,7 @@ impl Heard {
     /// The link is gone: only averages stay. `patient` says that it lasted long enough for markets
     /// without data to be set aside.
     pub(in crate::simulation) fn forget_link(&mut self, patient: bool) {
+        self.newest = None;
         for market in self.markets.values_mut() {
             market.aside = match market.has_data() {
                 true => market.settled(),
@@ -328,6 +336,7 @@ impl Heard {
     }
 
     fn take_quote(&mut self, coin: &str, quote: Quote) {
+        self.newest = Some((quote.time, quote.at));
         let Some(market) = self.markets.get_mut(coin) else { return };
         market.regressed |= quote.time < market.highest;
         market.highest = market.highest.max(quote.time);
@@ -366,6 +375,11 @@ impl Heard {
             Some("the spread is shocked") if !own => None,
             other => other,
         }
+    }
+
+    /// Block time of the last quote of this link, and when it was heard.
+    pub(in crate::simulation) fn newest(&self) -> Option<(i64, Mono)> {
+        self.newest
     }
 
     /// How far the touched price of `side` stands beyond the oracle, in 2^-32 of a basis point of
@@ -412,14 +426,6 @@ fn plain_level(text: &str) -> Option<(Option<(i128, i128)>, &str)> {
     let (n, rest) = rest.strip_prefix(r#","n":"#)?.split_once('}')?;
     n.parse::<u32>().ok()?;
     Some((Some((units(px)?, units(sz)?)), rest))
-}
-
-fn decimal(value: &Value) -> Option<i128> {
-    match value {
-        Value::String(text) => units(text),
-        Value::Number(number) => units(&number.to_string()),
-        _ => None,
-    }
 }
 
 /// Units of a decimal whose digits past the eighth do not matter.

@@ -5,6 +5,17 @@
 pub(super) mod books;
 pub(super) mod market;
 
+use serde_json::Value;
+
+/// Units of 1e-8 of a decimal in a frame, as a text or as a number.
+fn decimal(value: &Value) -> Option<i128> {
+    match value {
+        Value::String(text) => units(text),
+        Value::Number(number) => units(&number.to_string()),
+        _ => None,
+    }
+}
+
 /// Units of 1e-8 of a decimal that is written plainly; `None` when it is not.
 pub(super) fn units(text: &str) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {

@@ -19,7 +19,9 @@ impl World {
     /// Nothing goes wrong any more.
     pub(super) fn calm_down(&mut self) {
         self.quiet = true;
-        self.fair = true;
+        self.lossy = false;
+        self.dark_until = self.now;
+        self.desk.repair();
         self.trouble_at = self.now;
         self.faults = HostFaults::default();
         self.venue.set_faults(self.now, Faults::default());
@@ -82,15 +84,20 @@ impl World {
         self.judge.hold(Invariant::Ends, ended, || "an end in order does not come".to_owned());
         let recorded = self.compare_records();
         let open = self.venue.stakes(USER);
-        let live = open.iter().any(|(coin, ..)| can_leave(&self.venue, coin));
+        let live = open.iter().any(|(coin, szi, _)| can_leave(&self.venue, coin, *szi));
         self.judge.hold(Invariant::Ends, !live, || format!("left open at the end: {open:?}"));
         let Some(books) = self.venue.books(USER) else { return };
         self.counts.fills = books.fills;
-        // What the venue settles or takes is no trade of ours, and what a full ring lost is lost.
-        let settles = |what: &What| matches!(what, What::Halt | What::Delist | What::Liquidate);
+        // What the venue settles or takes is no trade of ours, nor is what an agent does elsewhere, and
+        // what a full ring lost is lost.
+        let settles = |what: &What| {
+            matches!(what, What::Halt | What::Delist | What::Liquidate | What::AgentMoves)
+        };
         // Nor can anybody tell a price from the same with one digit changed on the way.
         let garbled = self.profile.venue.on().contains(&"garble");
-        let settled = garbled || self.profile.events.iter().any(settles);
+        let settled = garbled
+            || self.profile.host.is_on(Fault::Blackout)
+            || self.profile.events.iter().any(settles);
         if let (Some(money), false, true) = (recorded, settled || self.rows_lost, open.is_empty()) {
             let theirs = Money {
                 gross: i128::from(books.closed_pnl.units()),

@@ -1,6 +1,7 @@
 //! Engine, network, machine, operator and venue under one virtual clock. Nothing here is a thread,
 //! a socket or a real clock: everything that happens comes from the seed.
 
+mod causes;
 mod ending;
 mod process;
 
@@ -18,13 +19,14 @@ use crate::simulation::profile::{ENDS, Profile};
 use crate::simulation::reach::Reach;
 use crate::simulation::records::Recorded;
 use crate::simulation::trace::Trace;
+use crate::simulation::world::causes::{CLOCK_OFF, Causes};
 use crate::simulation::world::process::Process;
 use crate::types::config::Config;
 use crate::types::event::Wish;
-use crate::types::num::{Rate, Usd};
+use crate::types::num::{Rate, Szi, Usd};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::{
-    AccountSettings, Address, Lag, Odds, Output, Scheduled, Settings, Timing, Venue, What,
+    AccountSettings, Address, Dice, Lag, Odds, Output, Scheduled, Settings, Timing, Venue, What,
 };
 
 /// Faults cease so long before the end, and then everything has to come to rest.
@@ -79,8 +81,12 @@ pub(super) struct World {
     turns: u32,
     /// When something last stood in the way of exits.
     trouble_at: Mono,
-    /// Whether the venue does what it says: else an exit takes as long as chance wants.
-    fair: bool,
+    /// Whether answers, fills or readings are lost, late or refused, so that an exit takes some
+    /// attempts.
+    lossy: bool,
+    /// Nobody reaches the venue before then.
+    dark_until: Mono,
+    causes: Causes,
 }
 
 /// The key of a run: nobody's, made of its seed so that signatures repeat.
@@ -143,7 +149,11 @@ impl World {
         let moves = venue_faults.event.iter().filter(|event| event.what == What::BudgetEmpty);
         let moves = moves.map(|event| ORIGIN.plus(Nanos::from_millis(event.at_ms))).collect();
         let settings = Settings { faults: venue_faults, ..settings };
-        let venue = Venue::new(settings, ORIGIN).map_err(|error| error.to_string())?;
+        let mut venue = Venue::new(settings, ORIGIN).map_err(|error| error.to_string())?;
+        if !profile.modes.is_empty() {
+            let at = Dice::new(seed, 0x52).below(profile.modes.len() as u64) as usize;
+            venue.set_mode(USER, profile.modes[at]);
+        }
         let latency = Latency {
             min: Nanos::from_millis(1 + dice.below(20)),
             spread: Nanos::from_millis(1 + dice.below(10)),
@@ -159,7 +169,15 @@ impl World {
         {
             judge.refused_at_random();
         }
-        let fair = profile.venue.on().is_empty();
+        let lies = ["garble", "time_regression"];
+        let replayed = [Fault::Replay, Fault::Ghost].map(|fault| profile.host.is_on(fault));
+        if clock.contains(&true)
+            || replayed.contains(&true)
+            || profile.venue.on().iter().any(|name| lies.contains(name))
+        {
+            judge.times_lie();
+        }
+        let lossy = profile.venue.on().iter().any(|name| *name != "greeting");
         let profile = Profile { config, ..profile.clone() };
         Ok(Self {
             seed,
@@ -190,7 +208,9 @@ impl World {
             trace,
             turns: 0,
             trouble_at: ORIGIN,
-            fair,
+            lossy,
+            dark_until: ORIGIN,
+            causes: Causes::default(),
         })
     }
 
@@ -247,8 +267,9 @@ impl World {
         }
         self.lines.retain(|line| !line.is_over());
         if self.desk.next_due() <= self.now {
-            let Self { desk, venue, dice, now, .. } = self;
+            let Self { desk, venue, judge, dice, now, .. } = self;
             let answer = desk.advance(*now, venue, dice);
+            judge.asked(*now, desk.take_weight());
             if let (Some(answer), Some(process)) = (answer, &mut self.process) {
                 process.answers.extend(desk.take_time());
                 process.answers.push_back(answer);
@@ -338,6 +359,10 @@ impl World {
                 let wait = Nanos::from_secs(1 + dice.below(60));
                 process.recorder.stalled_until = self.now.plus(wait);
             }
+            if dice.hit(Fault::Pause, faults.pause) {
+                let wait = Nanos::from_millis(500 + dice.below(14_500));
+                process.asleep_until = process.asleep_until.max(self.now.plus(wait));
+            }
             if dice.hit(Fault::Halt, faults.halt) {
                 process.wishes.push_back(Wish::Halt);
             }
@@ -348,29 +373,57 @@ impl World {
                 process.stopping = true;
             }
         }
+        self.lose_reach();
+        self.look_for_causes();
         self.judge_second();
     }
 
+    /// REST may go down, or everything while something is held.
+    fn lose_reach(&mut self) {
+        let Self { faults, dice, now, .. } = self;
+        if dice.hit(Fault::RestDown, faults.rest_down) {
+            self.desk.be_down(now.plus(Nanos::from_millis(dice.spread(5_000, 900_000))));
+        }
+        if faults.blackout == Odds::NEVER
+            || self.venue.stakes(USER).is_empty()
+            || !dice.hit(Fault::Blackout, faults.blackout)
+        {
+            return;
+        }
+        self.dark_until = now.plus(Nanos::from_millis(dice.spread(5_000, 90_000)));
+        // REST may come back later than the link.
+        let longer = if dice.below(2) == 0 { 0 } else { dice.spread(1_000, 120_000) };
+        self.desk.be_down(self.dark_until.plus(Nanos::from_millis(longer)));
+        match dice.below(4) {
+            0 | 1 => self.venue.close_by_hand(USER),
+            2 => self.venue.liquidate(USER),
+            _ => {}
+        }
+        if let Some(line) = self.lines.last_mut() {
+            line.cut(*now, dice);
+        }
+        if let Some((_, answered)) = self.process.as_mut().and_then(|p| p.connecting.as_mut()) {
+            *answered = false;
+        }
+    }
+
     fn judge_second(&mut self) {
-        // Whatever keeps the engine from knowing or doing counts as trouble.
-        let stuck = match &self.process {
-            None => true,
-            Some(process) => {
-                let ready = process.engine.status(self.now).trading.ready;
-                !ready.but_for_hard_stop() || process.asleep_until > self.now
-            }
-        };
+        // What keeps the engine from doing anything counts as trouble: not that it does not know
+        // something that it could do without.
+        let asleep = self.process.as_ref().is_none_or(|one| one.asleep_until > self.now);
+        let blind = !self.judge.is_linked() || !self.judge.has_read_account();
+        // With fills and readings frozen only answers tell, and here some of them never come.
+        let deaf = self.lossy && self.venue.is_frozen();
+        let stuck = asleep || blind || deaf;
         let (used, cap) = self.venue.budget(USER).unwrap_or_default();
-        let clock = self.machine.clock.off(self.now).abs() > 500_000_000;
+        let clock = self.machine.clock.off(self.now).abs() > CLOCK_OFF;
         let trouble = stuck || used >= cap || clock || self.venue.is_post_only();
         if trouble {
             self.trouble_at = self.now;
         }
-        let Self { judge, venue, now, trouble_at, fair, .. } = self;
+        let Self { judge, venue, now, trouble_at, lossy, .. } = self;
         let clear = *trouble_at < *now;
-        // What is lost or refused on the way makes an exit take as long as chance wants.
-        let fair = *fair;
-        judge.beat(*now, venue, |coin| clear && fair && can_leave(venue, coin));
+        judge.beat(*now, venue, *lossy, |coin, szi| clear && can_leave(venue, coin, szi));
     }
 
     /// Where it is, in seconds since the beginning.
@@ -396,15 +449,18 @@ impl World {
     }
 }
 
-/// Whether a position there can be closed: the market trades, and something stands on both sides,
-/// near the oracle.
-fn can_leave(venue: &Venue, coin: &str) -> bool {
+/// Whether a position there can be closed: the market trades, and somebody stands on the other side,
+/// wherever the oracle is.
+fn can_leave(venue: &Venue, coin: &str, szi: Szi) -> bool {
     let live = venue.rules(coin).is_some_and(|(_, live)| live);
-    let Some([Some((bid, _)), Some((ask, _))]) = venue.quote(coin) else { return false };
-    let Some(oracle) = venue.oracle(coin) else { return false };
-    let near = |px: i64| (px - oracle.units()).abs() * 100 < oracle.units() * 4;
-    live && near(bid.units()) && near(ask.units())
+    let Some([bid, ask]) = venue.quote(coin) else { return false };
+    let other = if szi.units() > 0 { bid } else { ask };
+    live && other.is_some()
 }
+
+/// Events that mostly happen to a market in which something is held.
+const HITS_WHAT_IS_HELD: [What; 4] =
+    [What::OraclePrint, What::OracleApart, What::BookRuns, What::EntryOdd];
 
 /// Events that the seed draws, each with its end; all are over before the quiet time.
 fn drawn_events(
@@ -426,13 +482,30 @@ fn drawn_events(
         let value = match what {
             What::SzDecimals => Some(dice.below(5) as u8),
             What::MaxLeverage => Some(1 + dice.below(40) as u8),
+            What::OracleApart => Some(1 + dice.below(12) as u8),
+            What::BookRuns => Some(6 + dice.below(7) as u8),
+            What::FeedLate => Some(2 + dice.below(7) as u8),
+            What::LinkLate => Some(2 + dice.below(4) as u8),
+            What::ListOdd | What::EntryOdd => Some(dice.below(3) as u8),
             _ => None,
         };
-        let one = |at_ms, what| Scheduled { at_ms, what, coin: coin.clone(), value, address: None };
-        events.push(one(at_ms, what));
+        // Of many markets few are held at a time, and what happens elsewhere shows little.
+        let held = HITS_WHAT_IS_HELD.contains(&what) && dice.below(4) > 0;
+        let coin = coin.filter(|_| !held);
+        let one = |at_ms, what, held| {
+            let coin = coin.clone();
+            Scheduled { at_ms, what, coin, held, value, address: None }
+        };
+        events.push(one(at_ms, what, held));
         if let Some((_, Some(end))) = ENDS.iter().find(|(begin, _)| *begin == what) {
-            let until = (at_ms + dice.spread(2_000, 240_000)).min(room + 20_000);
-            events.push(one(until, *end));
+            let most = match what {
+                // Longer than an exit may take, and than a listing may be old.
+                What::OracleApart | What::BookRuns => 600_000,
+                What::EntryOdd => 1_500_000,
+                _ => 240_000,
+            };
+            let until = (at_ms + dice.spread(2_000, most)).min(room + 20_000);
+            events.push(one(until, *end, false));
         }
     }
     events

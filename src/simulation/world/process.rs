@@ -9,13 +9,14 @@ use crate::executor::encode::Encoder;
 use crate::executor::signer::{Signer, SigningNetwork};
 use crate::runtime::link::LinkEvent;
 use crate::runtime::os::first_id;
-use crate::simulation::desk::{Answer, Desk, Request};
+use crate::simulation::desk::{Answer, Request};
 use crate::simulation::fault::Fault;
 use crate::simulation::judge::Invariant;
 use crate::simulation::line::{Line, hear};
 use crate::simulation::machine::Recorder;
-use crate::simulation::world::{USER, World, key, signer};
+use crate::simulation::world::{USER, World, key};
 use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
+use crate::types::note::Note;
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
 use crate::venue::Odds;
@@ -108,7 +109,7 @@ impl World {
         for line in &mut self.lines {
             line.let_go(self.now, &mut self.dice);
         }
-        self.desk = Desk::new("xyz", &USER.to_string(), &signer(self.seed));
+        self.desk.renew();
         self.machine.forget_owed();
         self.judge.unlinked(self.now);
     }
@@ -129,12 +130,11 @@ impl World {
         while let Some(answer) = self.process.as_mut().and_then(|p| p.answers.pop_front()) {
             match &answer {
                 Answer::Universe(universe) => {
-                    self.judge.listed(self.venue.coins());
-                    self.judge.heard.universe(universe);
+                    self.judge.universe(self.now, universe, self.venue.coins());
                 }
                 Answer::Account(_) => {
                     let asked = self.process.as_ref().map_or(Mono(0), |p| p.account_asked);
-                    self.judge.account(asked);
+                    self.judge.account(self.now, asked);
                 }
                 Answer::UniverseFailed
                 | Answer::AccountFailed
@@ -246,7 +246,7 @@ impl World {
     fn hear_frame(&mut self) {
         let frame = std::mem::take(&mut self.frame);
         if let Ok(text) = std::str::from_utf8(&frame) {
-            self.judge.frame(self.now, text);
+            self.judge.frame(self.now, text, &self.venue);
         }
         self.counts.frames += 1;
         if self.faults.keeps_frames() {
@@ -328,6 +328,9 @@ impl World {
                     }
                 }
                 Action::Note(note) => {
+                    if let Note::HardStopSet { reason } = note {
+                        self.explain(reason);
+                    }
                     self.judge.note(self.now, &note);
                     self.records.note(now.wall, &note);
                     self.reach.note(&note);
@@ -346,8 +349,8 @@ impl World {
                 Action::Connect => {
                     let dice = &mut self.dice;
                     if !dice.hit(Fault::ConnectUnanswered, self.faults.connect_unanswered) {
-                        let answered =
-                            !dice.hit(Fault::ConnectRefused, self.faults.connect_refused);
+                        let refused = dice.hit(Fault::ConnectRefused, self.faults.connect_refused);
+                        let answered = !refused && self.dark_until <= self.now;
                         let wait = Nanos::from_millis(2 + dice.below(80));
                         process.connecting = Some((self.now.plus(wait), answered));
                     }

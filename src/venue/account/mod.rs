@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::types::account::AccountMode;
 use crate::types::num::{Sz, Usd};
-use crate::types::time::{Mono, Nanos};
+use crate::types::time::{Mono, Nanos, VenueMs};
 use crate::venue::account::books::Ledger;
 use crate::venue::action::{Address, Signed};
 use crate::venue::clearing::{Account, AccountSettings, Clearing, FillRow, Outcome, Role, Ticket};
@@ -32,11 +32,20 @@ pub(super) struct Accounts {
     /// Fills that are told in two parts: the size of the first, by trade.
     parts: BTreeMap<u64, Sz>,
     ledger: Ledger,
-    /// Clearing houses of a while ago, the younger first; only kept when a fault asks for them.
-    earlier: [Option<Box<Clearing>>; 2],
+    /// States of a while ago, the younger first; only kept when a fault asks for them.
+    earlier: [Option<Box<Past>>; 2],
     earlier_at: Mono,
+    /// The state that all answers and streams show while they stand still.
+    frozen: Option<Box<Past>>,
     /// Modes that are asked for by actions under way.
     asked_modes: BTreeMap<Ticket, (Address, AccountMode)>,
+}
+
+/// The accounts as they were after a block.
+#[derive(Clone, Debug)]
+struct Past {
+    clearing: Clearing,
+    block_time: VenueMs,
 }
 
 /// Which state of the accounts an answer is made from.
@@ -45,7 +54,7 @@ pub(super) enum Lens {
     /// As it is.
     #[default]
     Now,
-    /// As it was a while ago (`account_stale`).
+    /// As it was a while ago, with the time of then (`account_stale`).
     Earlier,
     /// All zero, whatever is there (`account_zero`; PROTOCOL.md §4.3).
     Zero,
@@ -73,17 +82,24 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// The state of a while ago that is shown in place of the present one, if any.
+    fn past(&self) -> Option<&'a Past> {
+        let Accounts { frozen, earlier: [younger, older], .. } = self.accounts;
+        frozen.as_deref().or_else(|| match self.lens {
+            Lens::Earlier => older.as_deref().or(younger.as_deref()),
+            Lens::Now | Lens::Zero => None,
+        })
+    }
+
     /// The account of `user`, as the lens shows it.
     pub(super) fn account(&self, user: Address) -> Option<&'a Account> {
-        let earlier = || {
-            let [younger, older] = &self.accounts.earlier;
-            older.as_deref().or(younger.as_deref())
-        };
-        let clearing = match self.lens {
-            Lens::Earlier => earlier().unwrap_or(&self.accounts.clearing),
-            Lens::Now | Lens::Zero => &self.accounts.clearing,
-        };
+        let clearing = self.past().map_or(&self.accounts.clearing, |past| &past.clearing);
         clearing.account(user)
+    }
+
+    /// Time of the block whose state is shown.
+    pub(super) fn block_time(&self) -> VenueMs {
+        self.past().map_or(self.world.block_time, |past| past.block_time)
     }
 }
 
@@ -97,6 +113,7 @@ impl Accounts {
             parts: BTreeMap::new(),
             earlier: [None, None],
             earlier_at: Mono(0),
+            frozen: None,
             asked_modes: BTreeMap::new(),
         }
     }
@@ -162,12 +179,31 @@ impl Accounts {
     }
 
     /// Keeps the state for `account_stale`, `age` old at least once it is used.
-    pub(super) fn remember(&mut self, now: Mono, age: Nanos) {
+    pub(super) fn remember(&mut self, now: Mono, block_time: VenueMs, age: Nanos) {
         if self.earlier[0].is_none() || now.since(self.earlier_at) >= age {
             self.earlier.swap(0, 1);
-            self.earlier[0] = Some(Box::new(self.clearing.clone()));
+            self.earlier[0] = Some(self.as_of(block_time));
             self.earlier_at = now;
         }
+    }
+
+    fn as_of(&self, block_time: VenueMs) -> Box<Past> {
+        Box::new(Past { clearing: self.clearing.clone(), block_time })
+    }
+
+    /// Answers and streams show the state as it is from now on, whatever happens to it.
+    pub(super) fn freeze(&mut self, block_time: VenueMs) {
+        self.frozen = Some(self.as_of(block_time));
+    }
+
+    /// They show the state as it is again.
+    pub(super) fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Whether they stand still.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
     }
 
     /// Decides that a fill is told in two parts; not when it is a single lot.

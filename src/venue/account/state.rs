@@ -35,7 +35,7 @@ pub(in crate::venue) fn clearinghouse(
     dex: usize,
     now: Mono,
 ) -> String {
-    let time = view.world.block_time.0;
+    let time = view.block_time().0;
     let shown = view.account(user).filter(|_| dex == DEX && view.lens != Lens::Zero);
     let Some(account) = shown else {
         let none = summary(Usd::ZERO, Usd::ZERO, Usd::ZERO, Usd::ZERO);

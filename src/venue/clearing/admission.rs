@@ -3,12 +3,12 @@
 //!
 //! Refusals here are top-level, come at once and cost nothing, but for what has expired.
 
-use crate::types::num::Usd;
+use crate::types::num::{Rate, Usd};
 use crate::types::time::VenueMs;
 use crate::venue::action::{Action, Address, Signed};
 use crate::venue::clearing::account::{Account, Agent};
 use crate::venue::clearing::block::Pending;
-use crate::venue::clearing::{Clearing, Outcome, Role, Ticket, answer};
+use crate::venue::clearing::{AccountSettings, Clearing, Outcome, Role, Ticket, answer};
 use crate::venue::market::Market;
 
 /// Most items of one action.
@@ -18,6 +18,9 @@ const ITEMS: usize = 200;
 const NONCES: usize = 100;
 
 const DAY_MS: u64 = 86_400_000;
+
+/// The account that an agent acts for when it acts for somebody else.
+const STRANGER: Address = Address([0xbb; 20]);
 
 /// Beyond the budget one request passes in so many milliseconds.
 const SLOW_MS: u64 = 10_000;
@@ -171,6 +174,42 @@ impl Clearing {
             if let Some(account) = self.accounts.get_mut(&user) {
                 account.agents.push(Agent { valid_until: None, ..one });
             }
+        }
+    }
+
+    /// From now on an agent acts for another account, which is funded for it if need be.
+    pub(in crate::venue) fn move_agent(&mut self, agent: Address) {
+        let holds = |account: &&mut Account| account.agents.iter().any(|one| one.address == agent);
+        let Some(owner) = self.accounts.values_mut().find(holds) else { return };
+        let taken: Vec<Agent> = owner.agents.extract_if(.., |one| one.address == agent).collect();
+        let (from, deposit) = (owner.address, owner.deposit);
+        let fees = owner.fees;
+        self.moved.entry(agent).or_insert(from);
+        let fund = || {
+            let settings = AccountSettings {
+                address: STRANGER,
+                deposit,
+                agents: Vec::new(),
+                vault_of: None,
+                referral_discount: Rate::ZERO,
+            };
+            Account { fees, ..Account::new(&settings) }
+        };
+        self.accounts.entry(STRANGER).or_insert_with(fund).agents.extend(taken);
+    }
+
+    /// It acts for its own account again.
+    pub(in crate::venue) fn return_agent(&mut self, agent: Address) {
+        let Some(owner) = self.moved.remove(&agent) else { return };
+        let mut taken: Vec<Agent> = Vec::new();
+        for account in self.accounts.values_mut() {
+            taken.extend(account.agents.extract_if(.., |one| one.address == agent));
+        }
+        if let Some(account) = self.accounts.get_mut(&owner) {
+            account.agents.extend(taken);
+        }
+        for (of, _) in self.lapsed.iter_mut().filter(|(_, one)| one.address == agent) {
+            *of = owner;
         }
     }
 

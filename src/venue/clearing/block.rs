@@ -67,6 +67,7 @@ impl Clearing {
         self.settle_struck(at, markets);
         self.close_dead(at, markets);
         self.cancel_scheduled(at, markets);
+        self.close_what_owners_close(at, markets);
         let mut waiting = std::mem::take(&mut self.pending);
         waiting.sort_by_key(|pending| class(&pending.signed.action));
         for pending in waiting {

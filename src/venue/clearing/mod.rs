@@ -189,7 +189,10 @@ pub(in crate::venue) struct Clearing {
     /// Ids of orders, trades and transactions.
     dice: Dice,
     last_oid: u64,
-    post_only: bool,
+    /// The sentence that refuses all but post-only orders, while it does.
+    post_only: Option<&'static str>,
+    /// Network upgrades so far.
+    upgrades: usize,
     /// How many orders are refused by scenario, and in which words.
     refuse: (u32, String),
     /// The same of whole actions.
@@ -197,6 +200,10 @@ pub(in crate::venue) struct Clearing {
     partial_is_filled: bool,
     /// Accounts whose positions the next block takes, whatever they are worth.
     doomed: BTreeSet<Address>,
+    /// Accounts whose owners close what they hold, in the next block or as soon as they can.
+    closing: BTreeSet<Address>,
+    /// Agents that act for another account than their own by scenario, and whose they are.
+    moved: BTreeMap<Address, Address>,
 }
 
 impl Clearing {
@@ -210,11 +217,14 @@ impl Clearing {
             news: News::default(),
             dice: Dice::new(seed, u64::MAX - 4),
             last_oid: FIRST_OID,
-            post_only: false,
+            post_only: None,
+            upgrades: 0,
             refuse: (0, String::new()),
             refuse_whole: (0, String::new()),
             partial_is_filled: false,
             doomed: BTreeSet::new(),
+            closing: BTreeSet::new(),
+            moved: BTreeMap::new(),
         }
     }
 
@@ -223,14 +233,20 @@ impl Clearing {
         self.accounts.get(&user)
     }
 
-    /// Whether only post-only orders are taken.
+    /// Whether only post-only orders are taken. Each time it begins the refusal is spelled in the
+    /// other way of the two that are known.
     pub(in crate::venue) fn set_post_only(&mut self, on: bool) {
-        self.post_only = on;
+        if on && self.post_only.is_none() {
+            self.post_only = refusal::POST_ONLY.get(self.upgrades % 2).copied();
+            self.upgrades += 1;
+        } else if !on {
+            self.post_only = None;
+        }
     }
 
     /// Whether that is so.
     pub(in crate::venue) fn is_post_only(&self) -> bool {
-        self.post_only
+        self.post_only.is_some()
     }
 
     /// Sets what every account pays.
@@ -251,6 +267,11 @@ impl Clearing {
     /// Liquidates all positions of an account in the next block, whatever they are worth.
     pub(in crate::venue) fn doom(&mut self, user: Address) {
         self.doomed.insert(user);
+    }
+
+    /// The owner of an account closes all its positions, with market orders in the next block.
+    pub(in crate::venue) fn close_by_hand(&mut self, user: Address) {
+        self.closing.insert(user);
     }
 
     /// Sets how much of its request budget an account has used.

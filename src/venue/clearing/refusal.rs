@@ -30,7 +30,8 @@ pub(super) enum Refusal {
     ZeroSize,
     InvalidPx,
     InvalidSz,
-    PostOnlyMode,
+    /// After a network upgrade, in one of the two spellings of [`POST_ONLY`].
+    PostOnlyMode(&'static str),
     TooManyOpen,
     Halted,
     UnknownAsset,
@@ -39,6 +40,12 @@ pub(super) enum Refusal {
     /// What a scenario wants said.
     Scripted(String),
 }
+
+/// How the venue refuses all but post-only orders after an upgrade: as of 2026, and as of 2024.
+pub(super) const POST_ONLY: [&str; 2] = [
+    "Only post-only orders allowed immediately after network upgrade.",
+    "Only post-only orders allowed immediately after a network upgrade.",
+];
 
 /// Sentences by which a scripted refusal finds its word.
 const WORDS: [(&str, &str); 15] = [
@@ -89,9 +96,7 @@ impl Refusal {
             Self::ZeroSize => "Order has zero size.",
             Self::InvalidPx => "Order has invalid price.",
             Self::InvalidSz => "Order has invalid size.",
-            Self::PostOnlyMode => {
-                "Only post-only orders allowed immediately after a network upgrade."
-            }
+            Self::PostOnlyMode(sentence) => sentence,
             Self::TooManyOpen => "Too many open orders.",
             Self::Halted => "Trading is halted.",
             Self::UnknownAsset => "Order has invalid asset.",

@@ -28,8 +28,8 @@ pub(super) struct Case<'a> {
     pub(super) at: usize,
     pub(super) now: Mono,
     pub(super) mark: Px,
-    /// After an upgrade: nothing may take.
-    pub(super) post_only: bool,
+    /// After an upgrade nothing may take: the sentence that says so.
+    pub(super) post_only: Option<&'static str>,
     /// An open order whose place this one takes.
     pub(super) replaced: Option<u64>,
 }
@@ -120,7 +120,8 @@ fn halted(case: &Case<'_>) -> Result<(), Refusal> {
 }
 
 fn post_only_mode(case: &Case<'_>) -> Result<(), Refusal> {
-    refuse_if(case.post_only && case.order.tif != Some(Tif::Alo), Refusal::PostOnlyMode)
+    let takes = case.order.tif != Some(Tif::Alo);
+    case.post_only.filter(|_| takes).map_or(Ok(()), |text| Err(Refusal::PostOnlyMode(text)))
 }
 
 /// This venue has no trigger orders.

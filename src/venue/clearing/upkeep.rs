@@ -1,14 +1,15 @@
-//! What the venue does by itself in a block: deals of resting orders, dead markets, scheduled
-//! cancels, liquidations, orders that nothing backs any more.
+//! What the venue does by itself in a block, and owners by hand: deals of resting orders, dead
+//! markets, scheduled cancels, closed positions, liquidations, orders that nothing backs any more.
 
-use crate::types::num::Usd;
-use crate::venue::action::Address;
+use crate::types::num::{Px, Side, Sz, Usd};
+use crate::venue::action::{Address, NewOrder, Tif};
 use crate::venue::book::Owner;
 use crate::venue::clearing::account::Account;
-use crate::venue::clearing::block::Moment;
+use crate::venue::clearing::block::{Moment, asset_of};
 use crate::venue::clearing::orders::Deal;
 use crate::venue::clearing::position::Booking;
 use crate::venue::clearing::{Clearing, FillRow};
+use crate::venue::listing::{ceil_to_tick, floor_to_tick};
 use crate::venue::market::Market;
 
 impl Clearing {
@@ -68,6 +69,46 @@ impl Clearing {
                 if let Some(market) = markets.get_mut(market_at) {
                     self.evict(at, user, oid, "scheduledCancel", market);
                 }
+            }
+        }
+    }
+
+    /// Owners close their positions with market orders, as far as the books allow; what is left is
+    /// tried again in the next block.
+    pub(super) fn close_what_owners_close(&mut self, at: Moment, markets: &mut [Market]) {
+        if self.is_post_only() {
+            return;
+        }
+        for user in self.closing.clone() {
+            for market_at in self.markets_held(user) {
+                let szi = self.accounts.get(&user).map_or(0, |account| account.szi(market_at));
+                let side = if szi > 0 { Side::Buy } else { Side::Sell };
+                let meets = |market: &&Market| market.live() && market.book.best(side).is_some();
+                let Some(market) = markets.get(market_at).filter(meets) else { continue };
+                let (mark, decimals) = (market.mark(at.now), market.listing.sz_decimals);
+                let half = mark.units() / 2;
+                let px = match szi > 0 {
+                    true => floor_to_tick(Px::from_units(half), decimals),
+                    false => ceil_to_tick(Px::from_units(mark.units() + half), decimals),
+                };
+                let Some(asset) = asset_of(market) else { continue };
+                let order = NewOrder {
+                    asset,
+                    buy: szi < 0,
+                    px,
+                    sz: Sz::from_units(szi.saturating_abs()),
+                    reduce_only: true,
+                    tif: Some(Tif::Ioc),
+                    cloid: None,
+                };
+                let at = Moment { hash: std::array::from_fn(|_| self.dice.bits()), ..at };
+                self.place(at, user, &order, markets);
+                if let Some(account) = self.accounts.get_mut(&user) {
+                    account.requests_used = account.requests_used.saturating_add(1);
+                }
+            }
+            if self.markets_held(user).is_empty() {
+                self.closing.remove(&user);
             }
         }
     }

@@ -97,6 +97,23 @@ faults! {
     BudgetRefill = "event_budget_refill",
     NoncesTaken = "event_nonces_taken",
     Liquidate = "event_liquidate",
+    CloseByHand = "event_close_by_hand",
+    OraclePrint = "event_oracle_print",
+    OracleApart = "event_oracle_apart",
+    BookRuns = "event_book_runs",
+    OracleBack = "event_oracle_back",
+    AccountFreeze = "event_account_freeze",
+    AccountThaw = "event_account_thaw",
+    AgentMoves = "event_agent_moves",
+    AgentReturns = "event_agent_returns",
+    FeedLate = "event_feed_late",
+    LinkLate = "event_link_late",
+    FeedOnTime = "event_feed_on_time",
+    ListOdd = "event_list_odd",
+    EntryOdd = "event_entry_odd",
+    EntryPlain = "event_entry_plain",
+    ListEarly = "event_list_early",
+    SocketLearns = "event_socket_learns",
 }
 
 /// How often each fault happened.

@@ -21,6 +21,13 @@ pub(in crate::venue) enum FrameKind {
     Control,
 }
 
+impl FrameKind {
+    /// Whether it tells of a market's quotes or context.
+    pub(in crate::venue) const fn is_market_data(self) -> bool {
+        matches!(self, Self::Bbo | Self::Ctx)
+    }
+}
+
 /// What becomes of one frame.
 #[derive(Clone, Debug, Default)]
 pub(in crate::venue) struct Fate {

@@ -179,6 +179,11 @@ impl Faults {
                 let text = "event `max_leverage`: expected `value`, a leverage in 1..=255";
                 return Err(FaultsError(text.to_owned()));
             }
+            if one.held && (one.coin.is_some() || !one.what.is_of_a_market()) {
+                let text =
+                    "event `held`: expected no `coin`, and something that happens to a market";
+                return Err(FaultsError(text.to_owned()));
+            }
             let address = one.address.as_deref();
             if address.is_some_and(|text| Address::parse(text).is_none()) {
                 let text = "event `address`: expected 0x and 40 hex digits";
@@ -301,6 +306,8 @@ mod tests {
             ("[[event]]\nat_ms = 5\nwhat = \"explode\"", "explode"),
             ("[[event]]\nat_ms = 5\nwhat = \"sz_decimals\"", "value"),
             ("[[event]]\nat_ms = 5\nwhat = \"agent_expire\"\naddress = \"0x1\"", "address"),
+            ("[[event]]\nat_ms = 5\nwhat = \"post_only_on\"\nheld = true", "held"),
+            ("[[event]]\nat_ms = 5\nwhat = \"halt\"\nheld = true\ncoin = \"xyz:TSLA\"", "held"),
             ("fill_lost = 2", "a probability from 0 to 1"),
         ] {
             let error = Faults::from_toml(text).unwrap_err().to_string();

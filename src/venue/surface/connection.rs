@@ -71,6 +71,8 @@ pub(super) struct Connection {
     pub(super) held: VecDeque<Arc<str>>,
     /// Frames that wait alone.
     pub(super) late: Vec<(Mono, Arc<str>)>,
+    /// Frames of a feed that is late, each with when it goes out.
+    pub(super) behind: VecDeque<(Mono, Arc<str>)>,
     /// Next turn of each [`Cadence`].
     pub(super) clocks: [Mono; 6],
 }
@@ -80,8 +82,9 @@ impl Connection {
         let idle = self.sent_at.plus(limits.idle_close);
         let held = if self.held.is_empty() { Mono::MAX } else { self.held_until };
         let late = self.late.iter().map(|(at, _)| *at).min().unwrap_or(Mono::MAX);
+        let behind = self.behind.front().map_or(Mono::MAX, |(at, _)| *at);
         let clock = self.clocks.iter().copied().min().unwrap_or(Mono::MAX);
-        [idle, self.drop_at, self.expire_at, held, late, clock]
+        [idle, self.drop_at, self.expire_at, held, late, behind, clock]
             .into_iter()
             .min()
             .unwrap_or(Mono::MAX)
@@ -99,14 +102,19 @@ impl Window {
     /// Spends `weight` if the minute's `limit` allows it.
     pub(super) fn spend(&mut self, now: Mono, weight: u32, limit: u32) -> bool {
         while let Some((_, old)) = self.spent.front().filter(|(at, _)| now.since(*at) >= MINUTE) {
-            self.sum -= old;
+            self.sum = self.sum.saturating_sub(*old);
             self.spent.pop_front();
         }
         if self.sum.saturating_add(weight) > limit {
             return false;
         }
-        self.sum += weight;
-        self.spent.push_back((now, weight));
+        self.charge(now, weight);
         true
+    }
+
+    /// Spends `weight`, whatever is left.
+    pub(super) fn charge(&mut self, now: Mono, weight: u32) {
+        self.sum = self.sum.saturating_add(weight);
+        self.spent.push_back((now, weight));
     }
 }

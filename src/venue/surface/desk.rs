@@ -21,8 +21,8 @@ use crate::venue::{ConnId, ExchangeId, Reply, Timing};
 pub(in crate::venue) enum Recipient {
     /// A post with this id.
     Post(ConnId, u64),
-    /// A request over HTTP.
-    Http(ExchangeId),
+    /// A request over HTTP of so much weight.
+    Http(ExchangeId, u32),
 }
 
 /// An action that has reached the venue.
@@ -165,8 +165,8 @@ impl Desk {
     }
 
     /// An answer over HTTP is ready.
-    pub(super) fn reply(&mut self, id: ExchangeId, body: String) {
-        self.replies.insert(id, Reply { status: 200, body, wait: Nanos::ZERO });
+    pub(super) fn reply(&mut self, id: ExchangeId, body: String, weight: u32) {
+        self.replies.insert(id, Reply { status: 200, body, wait: Nanos::ZERO, weight });
     }
 
     pub(in crate::venue) fn has_reply(&self, id: ExchangeId) -> bool {
@@ -180,7 +180,7 @@ impl Desk {
     /// Nobody waits for it any more; the action takes its course all the same.
     pub(in crate::venue) fn abandon(&mut self, id: ExchangeId) {
         self.replies.remove(&id);
-        self.waiting.retain(|_, to| *to != Recipient::Http(id));
+        self.waiting.retain(|_, to| !matches!(to, Recipient::Http(of, _) if *of == id));
     }
 
     /// A connection is gone, and with it everybody who waits on it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::types::market::MarginMode;
@@ -10,7 +11,7 @@ use crate::types::order::Cloid;
 use crate::types::time::Mono;
 use crate::venue::account::{View, rows, state};
 use crate::venue::action::{Address, Which};
-use crate::venue::listing::Listing;
+use crate::venue::listing::{Listing, Odd};
 use crate::venue::market::{Market, Status};
 use crate::venue::surface::frames::{self, array, quoted};
 use crate::venue::surface::request::{Grouping, grouping};
@@ -20,7 +21,7 @@ use crate::venue::world::World;
 #[derive(Clone, Copy, Debug)]
 struct Unreadable;
 
-/// Weight of a request against the minute's budget (PROTOCOL.md §8.1); rows are not counted.
+/// Weight of a request against the minute's budget (PROTOCOL.md §8.1), but for the rows of its answer.
 pub(in crate::venue) fn weight(body: &[u8]) -> u32 {
     let request: Option<Value> = serde_json::from_slice(body).ok();
     match request.as_ref().and_then(|r| r.get("type")).and_then(Value::as_str) {
@@ -34,6 +35,18 @@ pub(in crate::venue) fn weight(body: &[u8]) -> u32 {
         ) => 2,
         Some("userRole") => 60,
         _ => 20,
+    }
+}
+
+/// What the rows of an answer weigh on top: one for each twenty of them.
+pub(in crate::venue) fn weight_of_rows(request: &[u8], answer: &str) -> u32 {
+    let request: Option<Value> = serde_json::from_slice(request).ok();
+    match request.as_ref().and_then(|r| r.get("type")).and_then(Value::as_str) {
+        Some("recentTrades" | "historicalOrders" | "userFills" | "userFillsByTime") => {
+            let rows: Option<Vec<IgnoredAny>> = serde_json::from_str(answer).ok();
+            u32::try_from(rows.map_or(0, |rows| rows.len() / 20)).unwrap_or(u32::MAX)
+        }
+        _ => 0,
     }
 }
 
@@ -281,12 +294,13 @@ fn margin_table(leverage: u64) -> String {
 
 /// One entry of a universe (PROTOCOL.md §4.2): keys that would say no are left out.
 fn asset(market: &Market, builder: bool) -> String {
-    let Listing { coin, sz_decimals, max_leverage, margin_mode, growth, fee_scale, .. } =
+    let Listing { coin, sz_decimals, max_leverage, margin_mode, growth, fee_scale, odd, .. } =
         &market.listing;
     let mut text = format!(
         r#"{{"szDecimals":{sz_decimals},"name":"{coin}","maxLeverage":{max_leverage},"marginTableId":{max_leverage}"#
     );
     let mode = match margin_mode {
+        _ if *odd == Some(Odd::MarginMode) => Some("isolatedOnly2"),
         MarginMode::Cross => None,
         MarginMode::NoCross => Some("noCross"),
         MarginMode::StrictIsolated => Some("strictIsolated"),
@@ -301,7 +315,9 @@ fn asset(market: &Market, builder: bool) -> String {
         text.push_str(&format!(r#","marginMode":"{mode}""#));
     }
     if builder {
-        if *growth {
+        if *odd == Some(Odd::GrowthMode) {
+            text.push_str(r#","growthMode":"tapered""#);
+        } else if *growth {
             text.push_str(r#","growthMode":"enabled""#);
             text.push_str(r#","lastFeeScaleChangeTime":"2026-01-12T08:30:00.123456789""#);
         }

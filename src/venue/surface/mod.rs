@@ -18,7 +18,7 @@ use crate::venue::action::Address;
 use crate::venue::faults::{Chance, Fault, Faults, FrameKind};
 use crate::venue::market::Status;
 use crate::venue::surface::connection::{Cadence, Connection, Window};
-use crate::venue::surface::desk::{Desk, Recipient};
+use crate::venue::surface::desk::{Desk, Mail, Recipient};
 use crate::venue::surface::request::{Grouping, PostKind, Request, Sub, Wrong};
 use crate::venue::wire::{self, Unread};
 use crate::venue::world::{Moved, World};
@@ -48,6 +48,18 @@ pub(super) struct Surface {
     ctx_at: usize,
     /// Whether anybody is subscribed to a context.
     ctx_wanted: bool,
+    /// What is late by how much, if anything is.
+    lateness: Option<Lateness>,
+    /// News of accounts that are held back, if they are.
+    withheld: Option<Vec<Mail>>,
+}
+
+/// A feed that is late without a drop.
+#[derive(Clone, Copy, Debug)]
+struct Lateness {
+    by: Nanos,
+    /// Everything on the socket; else quotes and contexts alone.
+    whole: bool,
 }
 
 impl Surface {
@@ -69,6 +81,33 @@ impl Surface {
             next_ctx: Mono::MAX,
             ctx_at: 0,
             ctx_wanted: false,
+            lateness: None,
+            withheld: None,
+        }
+    }
+
+    /// From now on quotes and contexts, or everything, come late.
+    pub(super) fn be_late(&mut self, by: Nanos, whole: bool) {
+        self.lateness = Some(Lateness { by, whole });
+    }
+
+    /// What is late goes out now, and everything is on time again.
+    pub(super) fn be_on_time(&mut self, now: Mono) {
+        self.lateness = None;
+        for (at, _) in self.connections.iter_mut().flat_map(|one| &mut one.behind) {
+            *at = now;
+        }
+    }
+
+    /// From now on no news of accounts go out.
+    pub(super) fn withhold(&mut self) {
+        self.withheld.get_or_insert_default();
+    }
+
+    /// The news that were held back go out, and others as they come.
+    pub(super) fn tell_withheld(&mut self, now: Mono) {
+        for mail in self.withheld.take().into_iter().flatten() {
+            self.desk.post(now, mail);
         }
     }
 
@@ -107,6 +146,7 @@ impl Surface {
             held_until: Mono(0),
             held: VecDeque::new(),
             late: Vec::new(),
+            behind: VecDeque::new(),
             clocks: [Mono::MAX; 6],
         });
         if self.faults.greeting {
@@ -135,6 +175,13 @@ impl Surface {
     /// Whether the minute's weight of `/info` allows one more request.
     pub(super) fn may_ask(&mut self, now: Mono, weight: u32) -> bool {
         self.info_weight.spend(now, weight, self.limits.info_weight_per_minute)
+    }
+
+    /// Counts what an answer weighed beside its question.
+    pub(super) fn charge(&mut self, now: Mono, weight: u32) {
+        if weight > 0 {
+            self.info_weight.charge(now, weight);
+        }
     }
 
     fn recount(&mut self) {
@@ -431,12 +478,17 @@ impl Surface {
             one.clocks = [Mono::MAX; 6];
             one.held.clear();
             one.late.clear();
+            one.behind.clear();
             return;
         }
         let (id, held_until) = (one.id, one.held_until);
         if held_until <= now && !one.held.is_empty() {
             one.sent_at = now;
             out.extend(one.held.drain(..).map(|text| Output::Text(id, text)));
+        }
+        while let Some((_, text)) = one.behind.pop_front_if(|(at, _)| *at <= now) {
+            one.sent_at = now;
+            out.push(Output::Text(id, text));
         }
         let mut late = 0;
         while let Some((due, text)) = one.late.get(late) {
@@ -505,6 +557,17 @@ impl Surface {
             out.push(Output::Binary(one.id, vec![0xff, 0x00, 0x7b]));
         }
         let copies = if fate.twice { 2 } else { 1 };
+        let late = self.lateness.filter(|late| late.whole || kind.is_market_data());
+        if late.is_some() || !one.behind.is_empty() && kind.is_market_data() {
+            let due = now.plus(late.map_or(Nanos::ZERO, |late| late.by));
+            let last = one.behind.back().map_or(due, |(at, _)| due.max(*at));
+            one.behind.extend(std::iter::repeat_n((last, text), copies));
+            if one.behind.len() > HELD_MAX {
+                self.end(at, out);
+                return false;
+            }
+            return true;
+        }
         if now < one.held_until || !one.held.is_empty() {
             one.held.extend(std::iter::repeat_n(text, copies));
             if one.held.len() > HELD_MAX {

@@ -21,7 +21,7 @@ const UNKNOWN_WORD: &str = "suspendedPendingReview";
 
 /// Refusals that come at random (`refuse`), of single orders (PROTOCOL.md §3.6). The last three are
 /// words that no document has.
-pub(in crate::venue) const REFUSALS: [&str; 24] = [
+pub(in crate::venue) const REFUSALS: [&str; 25] = [
     "Price must be divisible by tick size.",
     "Order must have minimum value of $10.",
     "Insufficient margin to place order.",
@@ -42,6 +42,7 @@ pub(in crate::venue) const REFUSALS: [&str; 24] = [
     "Order has invalid price.",
     "Order has invalid size.",
     "Only post-only orders allowed immediately after a network upgrade",
+    "Only post-only orders allowed immediately after network upgrade",
     "Insufficient delegatable balance for priority order",
     "Too many open orders for this user.",
     "Trading is halted for this asset.",
@@ -203,10 +204,18 @@ impl Surface {
     /// Hands out the mail that is due.
     pub(super) fn hand_out(&mut self, now: Mono, view: View<'_>, out: &mut Vec<Output>) {
         while let Some(mail) = self.desk.due(now) {
+            if let (Some(withheld), Mail::News { .. } | Mail::State { .. }) =
+                (&mut self.withheld, &mail)
+            {
+                withheld.push(mail);
+                continue;
+            }
             match mail {
                 Mail::Answer { ticket, body, copies } => {
                     match self.desk.claim(ticket) {
-                        Some(Recipient::Http(id)) if copies > 0 => self.desk.reply(id, body),
+                        Some(Recipient::Http(id, weight)) if copies > 0 => {
+                            self.desk.reply(id, body, weight);
+                        }
                         Some(Recipient::Post(conn, id)) => {
                             let frame = answered(id, &body);
                             for _ in 0..copies {
@@ -214,7 +223,7 @@ impl Surface {
                                 self.deliver(now, at, FrameKind::Data, &frame, out);
                             }
                         }
-                        Some(Recipient::Http(_)) | None => {}
+                        Some(Recipient::Http(..)) | None => {}
                     };
                 }
                 Mail::News { kind, user, frame } => {

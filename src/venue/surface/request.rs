@@ -190,7 +190,8 @@ pub(in crate::venue) fn grouping(figures: Option<u8>, mantissa: Option<u8>) -> O
 
 fn market(sub: &Value, world: &World) -> Result<usize, Wrong> {
     let coin = sub.get("coin").and_then(Value::as_str).ok_or(Wrong::Unparsable)?;
-    world.find(coin).ok_or(Wrong::Fatal)
+    let known = |at: &usize| world.markets.get(*at).is_some_and(|market| !market.early);
+    world.find(coin).filter(known).ok_or(Wrong::Fatal)
 }
 
 fn dex(sub: &Value, world: &World) -> Result<usize, Wrong> {

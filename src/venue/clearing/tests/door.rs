@@ -223,6 +223,45 @@ fn whatever_expires_costs_five() {
 }
 
 #[test]
+fn an_agent_acts_for_another_account_and_comes_back() {
+    let mut desk = Desk::new();
+    let buy = || Action::Order(vec![ioc(true, "100.1", "1")]);
+    desk.clearing.move_agent(agent());
+    assert!(desk.act(agent(), buy()).contains("filled"));
+    assert_eq!((desk.szi(rich()), desk.fills(rich())), (0, vec![]));
+    assert!(desk.updates(rich()).is_empty(), "nobody there hears of it");
+    let Role::Agent(stranger) = desk.clearing.role(agent()) else { panic!("an agent") };
+    assert_ne!(stranger, rich());
+    assert_eq!(desk.szi(stranger), 100_000_000);
+    // An approval that ends and is renewed meanwhile comes back all the same.
+    desk.clearing.expire_agent(agent());
+    desk.clearing.return_agent(agent());
+    desk.clearing.renew_agent(agent());
+    assert_eq!(desk.clearing.role(agent()), Role::Agent(rich()));
+    assert!(desk.act(agent(), buy()).contains("filled"));
+    assert_eq!((desk.szi(rich()), desk.szi(stranger)), (100_000_000, 100_000_000));
+}
+
+#[test]
+fn an_owner_closes_by_hand_as_soon_as_the_book_allows() {
+    let mut desk = Desk::new();
+    desk.order(ioc(true, "100.1", "1"));
+    desk.markets[0].put_quote(None, Some((px("100.1"), sz("1000"))));
+    desk.clearing.close_by_hand(rich());
+    desk.block();
+    assert_eq!((desk.szi(rich()), desk.fills(rich())), (100_000_000, vec![]));
+    desk.markets[0].put_quote(Some((px("90"), sz("0.4"))), None);
+    desk.block();
+    desk.markets[0].put_quote(Some((px("80"), sz("1000"))), None);
+    desk.block();
+    let [row] = &desk.fills(rich())[..] else { panic!("one fill") };
+    assert_eq!((row.px, row.sz, row.dir, row.cloid), (px("80"), sz("0.6"), "Close Long", None));
+    assert_eq!(desk.szi(rich()), 0);
+    desk.block();
+    assert!(desk.updates(rich()).is_empty(), "and then it is over");
+}
+
+#[test]
 fn a_block_runs_post_only_orders_then_cancels_then_takers() {
     let mut desk = Desk::new();
     let quote = oid_of(&desk.act(other(), Action::Order(vec![alo(false, "100.05", "1")])));

@@ -260,16 +260,20 @@ fn post_only_orders_never_take() {
     assert_eq!(desk.order(alo(true, "100.1", "1")), error(one_sided));
 }
 
+/// A21: both spellings of the refusal, one an upgrade.
 #[test]
 fn after_an_upgrade_only_post_only_orders_pass() {
     let mut desk = Desk::new();
-    desk.clearing.set_post_only(true);
-    let text = "Only post-only orders allowed immediately after a network upgrade. asset=110000";
-    assert_eq!(desk.order(ioc(true, "100.1", "1")), error(text));
-    assert_eq!(desk.order(gtc(true, "99", "1")), error(text));
-    assert!(desk.order(alo(true, "99", "1")).contains("resting"));
-    desk.clearing.set_post_only(false);
-    assert!(desk.order(ioc(true, "100.1", "1")).contains("filled"));
+    for spelling in ["after network upgrade", "after a network upgrade", "after network upgrade"] {
+        desk.clearing.set_post_only(true);
+        desk.clearing.set_post_only(true);
+        let text = format!("Only post-only orders allowed immediately {spelling}. asset=110000");
+        assert_eq!(desk.order(ioc(true, "100.1", "1")), error(&text));
+        assert_eq!(desk.order(gtc(true, "99", "1")), error(&text));
+        assert!(desk.order(alo(true, "99", "1")).contains("resting"));
+        desk.clearing.set_post_only(false);
+        assert!(desk.order(ioc(true, "100.1", "1")).contains("filled"));
+    }
 }
 
 #[test]
