@@ -3,6 +3,7 @@
 //! when it refuses in words that leave it open; until it has said that the account is ours nothing is
 //! opened, and once it has said that it is not, nothing is signed.
 
+use crate::engine::account::RestBudget;
 use crate::engine::trader::Trader;
 use crate::types::account::{Role, SignerStanding};
 use crate::types::event::{Action, Actions};
@@ -20,6 +21,11 @@ const LONGEST_RETRY: Nanos = Nanos::from_secs(60);
 /// Shortest pause between two answers that were asked for by doubt: each weighs 60 of the 1200 that
 /// REST allows in a minute (PROTOCOL.md §8.1).
 const PAUSE: Nanos = Nanos::from_secs(60);
+
+/// Weight of the question (PROTOCOL.md §8.1).
+const WEIGHT: u32 = 60;
+/// Pause while other questions have used up the weight.
+const SOON: Nanos = Nanos::from_secs(1);
 
 /// What is known of the signer.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +95,13 @@ impl SignerCheck {
 
 impl Trader {
     /// Asks the venue, if that is due.
-    pub(super) fn ask_signer_role(&mut self, now: Now, out: &mut Actions) {
+    pub(super) fn ask_signer_role(&mut self, now: Now, rest: &mut RestBudget, out: &mut Actions) {
         if now.mono < self.signer.next_due() {
+            return;
+        }
+        if !rest.take(now.mono, WEIGHT) {
+            self.signer.asked = None;
+            self.signer.at = now.mono.plus(SOON);
             return;
         }
         self.signer.asked = Some(now.mono);

@@ -484,7 +484,7 @@ impl Trader {
         if self.flatten && self.held.is_empty() && self.orders.is_empty() {
             self.flatten = false; // The operator's wish is done.
         }
-        self.ask_signer_role(now, out);
+        self.ask_signer_role(now, rest, out);
         self.set_leverage(now, markets, session, out);
         self.want_missing_fills(now, out);
         self.read_account(now, rest, out);

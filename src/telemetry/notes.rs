@@ -455,8 +455,8 @@ mod tests {
         let refused = of("refused coin=");
         assert!(refused.contains("coin=\"xyz:SILVER\" refusal=\"tick\""), "{refused}");
         assert!(refused.contains("cloid=0x00000000000000000000000000000007"), "{refused}");
-        assert!(of("trading is ready").contains("waiting=\"\""));
-        assert!(of("entries wait").contains("waiting=\"budget, leverage 0/2\""));
+        assert!(of("trading is ready").trim_end().ends_with("trading is ready"));
+        assert!(of("entries wait waiting").contains("waiting=\"budget, leverage 0/2\""));
     }
 
     /// C10: the line that says that trading is ready names nothing that is missing.

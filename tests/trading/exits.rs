@@ -776,7 +776,7 @@ fn an_exit_by_rest_without_an_answer_is_looked_up_on_the_next_link() {
     desk.pass_ms(3_000);
     let (post, exit) = by_rest(&desk);
     desk.event(Event::ExchangeFailed { post });
-    desk.pass_ms(8_000);
+    desk.pass_ms(3_000);
     assert_eq!(desk.exchanged.len(), 1, "once an outage");
     connect(&mut desk);
     desk.read();

@@ -95,6 +95,8 @@ fn funds_that_are_missing_are_a_failure_of_the_account() {
         desk.ctx(ONE, "100");
         desk.bbo(ONE, "99.95", "100.05");
         desk.live_ms(61_000);
+        desk.reread();
+        desk.read();
         desk.dislocate(ONE);
         let (id, _) = desk.sent_order();
         desk.answer_refused(id, MUST_DEPOSIT);
