@@ -123,7 +123,7 @@ fn alone(name: &str) -> Profile {
         // What comes once more, or of the dead, needs a link that dies.
         let more = if matches!(name, "replay" | "ghost" | "connect_refused" | "connect_unanswered")
         {
-            "cut = 0.0005\n"
+            "cut = 0.002\n"
         } else {
             more
         };
@@ -141,7 +141,7 @@ fn likely(name: &str) -> &'static str {
     match name {
         "cut" | "half_open" | "corrupt" => "0.0005",
         "cut_up" => "0.3",
-        "kill" | "loop_stall" => "0.0002",
+        "kill" | "loop_stall" => "0.001",
         "connect_refused" | "connect_unanswered" | "replay" | "ghost" | "reading_lost" => "0.5",
         "latch_fail" => "1",
         _ => "0.05",

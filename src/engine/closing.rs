@@ -16,7 +16,7 @@ impl Trader {
     /// Exits that are due: for each position the rules are judged on the market as it is now.
     pub(super) fn step_exits(&mut self, now: Now, markets: &[Market], out: &mut Actions) {
         self.exit_due = Mono::MAX;
-        if self.signer.is_not_ours() {
+        if self.signer.acts_for_another() {
             return; // What it signs would be done for another account.
         }
         for at in 0..self.held.len() {
