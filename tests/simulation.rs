@@ -170,7 +170,7 @@ fn alone(name: &str) -> Profile {
         // What comes once more, or of the dead, needs a link that dies.
         let more = if matches!(name, "replay" | "ghost" | "connect_refused" | "connect_unanswered")
         {
-            "cut = 0.0005\n"
+            "cut = 0.002\n"
         } else {
             more
         };

@@ -28,7 +28,7 @@ impl Trader {
         out: &mut Actions,
     ) {
         self.exit_due = Mono::MAX;
-        if self.signer.is_not_ours() {
+        if self.signer.acts_for_another() {
             return; // What it signs would be done for another account.
         }
         for at in 0..self.held.len() {

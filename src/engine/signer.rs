@@ -1,7 +1,7 @@
 //! Whom the signer may act for. An agent carries no name of its master: the venue does what it signs
 //! for whatever account approved it (PROTOCOL.md §7.3). So the venue is asked at the start, and again
 //! when it refuses in words that leave it open; until it has said that the account is ours nothing is
-//! opened, and once it has said that it is not, nothing is signed.
+//! opened, and as long as it says that it is another one, nothing is signed.
 
 use crate::engine::account::RestBudget;
 use crate::engine::trader::Trader;
@@ -73,9 +73,10 @@ impl SignerCheck {
         self.standing == SignerStanding::Ours
     }
 
-    /// Whether nothing may be signed: it would be done for another account, or not at all.
-    pub(super) fn is_not_ours(&self) -> bool {
-        matches!(self.standing, SignerStanding::NotOurs(_))
+    /// Whether what is signed would be done for another account: then nothing may be. What an unknown
+    /// signer signs is done for nobody; exits go on, in case it is approved anew.
+    pub(super) fn acts_for_another(&self) -> bool {
+        matches!(self.standing, SignerStanding::NotOurs(role) if role != Role::Missing)
     }
 
     /// When the venue is asked, without news.
@@ -129,10 +130,16 @@ impl Trader {
             return false;
         }
         let confirmed = check.confirmed;
+        let news = check.standing != SignerStanding::NotOurs(role);
         check.standing = SignerStanding::NotOurs(role);
-        let account = check.account.unwrap_or(signer);
-        out.note(Note::SignerNotOurs { signer, role, account });
-        self.drop_queued(now);
+        check.at = now.mono.plus(PAUSE); // It may be approved anew: what is held needs a way out.
+        if news {
+            let account = check.account.unwrap_or(signer);
+            out.note(Note::SignerNotOurs { signer, role, account });
+        }
+        if self.signer.acts_for_another() {
+            self.drop_queued(now);
+        }
         if confirmed {
             self.stop_for(now, StopReason::SignatureRefused, out);
         }

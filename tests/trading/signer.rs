@@ -80,11 +80,34 @@ fn a_replaced_agent_is_a_matter_of_the_signature_and_not_of_money() {
     assert!(!desk.stopped_for(StopReason::ConsecutiveFailures));
     assert!(desk.notes.iter().any(|note| matches!(note, Note::SignerNotOurs { .. })));
     assert!(!desk.stopped, "a person has to see to what is held");
-    desk.new_posts();
-    desk.live_ms(20_000);
-    // What was sent before is looked up still; that is not signed.
-    let posts = desk.new_posts();
-    assert!(posts.iter().all(|(_, what)| what["type"] == "orderStatus"), "{posts:#?}");
+    // What an unknown signer signs is done for nobody: exits go on, in case it is approved anew.
+    let exits = |desk: &mut Desk| {
+        let posts = desk.new_posts();
+        let ids: Vec<u64> =
+            posts.iter().filter(|(_, what)| what["type"] == "order").map(|(id, _)| *id).collect();
+        ids.iter().for_each(|id| desk.answer_refused(*id, MUST_DEPOSIT));
+        ids.len()
+    };
+    exits(&mut desk);
+    let mut sent = 0;
+    for _ in 0..60 {
+        desk.live_ms(1_000);
+        sent += exits(&mut desk);
+    }
+    assert!(sent > 0);
+    // It is an agent of another account: what it signs would be done for that one.
+    assert_eq!(desk.role_questions, 3, "asked once a minute");
+    desk.event(Event::SignerRole(ANOTHERS));
+    exits(&mut desk);
+    for _ in 0..60 {
+        desk.live_ms(1_000);
+        assert_eq!(exits(&mut desk), 0);
+    }
+    // It is ours again: what is held is closed, and nothing is opened before a person has looked.
+    desk.event(Event::SignerRole(OURS));
+    desk.live_ms(2_000);
+    assert!(exits(&mut desk) > 0);
+    assert!(desk.stopped_for(StopReason::SignatureRefused));
 }
 
 /// A24: where the signer is ours the account has no funds: a failure of the account, one each.
