@@ -20,6 +20,9 @@ use crate::types::time::{Nanos, Now};
 /// While only post-only orders are taken, entries wait this long before the next try: minutes pass
 /// after an upgrade (PROTOCOL.md §3.6).
 const POST_ONLY_PAUSE: Nanos = Nanos::from_secs(15);
+/// Exits in a row of a position that is held, as readings show, and of which the venue finds nothing: then
+/// it is asked whom the signer acts for.
+const DOUBTED_AFTER: u32 = 3;
 /// A market that cannot take entries is left alone this long; the next reading may say more.
 const MARKET_PAUSE: Nanos = Nanos::from_secs(60);
 /// Where the dex's owner has to approve the account first, asking again soon is no use.
@@ -292,6 +295,8 @@ impl Trader {
             (Some(_), _) if again || old_nonce => None,
             // Once the venue has said whether the signer is ours.
             (Some(Refusal::MustDeposit), _) => None,
+            // An exit is for all that we know to be held: the venue holds something else.
+            (Some(Refusal::MinNotional), _) if row.reduce_only => None,
             (Some(refusal), _) => self.monitor.on_result(now.mono, Err(refusal)),
             (None, Outcome::Filled | Outcome::PartiallyFilled) => {
                 self.monitor.on_result(now.mono, Ok(()))
@@ -310,13 +315,18 @@ impl Trader {
             closed if closed.filled.is_positive() => ExitEnd::Filled,
             closed => ExitEnd::refused(closed.refusal, closed.heard, closed.together),
         };
-        if end == ExitEnd::Superfluous {
-            self.reading.wanted(now.mono); // The venue thinks that we are flat.
-        }
         let Some(exit) = self.positions.exit_mut(closed.market) else { return };
         exit.ended(now.mono, end);
-        let failures = exit.failures();
-        if matches!(end, ExitEnd::Failed { .. })
+        let (failures, fruitless) = (exit.failures(), exit.fruitless());
+        if matches!(end, ExitEnd::Superfluous | ExitEnd::TooSmall) {
+            // The venue thinks that we hold something else, or nothing; and if readings go on to show what
+            // we hold, that the signer acts for somebody else.
+            self.reading.wanted(now.mono);
+            if fruitless >= DOUBTED_AFTER {
+                self.signer.doubt(now.mono);
+            }
+        }
+        if end == ExitEnd::Failed
             && let Some(reason) = self.monitor.on_exit_failed(failures)
         {
             self.stop_for(now, reason, out);

@@ -85,7 +85,7 @@ impl SignerCheck {
     }
 
     /// The venue's words leave open whether the signer is still ours.
-    fn doubt(&mut self, now: Mono) {
+    pub(super) fn doubt(&mut self, now: Mono) {
         if self.is_ours() {
             self.standing = SignerStanding::Unknown;
         }

@@ -210,7 +210,8 @@ pub enum Alarm {
 /// | `Lost`        | no further           | a pause after the last one left           | no                                   |
 /// | `Superfluous` | no further           | after a pause of 2 s at least; the account is read | no                          |
 /// | `Together`    | no further           | after a pause, alone in its action        | no                                   |
-/// | `Failed`      | no further           | after a pause; larger if it was too small | yes                                  |
+/// | `TooSmall`    | no further           | after a pause, larger; the account is read | no                                  |
+/// | `Failed`      | no further           | after a pause                             | yes                                  |
 /// | `Deferred`    | no further           | after a pause                             | no                                   |
 /// | `Unknown`     | no further           | after a pause                             | no                                   |
 /// | `Unsent`      | no further           | after a pause                             | no                                   |
@@ -231,11 +232,11 @@ pub enum ExitEnd {
     Superfluous,
     /// It was refused with others in one action, and any of them may be the reason.
     Together,
-    /// It was refused by our fault, or for the state of the account; for being too small, if so.
-    Failed {
-        /// Whether it was worth less than the venue's least order.
-        too_small: bool,
-    },
+    /// It was worth less than the venue's least order, which only one that does not close all that is
+    /// held may not be (PROTOCOL.md §6): the venue holds something else than we.
+    TooSmall,
+    /// It was refused by our fault, or for the state of the account.
+    Failed,
     /// The market, the venue or a limit on requests cannot take it now.
     Deferred,
     /// Nobody told how it ended.
@@ -253,11 +254,10 @@ impl ExitEnd {
             (Refusal::TooLate, _) if heard => Self::Late,
             (Refusal::TooLate, _) => Self::Lost,
             (Refusal::ReduceOnly, _) => Self::Superfluous,
+            (Refusal::MinNotional, _) => Self::TooSmall,
             (_, RefusalClass::VenueState | RefusalClass::RateLimit) => Self::Deferred,
             (_, RefusalClass::OurFault | RefusalClass::AccountState) if together => Self::Together,
-            (_, RefusalClass::OurFault | RefusalClass::AccountState) => {
-                Self::Failed { too_small: refusal == Refusal::MinNotional }
-            }
+            (_, RefusalClass::OurFault | RefusalClass::AccountState) => Self::Failed,
             _ => Self::Missed,
         }
     }
@@ -304,6 +304,11 @@ impl ExitState {
     /// Why it is being closed, once a rule has fired.
     pub const fn reason(&self) -> Option<ExitReason> {
         self.reason
+    }
+
+    /// Exits in a row that filled nothing, whatever kept them.
+    pub const fn fruitless(&self) -> u32 {
+        self.pauses
     }
 
     /// Exits in a row that were refused by our fault or for the state of the account.
@@ -529,10 +534,8 @@ impl ExitState {
             ExitEnd::Lost => self.next_try = left.plus(pause.min(LAST_RETRY)).max(now),
             ExitEnd::Superfluous => self.next_try = now.plus(blind_pause),
             ExitEnd::Together => self.alone = true,
-            ExitEnd::Failed { too_small } => {
-                self.failures = self.failures.saturating_add(1);
-                self.too_small = self.too_small.saturating_add(u8::from(too_small));
-            }
+            ExitEnd::TooSmall => self.too_small = self.too_small.saturating_add(1),
+            ExitEnd::Failed => self.failures = self.failures.saturating_add(1),
             ExitEnd::Filled | ExitEnd::Deferred | ExitEnd::Unknown | ExitEnd::Unsent => {}
         }
     }

@@ -37,7 +37,7 @@ pub const LAG_MS: i64 = 10_000;
 
 /// Purchases and sales that were answered, cancel out, and have no fill row after so long: no reading
 /// of a position can account for them any more.
-const ROWS_OVERDUE_MS: i64 = 600_000;
+const ROWS_OVERDUE_MS: i64 = 120_000;
 
 /// After a difference the account is read again this soon.
 const SOON: Nanos = Nanos::from_secs(2);

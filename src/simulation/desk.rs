@@ -324,6 +324,7 @@ impl Desk {
                 self.due = now.plus(if self.reply.is_some() { back } else { LOOK_AGAIN });
                 return None;
             }
+            (None, None) if now < self.down_until => Answer::ExchangeFailed { post },
             (None, None) => {
                 match venue.exchange(now, body) {
                     Exchange::Waits(id) => {
@@ -331,6 +332,7 @@ impl Desk {
                         self.due = now.plus(LOOK_AGAIN);
                     }
                     Exchange::Answered(reply) => {
+                        self.weight += reply.weight;
                         let back = Nanos::from_millis(2 + dice.below(60));
                         self.due = now.plus(reply.wait).plus(back);
                         self.reply = Some(reply);

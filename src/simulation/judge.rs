@@ -10,7 +10,7 @@ use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::market::Universe;
 use crate::types::note::Note;
 use crate::types::num::{Side, Szi, Usd};
-use crate::types::order::{Purpose, RefusalClass};
+use crate::types::order::{Purpose, Refusal, RefusalClass};
 use crate::types::record::{Decision, Row, SignalRow, SizeLimit};
 use crate::types::time::{Mono, Nanos};
 use crate::venue::{Address, Venue};
@@ -533,7 +533,9 @@ impl Judge {
                 self.hold(Invariant::Rows, first && sane, || format!("{row:?}"));
                 if let (Some(refusal), false) = (row.refusal, self.refused_at_random) {
                     // What the venue says of our own mistakes it must never have to say.
-                    let ours = refusal.class() == RefusalClass::OurFault;
+                    // An exit is too small only where the venue holds something else than all of it.
+                    let elsewhere = row.reduce_only && refusal == Refusal::MinNotional;
+                    let ours = refusal.class() == RefusalClass::OurFault && !elsewhere;
                     self.hold(Invariant::Valid, !ours, || format!("the venue refused: {row:?}"));
                 }
                 if let Purpose::Entry(signal) = row.purpose {

@@ -379,6 +379,11 @@ impl Venue {
         deals
     }
 
+    /// Whether what `signer` signs is done for `user`.
+    pub fn acts_for(&self, signer: Address, user: Address) -> bool {
+        self.accounts.clearing.role(signer) == crate::venue::clearing::Role::Agent(user)
+    }
+
     /// The address budget of an account: requests used, requests allowed.
     pub fn budget(&self, user: Address) -> Option<(u64, u64)> {
         let account = self.accounts.clearing.account(user)?;

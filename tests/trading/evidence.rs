@@ -96,11 +96,11 @@ fn fills_that_were_answered_and_that_the_account_denies_stop_the_engine() {
 fn round_trips_without_a_row_use_up_the_limits_and_then_stop_the_engine() {
     let mut desk = Desk::ready(&config());
     let mut venue = Answering::default();
-    trade_blindly(&mut desk, &mut venue, 300, Desk::read);
+    trade_blindly(&mut desk, &mut venue, 90, Desk::read);
     assert!(venue.entries <= 2, "{} entries, of which nothing accounts", venue.entries);
     venue.assert_within("50", "100");
-    trade_blindly(&mut desk, &mut venue, 400, Desk::read);
-    assert!(desk.stopped_for(StopReason::PositionMismatch), "rows are ten minutes overdue");
+    trade_blindly(&mut desk, &mut venue, 600, Desk::read);
+    assert!(desk.stopped_for(StopReason::PositionMismatch), "rows are two minutes overdue");
     assert!(venue.entries <= 2, "{}", venue.entries);
 }
 

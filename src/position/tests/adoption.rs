@@ -101,7 +101,7 @@ fn a_position_without_any_price_takes_that_of_its_next_fill() {
 fn taking_over_a_size_moves_no_entry_time_and_no_exit() {
     let mut positions = flat();
     apply(&mut positions, 100, &bought(100, "2", "10", "0.01"), ENTRY);
-    let failed = ExitEnd::Failed { too_small: false };
+    let failed = ExitEnd::Failed;
     positions.exit_mut(SILVER).expect("open").ended(mono(150), failed);
     for (size, told) in [("3", None), ("1", Some("10.5")), ("1", None)] {
         let theirs = held(SILVER, size, told);

@@ -371,7 +371,8 @@ fn what_follows_from_an_end_is_what_the_table_says() {
         (ExitEnd::Lost, first, 0),
         (ExitEnd::Superfluous, first, 0),
         (ExitEnd::Together, first, 0),
-        (ExitEnd::Failed { too_small: false }, first, 1),
+        (ExitEnd::TooSmall, first, 0),
+        (ExitEnd::Failed, first, 1),
         (ExitEnd::Deferred, first, 0),
         (ExitEnd::Unknown, first, 0),
         (ExitEnd::Unsent, first, 0),
@@ -408,10 +409,10 @@ fn every_refusal_has_one_end() {
         assert_eq!(of(refusal), ExitEnd::Deferred, "{refusal:?}");
     }
     for refusal in [Refusal::Tick, Refusal::Margin, Refusal::Unlisted] {
-        assert_eq!(of(refusal), ExitEnd::Failed { too_small: false }, "{refusal:?}");
+        assert_eq!(of(refusal), ExitEnd::Failed, "{refusal:?}");
         assert_eq!(ExitEnd::refused(Some(refusal), true, true), ExitEnd::Together);
     }
-    assert_eq!(of(Refusal::MinNotional), ExitEnd::Failed { too_small: true });
+    assert_eq!(of(Refusal::MinNotional), ExitEnd::TooSmall);
     assert_eq!(of(Refusal::ReduceOnly), ExitEnd::Superfluous);
     assert_eq!(of(Refusal::TooLate), ExitEnd::Late);
     assert_eq!(ExitEnd::refused(Some(Refusal::TooLate), false, true), ExitEnd::Lost);

@@ -301,10 +301,10 @@ fn answered_fills_that_cancel_out_wait_for_rows_and_not_for_ever() {
     let mut desk = Desk::settled();
     desk.outstanding = bought_by_answer(5_000, "2");
     desk.outstanding.add(Side::Sell, sz("2"), Sz::ZERO, venue(7_000));
-    for ms in [20_000, 60_000, 604_999] {
+    for ms in [20_000, 60_000, 124_999] {
         assert_eq!(desk.read(&reading(ms, &[])), Some(Verdict::Agrees), "{ms}");
     }
-    assert!(matches!(desk.read(&reading(605_000, &[])), Some(Verdict::Mismatch { .. })));
+    assert!(matches!(desk.read(&reading(125_000, &[])), Some(Verdict::Mismatch { .. })));
 }
 
 /// A state that is older than what the feed tells is no reading of today.

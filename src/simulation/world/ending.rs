@@ -95,7 +95,10 @@ impl World {
         };
         // Nor can anybody tell a price from the same with one digit changed on the way.
         let garbled = self.profile.venue.on().contains(&"garble");
+        // A liquidation takes no more than what backed the position.
+        let liquidated = self.reach.seen().any(|(what, _)| what == "trade:foreign");
         let settled = garbled
+            || liquidated
             || self.profile.host.is_on(Fault::Blackout)
             || self.profile.events.iter().any(settles);
         if let (Some(money), false, true) = (recorded, settled || self.rows_lost, open.is_empty()) {

@@ -414,7 +414,10 @@ impl World {
         let blind = !self.judge.is_linked() || !self.judge.has_read_account();
         // With fills and readings frozen only answers tell, and here some of them never come.
         let deaf = self.lossy && self.venue.is_frozen();
-        let stuck = asleep || blind || deaf;
+        // Nothing that it signs closes what this account holds.
+        let agent = key(self.seed).map(|key| Address(key.address().0));
+        let foreign = !agent.is_some_and(|agent| self.venue.acts_for(agent, USER));
+        let stuck = asleep || blind || deaf || foreign;
         let (used, cap) = self.venue.budget(USER).unwrap_or_default();
         let clock = self.machine.clock.off(self.now).abs() > CLOCK_OFF;
         let trouble = stuck || used >= cap || clock || self.venue.is_post_only();
