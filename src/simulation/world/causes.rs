@@ -114,8 +114,10 @@ impl World {
             StopReason::Loss => {
                 let most = self.profile.judged_by.risk_monitor.max_loss;
                 let lost = self.judge.lost(&self.venue);
+                // A liquidation takes no more than what backed the position, which its price does not say.
+                let liquidated = self.reach.seen().any(|(what, _)| what == "trade:foreign");
                 // What is held is not counted alike to the cent.
-                recent || lost.units() >= most.units() / 10 * 9
+                recent || liquidated || lost.units() >= most.units() / 10 * 9
             }
             _ => recent,
         };
