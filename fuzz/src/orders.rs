@@ -509,6 +509,22 @@ impl Desk {
         }
     }
 
+    /// A reading of the account tells what no row did; returns whether there was an order of which it
+    /// does.
+    fn account(&mut self) -> bool {
+        let claims = (0..MARKETS).map(MarketId);
+        let claim = claims.filter_map(|market| self.orders.claim(market, VenueMs(i64::MAX))).next();
+        let Some(claim) = claim else { return false };
+        let case = self.cases.get_mut(&claim.id).expect("one that was opened");
+        let rest = case.truth.real().units() - case.told();
+        if rest > 0 {
+            case.rows = [true; 3];
+            self.orders.on_fill(self.now, &fill(&case.order, 0, Sz::from_units(rest)));
+        }
+        self.orders.accounted(self.now, claim.id);
+        true
+    }
+
     /// The link comes back, look-ups are answered, and every order that was sent has its end.
     fn finish(&mut self) {
         (self.link, self.asked) = (true, true);
@@ -517,7 +533,8 @@ impl Desk {
             let Some((id, post)) = self.looks.pop().filter(|_| self.heard) else {
                 self.heard = true;
                 match self.orders.next_due() {
-                    Mono::MAX => break,
+                    Mono::MAX if !self.account() => break,
+                    Mono::MAX => {}
                     due => self.pass(due.since(self.now.mono)),
                 }
                 continue;

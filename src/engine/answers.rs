@@ -295,6 +295,8 @@ impl Trader {
             (Some(_), _) if again || old_nonce => None,
             // Once the venue has said whether the signer is ours.
             (Some(Refusal::MustDeposit), _) => None,
+            // Its answer, which would have said why, never came.
+            (Some(Refusal::Unlisted), _) if row.answered_at.is_none() => None,
             // An exit is for all that we know to be held: the venue holds something else.
             (Some(Refusal::MinNotional), _) if row.reduce_only => None,
             (Some(refusal), _) => self.monitor.on_result(now.mono, Err(refusal)),

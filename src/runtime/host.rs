@@ -414,6 +414,9 @@ fn run_alerting(
                 if let (Err(error), false) = (&dumped, failing) {
                     warn!(%error, "latency cannot be dumped");
                 }
+                if failing && dumped.is_ok() {
+                    info!("latency is dumped again");
+                }
                 failing = dumped.is_err();
             })
         })

@@ -209,6 +209,7 @@ impl LatchFile {
             since: since.0.to_string(),
         };
         let reasons = latch.lasting().reasons().map(kept).collect();
+        fs::create_dir_all(&self.dir)?;
         self.write(LATCH, &Kept { hard_stop: FORMAT, reasons })
     }
 
@@ -268,6 +269,7 @@ impl LatchFile {
     pub fn ask(&self, release: Release, at: Wall) -> io::Result<()> {
         let asked =
             Asked { release: FORMAT, reason: release.name().to_owned(), at: at.0.to_string() };
+        fs::create_dir_all(&self.dir)?;
         self.write(REQUEST, &asked)
     }
 
@@ -324,7 +326,6 @@ impl LatchFile {
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
-        fs::create_dir_all(&self.dir)?;
         let beside = self.dir.join(format!("{TEMP_PREFIX}{name}"));
         let mut text = serde_json::to_string(value)?;
         text.push('\n');

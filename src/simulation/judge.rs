@@ -534,8 +534,9 @@ impl Judge {
                 if let (Some(refusal), false) = (row.refusal, self.refused_at_random) {
                     // What the venue says of our own mistakes it must never have to say.
                     // An exit is too small only where the venue holds something else than all of it.
+                    let untold = !refusal.is_listed() && row.answered_at.is_none();
                     let elsewhere = row.reduce_only && refusal == Refusal::MinNotional;
-                    let ours = refusal.class() == RefusalClass::OurFault && !elsewhere;
+                    let ours = refusal.class() == RefusalClass::OurFault && !elsewhere && !untold;
                     self.hold(Invariant::Valid, !ours, || format!("the venue refused: {row:?}"));
                 }
                 if let Purpose::Entry(signal) = row.purpose {

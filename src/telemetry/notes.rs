@@ -268,10 +268,12 @@ fn write(kind: Kind, note: &Note) {
                 .map(|(name, _)| name)
                 .collect();
             // The line of a trader that is ready says all there is to say.
-            match (missing.is_empty(), waiting.is_empty()) {
-                (true, true) => say!(kind),
-                (true, false) => say!(kind, waiting = waiting.join(", ")),
-                (false, _) => say!(kind, missing = missing.join(","), waiting = waiting.join(", ")),
+            let (missing, waiting) = (missing.join(","), waiting.join(", "));
+            match (missing.as_str(), waiting.as_str()) {
+                ("", "") => say!(kind),
+                ("", _) => say!(kind, waiting),
+                (_, "") => say!(kind, missing),
+                _ => say!(kind, missing, waiting),
             }
         }
         Note::HardStopSet { reason } | Note::HardStopReleased { reason } => {

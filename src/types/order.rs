@@ -531,6 +531,13 @@ refusals! {
     IpLimit = "ip_limit": RateLimit,
 }
 
+impl Refusal {
+    /// Whether the venue's words are known: what they do not say is nobody's fault.
+    pub const fn is_listed(self) -> bool {
+        !matches!(self, Refusal::Unlisted)
+    }
+}
+
 /// What the venue answered for one order of an action (PROTOCOL.md §3.3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OrderAnswer {

@@ -143,7 +143,7 @@ fn trading_is_ready_once_it_may_open() {
     old.status.trading.ready = ready;
     old.status.trading.data_age.meta = true;
     server.show(&old);
-    assert_eq!(both(&server), [well(), not("entries wait for fresh data")]);
+    assert_eq!(both(&server), [well(), not("entries wait for fresh data: meta_age")]);
     show(&mut server, ready, HardStop::default());
     assert_eq!(both(&server), [well(), well()]);
     // A19: entries wait in every market, and it says for what.

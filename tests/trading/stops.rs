@@ -387,3 +387,23 @@ fn silence_on_an_idle_account_is_no_reason_to_wait() {
     let desk = Desk::ready(&config());
     assert!(desk.trading().ready.order_snapshot && desk.trading().ready.fills_snapshot);
 }
+
+/// A7: an order that was rejected in an update alone, whose answer would have said why, is nobody's fault.
+#[test]
+fn a_rejection_without_its_answer_is_no_failure() {
+    let mut desk = Desk::ready(&config());
+    for _ in 0..6 {
+        desk.bbo(ONE, "99.95", "100.05");
+        desk.live_ms(61_000);
+        desk.reread();
+        desk.read();
+        desk.dislocate(ONE);
+        let (_, order) = desk.sent_order();
+        let (cloid, time) = (text(&order, "c"), desk.venue_ms());
+        desk.frame(&format!(
+            r#"{{"channel":"orderUpdates","data":[{{"order":{{"coin":"{ONE}","side":"B","limitPx":"99.6","sz":"0.5","oid":77,"timestamp":{time},"origSz":"0.5","cloid":"{cloid}"}},"status":"rejected","statusTimestamp":{time}}}]}}"#
+        ));
+        desk.pass_ms(2_000);
+    }
+    assert!(!desk.trading().hard_stop.active(), "{:?}", desk.trading().hard_stop);
+}

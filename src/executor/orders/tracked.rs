@@ -567,7 +567,8 @@ impl Tracked {
             heard: self.answered.is_some() || self.updated_at.is_some(),
             together: self.together,
             filled: self.filled(),
-            refusal: self.life.refusal(),
+            // An update says that it was rejected, and the answer would have said why.
+            refusal: self.life.refusal().filter(|why| self.answered.is_some() || why.is_listed()),
         })
     }
 
