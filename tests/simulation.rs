@@ -190,7 +190,7 @@ fn likely(name: &str) -> &'static str {
         "cut_up" | "spike_up" => "0.3",
         "kill" | "loop_stall" => "0.002",
         "connect_refused" | "connect_unanswered" | "replay" | "ghost" | "reading_lost" => "0.5",
-        "latch_fail" => "1",
+        "latch_fail" | "blackout" => "1",
         _ => "0.05",
     }
 }

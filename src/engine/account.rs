@@ -31,8 +31,8 @@ const MAX_STATE_LAG_MS: i64 = 30_000;
 /// Weight of readings over REST that may go at once, and how long one takes to come back: so no minute
 /// sees more than 600 of the 1,200 that the venue grants to an address (PROTOCOL.md §8.1). The rest is
 /// for whoever else asks from here: preflight, the agent's validity, other programs.
-const REST_BURST: u32 = 200;
-const REST_REFILL: Nanos = Nanos::from_millis(180);
+const REST_BURST: u32 = 265;
+const REST_REFILL: Nanos = Nanos::from_millis(200);
 
 /// What is left of the REST weight.
 #[derive(Clone, Debug)]

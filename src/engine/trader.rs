@@ -514,7 +514,9 @@ impl Trader {
     pub(super) fn status(&self, now: Mono) -> Trading {
         let suspended = self.bars.iter().filter(|bar| now < bar.suspended_until).count() as u32;
         let ids = (0..).map(MarketId).take(self.bars.len());
-        let in_doubt = ids.filter(|id| self.reconciler.in_doubt(*id)).count() as u32;
+        let doubted =
+            |id: &MarketId| self.reconciler.in_doubt(*id) || self.orders.rows_are_missing(*id);
+        let in_doubt = ids.filter(doubted).count() as u32;
         Trading {
             ready: self.ready,
             waiting: Waiting { suspended, in_doubt, ..self.waiting(now) },

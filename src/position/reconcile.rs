@@ -422,7 +422,8 @@ impl Slot {
             Emptiness::Usual | Emptiness::Odd => EMPTY_FLAT_READS,
         };
         let flat = self.flat >= wanted;
-        if flat || self.differs >= MISMATCH_READS {
+        // A market that they find flat is judged by that alone: doubts of before count for nothing.
+        if flat || (self.differs >= MISMATCH_READS && !theirs.is_flat()) {
             (self.differs, self.flat) = (0, 0);
             return Some(match flat {
                 true => Verdict::Flat,

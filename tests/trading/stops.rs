@@ -403,6 +403,7 @@ fn a_rejection_without_its_answer_is_no_failure() {
         desk.frame(&format!(
             r#"{{"channel":"orderUpdates","data":[{{"order":{{"coin":"{ONE}","side":"B","limitPx":"99.6","sz":"0.5","oid":77,"timestamp":{time},"origSz":"0.5","cloid":"{cloid}"}},"status":"rejected","statusTimestamp":{time}}}]}}"#
         ));
+        desk.bbo(ONE, "99.95", "100.05");
         desk.pass_ms(2_000);
     }
     assert!(!desk.trading().hard_stop.active(), "{:?}", desk.trading().hard_stop);

@@ -398,6 +398,11 @@ impl Orders {
         (!szi.is_flat()).then_some((szi, since, px))
     }
 
+    /// Whether an order of this market has filled and rows of it are missing.
+    pub fn rows_are_missing(&self, market: MarketId) -> bool {
+        self.live(market).any(|(_, tracked)| tracked.rows_are_missing())
+    }
+
     /// The first market behind `after` of which [`Orders::overdue`] tells something.
     pub fn next_overdue(&self, after: Option<MarketId>) -> Option<MarketId> {
         let each = self.iter().filter(|(_, tracked)| tracked.overdue().is_some());

@@ -530,6 +530,11 @@ impl Tracked {
         self.doubt.as_mut().is_some_and(|doubt| !std::mem::replace(&mut doubt.told, true))
     }
 
+    /// Whether rows of it are missing.
+    pub(super) fn rows_are_missing(&self) -> bool {
+        self.done.is_none() && self.missing.is_some() && self.waits_for_rows()
+    }
+
     /// Whether its rows went missing since this was last asked.
     pub(super) fn take_missing(&mut self) -> bool {
         self.done.is_none()

@@ -214,6 +214,13 @@ fn an_account_whose_balance_lies_elsewhere_has_to_say_zero_three_times() {
     assert_eq!(desk.read(&zero(2_000)), desk.waiting(1, "0"));
     assert_eq!(desk.read(&zero(4_000)), desk.waiting(2, "0"), "twice is not enough");
     assert_eq!(desk.read(&zero(6_000)), Some(Verdict::Flat));
+    // Nor does it matter that the first of them came soon after our last fill.
+    let mut desk = Desk::settled();
+    desk.fill(1_000, "2");
+    assert_eq!(desk.read(&zero(7_000)), desk.waiting(1, "0"));
+    assert_eq!(desk.read(&zero(11_000)), desk.waiting(2, "0"));
+    assert_eq!(desk.read(&zero(13_000)), desk.waiting(3, "0"));
+    assert_eq!(desk.read(&zero(15_000)), Some(Verdict::Flat));
 }
 
 #[test]
