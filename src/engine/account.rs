@@ -34,31 +34,54 @@ const MAX_STATE_LAG_MS: i64 = 30_000;
 const REST_BURST: u32 = 265;
 const REST_REFILL: Nanos = Nanos::from_millis(200);
 
-/// What is left of the REST weight.
+/// What is left of the REST weight. Readings of the venue and of the account take turns when both wait.
 #[derive(Clone, Debug)]
 pub(super) struct RestBudget {
     bucket: Bucket,
     /// Weight of a reading of the venue: `perpDexs` and `userFees`, and three questions a dex.
     universe: u32,
-    /// What readings of the account leave to a reading of the venue that waits.
-    kept: u32,
+    /// Until when a reading of the venue, and one of the account, is known to wait.
+    universe_waits: Mono,
+    account_waits: Mono,
+    /// Whether the last one was of the venue.
+    universe_was_last: bool,
 }
+
+/// Whoever waits for weight asks again within this.
+const TURN: Nanos = Nanos::from_secs(1);
 
 impl RestBudget {
     /// All of it, for so many dexes.
     pub(super) fn new(dexes: usize) -> Self {
-        let universe = 40_u32.saturating_add(60_u32.saturating_mul(dexes as u32));
-        Self { bucket: Bucket::new(REST_BURST, REST_REFILL), universe, kept: 0 }
+        Self {
+            bucket: Bucket::new(REST_BURST, REST_REFILL),
+            universe: 40_u32.saturating_add(60_u32.saturating_mul(dexes as u32)),
+            universe_waits: Mono(0),
+            account_waits: Mono(0),
+            universe_was_last: false,
+        }
     }
 
-    /// Takes what a reading of the venue weighs; else returns when it may go.
+    /// Takes what a reading of the venue weighs; else returns when to ask again.
     pub(super) fn take_universe(&mut self, now: Mono) -> Result<(), Mono> {
-        self.kept = 0;
-        if self.bucket.take_owing(now, self.universe) {
+        let turn = !self.universe_was_last || now >= self.account_waits;
+        if turn && self.bucket.take_owing(now, self.universe) {
+            (self.universe_waits, self.universe_was_last) = (Mono(0), true);
             return Ok(());
         }
-        self.kept = self.universe.min(REST_BURST / 2);
-        Err(self.bucket.ready_at(now, self.universe))
+        self.universe_waits = now.plus(TURN).plus(TURN);
+        Err(now.plus(TURN))
+    }
+
+    /// The same for a reading of the account; an `urgent` one waits for no turn.
+    fn take_account(&mut self, now: Mono, weight: u32, urgent: bool) -> Result<(), Mono> {
+        let turn = urgent || self.universe_was_last || now >= self.universe_waits;
+        if turn && self.bucket.take(now, weight) {
+            (self.account_waits, self.universe_was_last) = (Mono(0), false);
+            return Ok(());
+        }
+        self.account_waits = now.plus(TURN).plus(TURN);
+        Err(now.plus(TURN))
     }
 
     /// Takes what another question weighs, if it is there.
@@ -151,11 +174,11 @@ impl Trader {
             return; // Without markets there is nothing to compare with.
         }
         let weight = account_weight(self.settings.dexes);
-        // A reading that repeats itself does not keep the venue from being read.
-        let kept = if self.reconciler.synced() { rest.kept } else { 0 };
-        if !rest.bucket.take_above(now.mono, weight, kept) {
+        // On a new link nothing is known before it.
+        let urgent = !self.reconciler.synced();
+        if let Err(again) = rest.take_account(now.mono, weight, urgent) {
             self.reading.asked = None;
-            self.reading.at = rest.bucket.ready_at(now.mono, weight.saturating_add(kept));
+            self.reading.at = again;
             return;
         }
         self.reading.asked = Some(now.mono);

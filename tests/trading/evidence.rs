@@ -272,6 +272,30 @@ fn readings_never_use_more_than_half_of_the_rest_weight() {
     }
 }
 
+/// A15: readings of the venue that come as fast as they may leave room for those of the account.
+#[test]
+fn readings_of_the_venue_do_not_starve_those_of_the_account() {
+    let mut config = config();
+    config.venue.meta_refresh = Nanos::from_secs(2);
+    let mut desk = Desk::ready(&config);
+    let (mut universes, mut accounts) = (desk.readings, desk.account_readings.len());
+    let before = (universes, accounts);
+    for second in 0..300 {
+        desk.live_ms(1_000);
+        if desk.readings > universes {
+            universes = desk.readings;
+            desk.reread();
+        }
+        if desk.account_readings.len() > accounts {
+            accounts = desk.account_readings.len();
+            desk.hold(ONE, &(second % 7 + 1).to_string(), "99");
+            desk.read();
+        }
+    }
+    assert!(universes > before.0 + 8, "{universes}");
+    assert!(accounts > before.1 + 8, "{accounts}");
+}
+
 /// A listing is read with the next `meta`.
 fn list_another(desk: &mut Desk) {
     let another = r#"},{"szDecimals":2,"name":"tst:NEW","maxLeverage":5,"marginTableId":5,"growthMode":"enabled","deployerFeeScale":"1.0"}],"marginTables""#;

@@ -808,6 +808,26 @@ fn a_reading_that_is_newer_than_an_exit_by_rest_accounts_for_it() {
     assert_eq!(exits(&mut desk).len(), 1, "the account holds what it held: the exit is dead");
 }
 
+/// A14: an exit of which nobody can tell what filled, since readings fail as well, holds no other one back.
+#[test]
+fn an_exit_of_which_nothing_is_ever_told_does_not_hold_up_the_next() {
+    let mut desk = without_link();
+    desk.pass_ms(3_000);
+    let (post, _) = by_rest(&desk);
+    desk.event(Event::ExchangeFailed { post });
+    connect(&mut desk);
+    desk.event(Event::AccountFailed);
+    // Look-ups are never answered either.
+    let mut sent = 0;
+    for _ in 0..60 {
+        desk.pass_ms(1_000);
+        desk.bbo(ONE, "99.55", "99.6");
+        sent += exits(&mut desk).len();
+    }
+    assert!(sent > 0, "what is held has a way out");
+    assert!(!desk.trading().hard_stop.holds(StopReason::FlattenFailures));
+}
+
 #[test]
 fn an_exit_by_rest_that_is_refused_is_tried_on_the_next_link() {
     for (status, body) in [

@@ -556,8 +556,10 @@ impl Tracked {
     /// Whether it is known how much of it has filled or will: what an update says of an end may still
     /// be overruled by the answer, or leave the size open.
     pub(super) fn is_fate_known(&self) -> bool {
-        let told = self.life.is_closed() && !self.is_guessing() && !self.waits_for_answer();
-        self.done.is_some() || told
+        let told = !self.is_guessing() && !self.waits_for_answer();
+        // How much filled may stay unknown for as long as no reading tells: nothing more of it can.
+        let overdue = self.missing.is_some();
+        self.done.is_some() || (self.life.is_closed() && (told || overdue))
     }
 
     /// What there is to say of an exit whose fate is known, once.
