@@ -38,8 +38,8 @@ use crate::types::snapshot::MarketState;
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 use self::account::RestBudget;
-use self::trader::Trader;
 pub use self::trader::Wallet;
+use self::trader::{MarketView, Trader};
 
 /// Most markets one link can watch: two channels each, and three of the account.
 pub const MAX_MARKETS: usize = (MAX_SUBSCRIPTIONS - 3) / 2;
@@ -322,7 +322,8 @@ impl Engine {
         let md_ready = self.readiness == Readiness::Ready;
         trader.clock_behind = clock.behind(now);
         trader.newest_block = clock.newest().unwrap_or(trader.newest_block);
-        trader.on_event_end(now, md_ready, markets, session, rest, &worth, out);
+        let view = MarketView { ready: md_ready, markets, worth: &worth };
+        trader.on_event_end(now, &view, session, rest, out);
         if trader.may_end(now.mono) {
             self.end(now, out);
         }

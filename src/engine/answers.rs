@@ -67,12 +67,12 @@ impl Trader {
                 fills.iter().for_each(|fill| self.on_fill(now, fill, markets, out));
                 self.read_if(now, skipped > 0);
             }
-            Message::UserEvent(UserEvent::Funding { coin, usd }) => {
-                // The account holds other things too: as with fills, not our markets, not our loss.
-                if find(markets, &coin).is_some() {
-                    out.note(Note::Funding { coin, usd });
-                    self.on_money(now, usd, out);
-                }
+            // The account holds other things too: as with fills, not our markets, not our loss.
+            Message::UserEvent(UserEvent::Funding { coin, usd })
+                if find(markets, &coin).is_some() =>
+            {
+                out.note(Note::Funding { coin, usd });
+                self.on_money(now, usd, out);
             }
             Message::UserEvent(UserEvent::Liquidation | UserEvent::NonUserCancel { .. }) => {
                 self.read_if(now, true);

@@ -60,6 +60,16 @@ pub(super) struct Bar {
     pub(super) leverage: Leverage,
 }
 
+/// What the trading half sees of the markets at the end of an event.
+#[derive(Clone, Copy)]
+pub(super) struct MarketView<'a> {
+    /// Whether all of them have data, or are set aside.
+    pub(super) ready: bool,
+    pub(super) markets: &'a [Market],
+    /// Whether an entry that has waited would still be approved.
+    pub(super) worth: &'a dyn Fn(&Order) -> bool,
+}
+
 /// Orders, positions, limits, and the latch.
 #[derive(Debug)]
 pub(super) struct Trader {
@@ -467,13 +477,12 @@ impl Trader {
     pub(super) fn on_event_end(
         &mut self,
         now: Now,
-        md_ready: bool,
-        markets: &[Market],
+        view: &MarketView<'_>,
         session: &mut Session,
         rest: &mut RestBudget,
-        worth: &dyn Fn(&Order) -> bool,
         out: &mut Actions,
     ) {
+        let MarketView { ready: md_ready, markets, worth } = *view;
         self.judge_ready(now, md_ready, session.is_open(), out);
         self.look_up(now, session, out);
         self.settle_ended(now, out);

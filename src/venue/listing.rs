@@ -48,7 +48,7 @@ pub(super) enum Odd {
 impl Odd {
     /// The kind that an event's value names.
     pub(super) const fn of(value: u8) -> Self {
-        if value % 2 == 0 { Self::MarginMode } else { Self::GrowthMode }
+        if value.is_multiple_of(2) { Self::MarginMode } else { Self::GrowthMode }
     }
 }
 
