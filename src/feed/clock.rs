@@ -65,6 +65,10 @@ pub struct FeedClock {
     newest_at: Mono,
     lag: Option<Nanos>,
     venue: Option<VenueTime>,
+    /// The difference of a block that the venue's word excluded, if the last one was such.
+    excluded: Option<i64>,
+    /// Whether blocks contradict the venue's last word.
+    contradicted: bool,
 }
 
 impl FeedClock {
@@ -84,8 +88,16 @@ impl FeedClock {
             return None;
         }
         if venue.is_some_and(|venue| difference.saturating_add(venue.high) < -AHEAD) {
-            return None;
+            // One block may be wrong. Two in a row that agree are not: then the venue's word is.
+            let before = self.excluded.replace(difference);
+            if before.is_none_or(|before| before.abs_diff(difference) > AHEAD.unsigned_abs()) {
+                return None;
+            }
+            (self.venue, self.contradicted) = (None, true);
+            self.settle(None);
         }
+        self.excluded = None;
+        let venue = self.offset(now);
         if first && self.lag_of(difference).is_none_or(|lag| lag > NEWS) {
             return None;
         }
@@ -106,6 +118,13 @@ impl FeedClock {
 
     /// Takes what the venue says of its own clock.
     pub fn on_venue_time(&mut self, told: VenueTime) {
+        // A word that lies before the blocks that were heard is wrong: kept on the way, or somebody else's.
+        let latest = i64::try_from(told.at.0).ok().and_then(|at| told.latest.0.checked_sub(at));
+        let excluded = |least: i64| latest.is_none_or(|high| least.saturating_add(high) < -AHEAD);
+        self.contradicted = self.least.is_some_and(excluded);
+        if self.contradicted {
+            return;
+        }
         // What was known before still holds, but for the drift since. Where they contradict each other, one
         // of our clocks was held up, and only the newer word counts.
         let known = self.venue.map(|known| widened(known, told.at));
@@ -145,8 +164,11 @@ impl FeedClock {
 
     /// Whether our wall clock is off by something outside of `bounds` (milliseconds, above zero when it is
     /// ahead of the venue's), by the venue's own word; `None` while that is not known. Block times may say
-    /// it more exactly: no block lies in the future. They may also contradict it, and then nothing is known.
+    /// it more exactly: no block lies in the future. Where they contradict the word nothing bears it out.
     pub fn is_wrong(&self, now: Now, bounds: &RangeInclusive<i64>) -> Option<bool> {
+        if self.contradicted {
+            return Some(false); // Nothing bears out that it is.
+        }
         let (by_word, both) = (self.ahead(now, false)?, self.ahead(now, true)?);
         let ahead = both.low > bounds.end().saturating_mul(MS);
         let behind = both.high < bounds.start().saturating_mul(MS) && by_word.high < 0;
@@ -252,6 +274,30 @@ mod tests {
     fn word(ms: i64, within_ms: i64) -> VenueTime {
         let wall = |ms: i64| Wall((START_MS + ms) * MS);
         VenueTime { at: mono(ms), earliest: wall(ms - within_ms), latest: wall(ms + within_ms) }
+    }
+
+    /// A12: a `Date` of 1970, or of a minute ago, is contradicted by the blocks, and stops nobody.
+    #[test]
+    fn a_word_that_blocks_contradict_counts_for_nothing() {
+        let bounds = LEAST_SKEW_MS..=MOST_SKEW_MS;
+        for early_ms in [60_000, START_MS] {
+            let odd = |ms: i64| word(ms - early_ms, 1_000);
+            let odd = |ms: i64| VenueTime { at: mono(ms), ..odd(ms) };
+            // Before any block it is all that is known.
+            let mut clock = FeedClock::default();
+            clock.on_venue_time(odd(60_000));
+            assert_eq!(clock.is_wrong(now(60_000, 0), &bounds), Some(true));
+            assert!(hear(&mut clock, 60_100, 250).is_some(), "{early_ms}");
+            assert_eq!(clock.is_wrong(now(61_100, 0), &bounds), Some(false));
+            assert!(!clock.is_late(Nanos::from_millis(1_500)));
+            // It is told again and again.
+            clock.on_venue_time(odd(62_000));
+            assert_eq!(clock.is_wrong(now(62_000, 0), &bounds), Some(false));
+            assert!(hear(&mut clock, 62_100, 300).is_some());
+            // And a right one counts again: our clock is an hour behind.
+            clock.on_venue_time(word(64_000, 1_000));
+            assert_eq!(clock.is_wrong(now(64_000, -3_600_000), &bounds), Some(true));
+        }
     }
 
     /// Tells of a block each 100 ms for a second, each heard so much later.
@@ -367,10 +413,10 @@ mod tests {
         assert_eq!(clock.is_wrong(now(61_000, -1_500), &bounds), Some(true));
         assert_eq!(clock.behind(now(61_000, -1_500)), Nanos::from_millis(1_250));
         assert_eq!(clock.behind(now(61_000, 1_500)), Nanos::ZERO);
-        // Blocks that lie in the future of the venue's word contradict it.
+        // Blocks that lie in the future of the venue's word contradict it: nothing bears out a fault.
         let mut clock = FeedClock::default();
         hear(&mut clock, 60_000, -5_000);
         clock.on_venue_time(word(61_000, 1_000));
-        assert_eq!(clock.is_wrong(now(61_000, 0), &bounds), None);
+        assert_eq!(clock.is_wrong(now(61_000, 0), &bounds), Some(false));
     }
 }
