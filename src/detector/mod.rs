@@ -84,6 +84,7 @@ impl Calm {
 /// Stale is what has an old ctx: the venue sends one each second. The age of the quote does not
 /// count here, since the venue sends a quote on change only and a quote that does not change is
 /// just what lags; gate 1 has its own opinion and is recorded beside.
+#[inline]
 pub fn dislocation(
     now: Mono,
     market: &Market,

@@ -97,6 +97,9 @@ impl Engine {
 
     /// Tells the trading half what of all that entries rest on is too old.
     pub(super) fn judge_age(&mut self, now: Mono, out: &mut Actions) {
+        if self.trader.is_none() {
+            return;
+        }
         let late = self.is_late();
         let Some(trader) = &mut self.trader else { return };
         let older = |read_at: Option<Mono>, most| read_at.is_some_and(|at| now.since(at) > most);

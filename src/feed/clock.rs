@@ -97,7 +97,6 @@ impl FeedClock {
             self.settle(None);
         }
         self.excluded = None;
-        let venue = self.offset(now);
         if first && self.lag_of(difference).is_none_or(|lag| lag > NEWS) {
             return None;
         }
@@ -110,7 +109,7 @@ impl FeedClock {
             let least = |least: Option<i64>| least.map_or(borne_out, |least| least.min(borne_out));
             *part = Some(least(*part));
             self.least = Some(least(self.least));
-            self.settle(venue);
+            self.on_time = self.on_time.min(self.least).or(self.least);
         }
         self.lag = self.lag_of(difference);
         self.lag
@@ -158,7 +157,7 @@ impl FeedClock {
     pub fn as_of(&self, now: Mono, time: VenueMs) -> Mono {
         let lag = difference(now, time).and_then(|difference| self.lag_of(difference));
         // Block times are whole milliseconds: less than one says nothing.
-        let lag = lag.filter(|lag| lag.as_millis() > 0).unwrap_or_default();
+        let lag = lag.filter(|lag| lag.0 >= MS.unsigned_abs()).unwrap_or_default();
         Mono(now.0.saturating_sub(lag.0))
     }
 
@@ -200,9 +199,11 @@ impl FeedClock {
     }
 
     fn offset(&self, now: Mono) -> Option<Offset> {
-        let known = widened(self.venue?, now);
+        let known = self.venue?;
         let at = i64::try_from(known.at.0).ok()?;
-        let (low, high) = (known.earliest.0.checked_sub(at)?, known.latest.0.checked_sub(at)?);
+        let drift = i64::try_from(now.since(known.at).0 / DRIFT).ok()?;
+        let low = known.earliest.0.checked_sub(at)?.checked_sub(drift)?;
+        let high = known.latest.0.checked_sub(at)?.checked_add(drift)?;
         Some(Offset { low, high })
     }
 

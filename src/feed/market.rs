@@ -126,8 +126,10 @@ impl Market {
     }
 
     /// Whether the ctx is older than `most` (`None` is no limit), or may be; one that is missing is not.
+    #[inline]
     pub fn ctx_is_stale(&self, now: Mono, most: Option<Nanos>) -> bool {
-        self.ctx_in_doubt || most.zip(self.ctx_age(now)).is_some_and(|(most, age)| age > most)
+        let too_old = |most| self.ctx_age(now).is_some_and(|age| age > most);
+        self.ctx_in_doubt || most.is_some_and(too_old)
     }
 
     /// Averages the last quote's spread in, once gates 1 to 4 have passed it.
