@@ -75,6 +75,7 @@ impl FeedClock {
     /// Takes the time of a quote's block as it was told; `first` says that it is the market's first on
     /// this link. Returns the feed lag, if this told it: a block that is not newer than one before is old
     /// news.
+    #[inline]
     pub fn sample(&mut self, now: Mono, time: VenueMs, first: bool) -> Option<Nanos> {
         let difference = difference(now, time)?;
         self.advance(now);
@@ -154,6 +155,7 @@ impl FeedClock {
 
     /// As of when a quote of the block of `time` counts that is received `now`: from when the block would have
     /// been heard of a feed that is not late, or from now if that is not known.
+    #[inline]
     pub fn as_of(&self, now: Mono, time: VenueMs) -> Mono {
         let lag = difference(now, time).and_then(|difference| self.lag_of(difference));
         // Block times are whole milliseconds: less than one says nothing.
@@ -210,7 +212,10 @@ impl FeedClock {
     /// Makes up its mind of how a feed that is not late would be.
     fn settle(&mut self, venue: Option<Offset>) {
         let by_word = venue.map(|venue| USUAL_DELAY.saturating_sub(venue.low));
-        self.on_time = [self.least, by_word].into_iter().flatten().min();
+        self.on_time = match (self.least, by_word) {
+            (Some(least), Some(by_word)) => Some(least.min(by_word)),
+            (least, by_word) => least.or(by_word),
+        };
     }
 
     fn lag_of(&self, difference: i64) -> Option<Nanos> {

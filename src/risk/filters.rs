@@ -9,7 +9,7 @@ use crate::types::record::{Filter, SignalRow};
 /// What the filters compare with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// [`max_edge`]: the largest edge that passes.
+    /// `max_edge`: the largest edge that passes.
     pub max_edge: Bps,
 }
 
