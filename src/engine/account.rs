@@ -31,7 +31,7 @@ const MAX_STATE_LAG_MS: i64 = 30_000;
 /// Weight of readings over REST that may go at once, and how long one takes to come back: so no minute
 /// sees more than 600 of the 1,200 that the venue grants to an address (PROTOCOL.md §8.1). The rest is
 /// for whoever else asks from here: preflight, the agent's validity, other programs.
-const REST_BURST: u32 = 265;
+const REST_BURST: u32 = 250;
 const REST_REFILL: Nanos = Nanos::from_millis(200);
 
 /// What is left of the REST weight. Readings of the venue and of the account take turns when both wait.
@@ -89,7 +89,7 @@ impl RestBudget {
         self.bucket.take_owing(now, weight)
     }
 
-    /// A reading of the venue failed: most often nobody was reached.
+    /// A reading of the venue failed, not for the first time in a row: most often nobody was reached.
     pub(super) fn universe_failed(&mut self) {
         self.bucket.give_back(self.universe);
     }
@@ -194,8 +194,11 @@ impl Trader {
     }
 
     pub(super) fn on_account_failed(&mut self, now: Now, rest: &mut RestBudget, out: &mut Actions) {
-        // Most often nobody was reached; what the venue refuses waits longer each time.
-        rest.bucket.give_back(account_weight(self.settings.dexes));
+        // A single failure may have been heard, and counted, by the venue. Of several in a row most often
+        // none was; what the venue refuses waits longer each time.
+        if self.reading.failures > 0 {
+            rest.bucket.give_back(account_weight(self.settings.dexes));
+        }
         self.counts.account_reads.1 += 1;
         self.reading.asked = None;
         let retry = Nanos(RETRY.0 << self.reading.failures.min(8)).min(LONGEST_RETRY);
