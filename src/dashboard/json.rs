@@ -1,4 +1,4 @@
-//! The JSON that the dashboard speaks: the shapes of DESIGN 9, made of what the hot thread shows.
+//! The JSON that the dashboard speaks: its fields are a promise, made of what the hot thread shows.
 //!
 //! Prices, sizes and amounts are strings, exact as they are; what is not known is `null`; times are
 //! milliseconds since 1970.

@@ -1,7 +1,7 @@
 //! The dashboard: what the engine sees and does, over HTTP. A cold thread with a runtime of its own;
 //! the hot thread copies into rings and never waits for it.
 //!
-//! The page and the API are DESIGN 9. Everything that is asked or told is bounded: connections, their
+//! Fields and paths of the API are a promise. Everything that is asked or told is bounded: connections, their
 //! heads, bodies, and how long they may take.
 
 mod board;

@@ -28,9 +28,10 @@ const OVERLAP_MS: i64 = 5_000;
 /// snapshot up to half a second old (PROTOCOL.md §4).
 const MAX_STATE_LAG_MS: i64 = 30_000;
 
-/// Weight of readings over REST that may go at once, and how long one takes to come back: so no minute
-/// sees more than 600 of the 1,200 that the venue grants to an address (PROTOCOL.md §8.1). The rest is
-/// for whoever else asks from here: preflight, the agent's validity, other programs.
+/// Weight of readings over REST that may go at once, and how long one takes to come back: so a minute
+/// sees 550 of the 1,200 that the venue grants to an address (PROTOCOL.md §8.1), and 50 are left for
+/// failed readings whose weight was given back though the venue had heard them. The other half is for
+/// whoever else asks from here: preflight, the agent's validity, other programs.
 const REST_BURST: u32 = 250;
 const REST_REFILL: Nanos = Nanos::from_millis(200);
 
