@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::simulation::shadow::books::{Orders, Sent, dollars};
 use crate::simulation::shadow::market::Heard;
+use crate::simulation::waits;
 use crate::types::config::Config;
 use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::ids::Coin;
 use crate::types::market::Universe;
-use crate::types::note::Note;
+use crate::types::note::{Note, Trading};
 use crate::types::num::{Side, Szi, Usd};
 use crate::types::order::{Purpose, Refusal, RefusalClass};
-use crate::types::record::{Decision, Row, SignalRow, SizeLimit};
+use crate::types::record::{Check, Decision, Row, SignalRow, SizeLimit};
 use crate::types::time::{Mono, Nanos};
 use crate::venue::{Address, Venue};
 
@@ -51,6 +53,8 @@ invariants! {
     NotStopped = "not_stopped",
     /// No entry before link, channels, account and markets are known.
     Ready = "ready",
+    /// READY names what it waits for whenever entries wait, and none leaves while it names something.
+    Named = "named",
     /// No signal is approved that a gate forbids, or whose edge does not cover its cost.
     Gated = "gated",
     /// No entry on an edge beyond what a late maker leaves.
@@ -158,6 +162,8 @@ fn last_digit(sz: i128) -> i128 {
 struct Batch {
     sent: Vec<Sent>,
     approved: Vec<(u128, Purpose, Side, i64, i64)>,
+    /// Signals that a check refused.
+    refused: Vec<(Coin, Check)>,
 }
 
 /// The judge of one run.
@@ -179,6 +185,9 @@ pub(super) struct Judge {
     /// Signals that were approved and not sent yet.
     approved: BTreeMap<u64, SignalRow>,
     batch: Batch,
+    /// READY and what entries wait for, by the notes: up to the last event, and with this one.
+    told: Trading,
+    tells: Trading,
     /// Markets with a position: since when, and since when nothing is in the way of its exit.
     held: BTreeMap<String, (Mono, Mono)>,
     signals: BTreeSet<u64>,
@@ -222,6 +231,8 @@ impl Judge {
             stopped: BTreeSet::new(),
             approved: BTreeMap::new(),
             batch: Batch::default(),
+            told: Trading::default(),
+            tells: Trading::default(),
             held: BTreeMap::new(),
             signals: BTreeSet::new(),
             open: BTreeMap::new(),
@@ -272,6 +283,7 @@ impl Judge {
     /// A process has begun, with what was kept of HardStop.
     pub(super) fn born(&mut self, now: Mono, process: u64, kept: &HardStop) {
         self.process = process;
+        (self.told, self.tells) = Default::default();
         self.heard = Heard::new(&self.config);
         self.unlinked(now);
         self.stopped = kept.reasons().map(|(reason, _)| reason).collect();
@@ -594,11 +606,42 @@ impl Judge {
             });
             self.approved.insert(signal.id.0, *signal);
         }
+        if let Decision::Failed(check) = signal.decision {
+            self.batch.refused.push((signal.coin, check));
+        }
+    }
+
+    /// Whether something was decided over entries in this event: what is shown then has to fit.
+    pub(super) fn decided(&self) -> bool {
+        !self.batch.refused.is_empty() || self.batch.sent.iter().any(|order| !order.reduce_only)
+    }
+
+    /// What the engine shows after an event in which it decided over entries.
+    pub(super) fn shown(&mut self, shown: &Trading) {
+        let reserve = i64::from(self.config.executor.exit_budget_reserve);
+        // What changes within an event may have held when it was decided, or not yet.
+        let told = Trading { budget_left: shown.budget_left, ..self.told };
+        for (coin, check) in std::mem::take(&mut self.batch.refused) {
+            let named = [&told, shown].into_iter().any(|one| waits::says_why(check, one, reserve));
+            self.hold(Invariant::Named, named, || {
+                format!("{coin}: an entry fails {}, and nothing says why: {shown:?}", check.name())
+            });
+        }
+        if self.batch.sent.iter().any(|order| !order.reduce_only) {
+            let clear = waits::may_leave(&told) || waits::may_leave(shown);
+            self.hold(Invariant::Named, clear, || {
+                format!("an entry leaves while entries wait: {shown:?}")
+            });
+        }
     }
 
     /// The engine tells something.
     pub(super) fn note(&mut self, now: Mono, note: &Note) {
         match note {
+            Note::Readiness { ready, waiting } => {
+                (self.tells.ready, self.tells.waiting) = (*ready, *waiting);
+            }
+            Note::DataAge { age } => self.tells.data_age = *age,
             Note::HardStopSet { reason } => _ = self.stopped.insert(*reason),
             Note::HardStopReleased { reason } => {
                 self.stopped.remove(reason);
@@ -616,12 +659,20 @@ impl Judge {
         }
     }
 
+    /// The process died amid the actions of an event: of an order whose note stands behind the place where
+    /// it died nobody was told, and it never left.
+    pub(super) fn cut_short(&mut self) {
+        self.batch.sent.truncate(self.batch.approved.len());
+    }
+
     /// All actions of an event were done: what was sent must be what was said to be.
     pub(super) fn end_of_event(&mut self) {
+        self.told = self.tells;
         if self.batch.sent.is_empty() && self.batch.approved.is_empty() {
+            self.batch.refused.clear();
             return;
         }
-        let Batch { sent, approved } = std::mem::take(&mut self.batch);
+        let Batch { sent, approved, .. } = std::mem::take(&mut self.batch);
         let same = sent.len() == approved.len()
             && sent.iter().zip(&approved).all(|(order, (cloid, purpose, side, px, sz))| {
                 order.cloid.0 == *cloid

@@ -20,6 +20,7 @@ pub mod reach;
 mod records;
 mod shadow;
 mod trace;
+mod waits;
 mod world;
 
 use std::collections::BTreeMap;

@@ -293,18 +293,24 @@ impl World {
             let Some(process) = &mut self.process else { return };
             process.asleep_until = self.now.plus(Nanos::from_millis(self.dice.spread(1, 3_000)));
         }
-        self.act(now, dies);
+        let whole = self.act(now, dies);
+        if !whole {
+            self.judge.cut_short();
+        } else if let (true, Some(process)) = (self.judge.decided(), &self.process) {
+            self.judge.shown(&process.engine.status(self.now).trading);
+        }
         if dies {
             self.die();
         }
         self.judge.end_of_event();
     }
 
-    /// Does what was asked for; a process that dies does only the first part of it.
-    fn act(&mut self, now: Now, dies: bool) {
-        let Some(process) = &mut self.process else { return };
+    /// Does what was asked for; a process that dies does only the first part of it. Returns whether
+    /// everything was done.
+    fn act(&mut self, now: Now, dies: bool) -> bool {
+        let Some(process) = &mut self.process else { return true };
         if process.out.is_empty() {
-            return;
+            return true;
         }
         let actions = std::mem::take(&mut process.out);
         let count = actions.iter().count();
@@ -415,5 +421,6 @@ impl World {
             self.judge.unlinked(self.now);
             self.tell(Event::Disconnected(cause));
         }
+        !dead
     }
 }
