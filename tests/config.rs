@@ -353,7 +353,7 @@ fn impossible_combinations_are_refused() {
         ("venue.exclude = [\"xyz:\"]", "venue.exclude", "no coin"),
         ("venue.exclude = [\"xyz:A\", \"xyz:A\"]", "venue.exclude", "twice"),
         ("venue = { include = [\"xyz:A\"], exclude = [\"xyz:A\"] }", "venue.exclude", "xyz:A"),
-        ("venue.meta_refresh_s = 3", "venue.meta_refresh_s", "at least 4 s"),
+        ("venue.meta_refresh_s = 3", "venue.meta_refresh_s", "at least 16 s"),
         ("account.user_address = \"0x12\"", "account.user_address", "40 hex"),
         ("websocket.reconnect_base_delay_ms = 60001", "websocket.reconnect_base_delay_ms", "max"),
         ("websocket.reconnect_max_delay_ms = 999", "websocket.reconnect_max_delay_ms", "base"),

@@ -44,15 +44,15 @@ fn venue(reading: &mut Reading, config: &Config) {
     if let Some(dex) = repeated(&venue.dexes) {
         reading.clash(&["venue.dexes"], format!("names \"{dex}\" twice"));
     }
-    // Readings of 20 weight each: perpDexs and userFees once, meta, limits and caps per dex; an
-    // address has 1200 a minute for everything (PROTOCOL.md §8.1).
+    // Readings of 20 weight each: perpDexs and userFees once, meta, limits and caps per dex; of the 1200 a
+    // minute that an address has for everything (PROTOCOL.md §8.1) readings take a quarter.
     let calls = 1 + u64::from(config.account.user_address.is_some()) + 3 * venue.dexes.len() as u64;
-    let least = (20 * calls * 60).div_ceil(1_200);
+    let least = (20 * calls * 60).div_ceil(300);
     let refresh_s = venue.meta_refresh.as_millis() / 1_000;
     if venue.network != Network::Custom && refresh_s < least {
         let fault = format!(
-            "expected at least {least} s: one reading costs {} of the 1200 weight a minute that \
-             the venue allows",
+            "expected at least {least} s: one reading costs {} of the 300 weight a minute that \
+             readings may take",
             20 * calls
         );
         reading.clash(&["venue.meta_refresh_s", "venue.dexes"], fault);
