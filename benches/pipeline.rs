@@ -38,8 +38,9 @@ const NETWORK: SigningNetwork = SigningNetwork::Testnet;
 const ROUNDS: usize = 2_000;
 /// How the venue says that an order found nothing (PROTOCOL.md §3.6).
 const MISS: &str = "Order could not immediately match against any resting orders. asset=110000";
-/// Orders of one engine: its account has a budget for some thousands.
-const ORDERS: usize = 500;
+/// Orders of one engine, two virtual seconds each: nobody reads its account again, and past
+/// `position.max_account_age_s` it would open nothing.
+const ORDERS: usize = 100;
 
 /// A quote whose ask lies 40 bps below the oracle.
 fn frame(coin: &str, time: i64) -> String {
