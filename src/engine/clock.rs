@@ -43,7 +43,7 @@ impl Engine {
     pub(super) fn on_turn(&mut self, now: Now, out: &mut Actions) {
         let Some(last) = self.turned_at.replace(now) else { return };
         let stood = now.mono.since(last.mono);
-        if self.heartbeat_at.is_none() || stood <= self.longest_turn || !self.session.is_open() {
+        if stood <= self.longest_turn || self.heartbeat_at.is_none() || !self.session.is_open() {
             return;
         }
         // They ended when they were last seen.
@@ -86,8 +86,19 @@ impl Engine {
         if lag.is_some_and(|lag| lag <= self.longest_turn) {
             self.resumed_at = None;
         }
-        self.judge_age(now.mono, out);
+        self.judge_feed(now.mono, out);
         self.clock.as_of(now.mono, time)
+    }
+
+    /// What a quote changes of the ages, before anything is decided on it; the others are judged at the end
+    /// of each event, and so no later than a heartbeat.
+    fn judge_feed(&mut self, now: Mono, out: &mut Actions) {
+        let Some(trader) = &self.trader else { return };
+        let late = self.is_late() && self.readiness == Readiness::Ready;
+        let known = trader.data_age;
+        if (known.feed_lag, known.paused) != (late, self.resumed_at.is_some()) {
+            self.judge_age(now, out);
+        }
     }
 
     /// Whether the feed is later than may be.
@@ -123,6 +134,7 @@ impl Engine {
 
     /// Whether our wall clock is right, as far as the venue's own word tells.
     fn judge_clock(&mut self, now: Now, out: &mut Actions) {
+        self.clock.on_tick(now.mono);
         self.status.clock_skew_ms = self.clock.skew_ms(now);
         let ms = self.status.clock_skew_ms.unwrap_or_default();
         let told = if self.clock_is_wrong { SKEW_PAST_MS } else { SKEW_TOLD_MS };

@@ -68,7 +68,11 @@ mod tests {
     #[test]
     fn each_reason_explains_its_own_refusal_only() {
         let shown = ready();
-        let waits = |waiting| Trading { waiting, ..shown };
+        let waits = |waiting: Waiting| -> Trading {
+            let mut one = ready();
+            one.waiting = waiting;
+            one
+        };
         let none = Waiting::default();
         let reasons = [
             waits(Waiting { signer: true, ..none }),
