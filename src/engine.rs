@@ -272,7 +272,7 @@ impl Engine {
             Event::Exchanged { post, status, body } => {
                 let answer = self.decoder.exchanged(status, body);
                 if let Some(trader) = &mut self.trader {
-                    trader.on_exchanged(now, post, &answer, &self.markets, out);
+                    trader.on_post(now, post, &answer, &self.markets, out);
                 }
             }
             Event::ExchangeFailed { post } => {

@@ -89,7 +89,8 @@ impl Trader {
         }
     }
 
-    fn on_post(
+    /// An action was answered, by the socket or by REST.
+    pub(super) fn on_post(
         &mut self,
         now: Now,
         post: u64,
@@ -137,18 +138,6 @@ impl Trader {
             let (coin, cloid, words) = (order.coin, order.cloid, *words);
             out.note(Note::Refused { coin, cloid, refusal, words });
         }
-    }
-
-    /// An action that went by REST was answered, as a post would have been.
-    pub(super) fn on_exchanged(
-        &mut self,
-        now: Now,
-        post: u64,
-        answer: &PostAnswer<'_>,
-        markets: &[Market],
-        out: &mut Actions,
-    ) {
-        self.on_post(now, post, answer, markets, out);
     }
 
     /// An action that went by REST had no answer: it may have been executed, or never have arrived.

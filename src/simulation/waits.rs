@@ -43,15 +43,7 @@ mod tests {
     use crate::types::ready::Waiting;
 
     fn ready() -> Trading {
-        let ready = ReadyFlags {
-            md_ready: true,
-            order_snapshot: true,
-            fills_snapshot: true,
-            position_synced: true,
-            ws_connected: true,
-            hard_stop_clear: true,
-        };
-        Trading { ready, budget_left: 900, ..Trading::default() }
+        Trading { ready: ReadyFlags::ALL, budget_left: 900, ..Trading::default() }
     }
 
     #[test]

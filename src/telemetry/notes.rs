@@ -361,15 +361,6 @@ mod tests {
     use crate::types::record::Gate;
     use crate::types::time::Nanos;
 
-    const READY: ReadyFlags = ReadyFlags {
-        md_ready: true,
-        order_snapshot: true,
-        fills_snapshot: true,
-        position_synced: true,
-        ws_connected: true,
-        hard_stop_clear: true,
-    };
-
     fn told(level: LogLevel, tell: impl FnOnce(&mut Notes)) -> Vec<String> {
         let memory = Memory::default();
         let screen = Screen::new(Box::new(memory.clone()), false);
@@ -433,10 +424,10 @@ mod tests {
                 },
                 "WARN",
             ),
-            (Note::Readiness { ready: READY, waiting: Waiting::default() }, "INFO"),
+            (Note::Readiness { ready: ReadyFlags::ALL, waiting: Waiting::default() }, "INFO"),
             (
                 Note::Readiness {
-                    ready: READY,
+                    ready: ReadyFlags::ALL,
                     waiting: Waiting { leverage: Some((0, 2)), budget: true, ..Waiting::default() },
                 },
                 "INFO",
@@ -464,15 +455,7 @@ mod tests {
     /// C10: the line that says that trading is ready names nothing that is missing.
     #[test]
     fn readiness_says_what_is_missing_and_nothing_when_nothing_is() {
-        use crate::types::note::ReadyFlags;
-        let ready = ReadyFlags {
-            md_ready: true,
-            order_snapshot: true,
-            fills_snapshot: true,
-            position_synced: true,
-            ws_connected: true,
-            hard_stop_clear: true,
-        };
+        let ready = ReadyFlags::ALL;
         let lines = told(LogLevel::Info, |told| {
             told.tell(Mono(0), &Note::Readiness { ready, waiting: Waiting::default() });
             let ready = ReadyFlags { md_ready: false, ws_connected: false, ..ready };

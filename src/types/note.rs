@@ -158,6 +158,16 @@ pub struct ReadyFlags {
 }
 
 impl ReadyFlags {
+    /// All of them hold.
+    pub const ALL: Self = Self {
+        md_ready: true,
+        order_snapshot: true,
+        fills_snapshot: true,
+        position_synced: true,
+        ws_connected: true,
+        hard_stop_clear: true,
+    };
+
     /// Each with its name, in order.
     pub const fn named(self) -> [(&'static str, bool); 6] {
         [

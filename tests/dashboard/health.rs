@@ -105,14 +105,7 @@ fn observation_is_ready_once_every_market_is_seen_on_an_open_link() {
 
 #[test]
 fn trading_is_ready_once_it_may_open() {
-    let ready = ReadyFlags {
-        md_ready: true,
-        order_snapshot: true,
-        fills_snapshot: true,
-        position_synced: true,
-        ws_connected: true,
-        hard_stop_clear: true,
-    };
+    let ready = ReadyFlags::ALL;
     let without = |n: usize| {
         let mut flags = ready;
         *[
