@@ -41,6 +41,8 @@ BROWSER_VENV := target/browser-venv
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nFor development:\n'
+	@awk -F ':.*#- ' '/^[a-z-]+:.*#- / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## Simulated venue and engine on this machine [DURATION=60s SEED=1 ARGS=]
 	$(HIP3) demo --duration $(DURATION) --seed $(SEED) $(ARGS)
@@ -55,31 +57,35 @@ test: ## Every test, those in the documentation too [ARGS=a filter]
 		set -ex; $(CARGO) test --locked --no-fail-fast $(ARGS); \
 	fi
 
-check: ## Format, lints, documentation: what must be clean before a commit
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+check: #- Checks the source: format, lints, documentation (a config: hip3 check)
+	@echo 'format: cargo fmt'
+	@$(CARGO) fmt --all --check
+	@echo 'lints: cargo clippy, warnings are errors'
+	@$(CARGO) clippy --all-targets --locked -- -D warnings
+	@echo 'documentation: cargo doc, warnings are errors'
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	@echo 'format, lints and documentation are clean'
 
-lint: check ## The same as check
+lint: check #- The same as check
 
-fuzz: ## Fuzzes every target, or one, so many seconds each [TIME=600 TARGET=]
+fuzz: #- Fuzzes every target, or one, so many seconds each [TIME=600 TARGET=]
 	tools/fuzz.sh run $(TIME) $(TARGET)
 
-fuzz-smoke: ## Fuzzes every target for two seconds, to see that it works
+fuzz-smoke: #- Fuzzes every target for two seconds, to see that it works
 	tools/fuzz.sh smoke 2
 
-simulate: build ## Virtual hours with every fault, judged after every event [SEEDS=0..10000 HOURS=1 FAULTS=all ARGS=]
+simulate: build #- Virtual hours with every fault, judged after every event [SEEDS=0..10000 HOURS=1 FAULTS=all ARGS=]
 	$(HIP3) simulate --seeds $(SEEDS) --hours $(HOURS) --faults $(FAULTS) $(ARGS)
 
-bench: ## Benchmarks, their ratios, and target/bench-report.md [ARGS=a filter, NATIVE=1]
+bench: #- Benchmarks, their ratios, and target/bench-report.md [ARGS=a filter, NATIVE=1]
 	rm -rf $(OUT)/tmp/ratios $(OUT)/criterion
 	$(CARGO) bench --locked $(CRITERION) -- $(ARGS)
 	python3 tools/bench_report.py --target $(OUT) --out $(OUT)/bench-report.md
 
-instructions: ## Counts the instructions of the hot functions, against the baseline [ARGS=--accept]
+instructions: #- Counts the instructions of the hot functions, against the baseline [ARGS=--accept]
 	tools/instructions.py $(ARGS)
 
-bench-smoke: ## Runs each benchmark once, to see that it works
+bench-smoke: #- Runs each benchmark once, to see that it works
 	$(CARGO) test --locked $(CRITERION)
 
 build: ## The program, optimized: target/release/hip3 [NATIVE=1: for this processor alone]
@@ -112,7 +118,7 @@ why: build ## Why there was an order at a moment (UTC), or none [MARKET= AT= DIR
 		{ echo 'where and when? make why MARKET=xyz:NVDA AT=14:31:05' >&2; exit 2; }
 	$(HIP3) why --market "$(MARKET)" --at "$(AT)" $(DIR) $(ARGS)
 
-venue: build ## Serves the simulated venue alone, on loopback [SEED=1 ARGS=]
+venue: build #- Serves the simulated venue alone, on loopback [SEED=1 ARGS=]
 	$(HIP3) venue --seed $(SEED) $(ARGS)
 
 capture: build ## As run, and keeps everything heard [FILE=data/capture.jsonl CONFIG= ARGS=]
@@ -122,7 +128,7 @@ capture: build ## As run, and keeps everything heard [FILE=data/capture.jsonl CO
 replay: build ## Drives the engine from captures [FILE=data/capture.jsonl ARGS=]
 	$(HIP3) replay $(FILE) $(ARGS)
 
-records: records-env ## Opens records with pyarrow and DuckDB and checks them [DIR=data/demo/signals ARGS=]
+records: records-env #- Opens records with pyarrow and DuckDB and checks them [DIR=data/demo/signals ARGS=]
 	$(VENV)/bin/python tools/check_records.py $(DIR) $(ARGS)
 
 records-env: $(VENV)/ready
@@ -138,14 +144,14 @@ report: build ## What the signals were worth, as a table and a page [DIR=data/de
 	$(HIP3) report $(DIR) --html $(OUT)/report.html $(ARGS)
 	@echo 'the page: $(OUT)/report.html'
 
-report-page: browser-env report ## The page of make report, in a real browser [DIR= ARGS=]
+report-page: browser-env report #- The page of make report, in a real browser [DIR= ARGS=]
 	$(BROWSER_VENV)/bin/python tools/report_check.py $(OUT)/report.html --out target/screenshots/report
 
-report-check: report-duckdb report-spark ## The report's figures against those of DuckDB and of Spark [DIR= ARGS=--latency-ms 200]
+report-check: report-duckdb report-spark #- The report's figures against those of DuckDB and of Spark [DIR= ARGS=--latency-ms 200]
 
 CHECK := $(OUT)/report-check
 
-report-duckdb: records-env build ## The same against DuckDB alone
+report-duckdb: records-env build #- The same against DuckDB alone
 	@mkdir -p $(CHECK)
 	$(HIP3) report $(DIR) --config $(CONFIG) --json $(ARGS) > $(CHECK)/hip3.json
 	$(VENV)/bin/python tools/report_duckdb.py $(DIR) --out $(CHECK)/duckdb.json $(ARGS)
@@ -168,11 +174,11 @@ $(REPORT_VENV)/ready:
 	@touch $@
 
 # Its own default: an hour, unless the command line says something else.
-soak: build ## Hours of dense trading, watched from outside: does anything grow? [DURATION=1h SEED=1 ARGS=]
+soak: build #- Hours of dense trading, watched from outside: does anything grow? [DURATION=1h SEED=1 ARGS=]
 	tools/soak.py --binary $(OUT)/release/hip3 --seed $(SEED) \
 		--duration $(if $(filter command line environment,$(origin DURATION)),$(DURATION),1h) $(ARGS)
 
-sdk: sdk-env ## The official Python SDK trades on the simulated venue [SEED=1 ARGS=]
+sdk: sdk-env #- The official Python SDK trades on the simulated venue [SEED=1 ARGS=]
 	$(CARGO) build --quiet --locked
 	$(SDK_VENV)/bin/python tools/sdk_client.py --spawn $(OUT)/debug/hip3 --seed $(SEED) $(ARGS)
 
@@ -183,7 +189,7 @@ $(SDK_VENV)/ready:
 	$(SDK_VENV)/bin/pip install --quiet --disable-pip-version-check hyperliquid-python-sdk eth-account
 	@touch $@
 
-browser: browser-env build ## Opens the dashboard in a real browser, uses it, leaves pictures [ARGS=]
+browser: browser-env build #- Opens the dashboard in a real browser, uses it, leaves pictures [ARGS=]
 	$(BROWSER_VENV)/bin/python tools/browser_check.py --binary $(OUT)/release/hip3 --out target/screenshots $(ARGS)
 
 browser-env: $(BROWSER_VENV)/ready
@@ -194,7 +200,7 @@ $(BROWSER_VENV)/ready:
 	$(BROWSER_VENV)/bin/pip install --quiet --disable-pip-version-check playwright websockets
 	@touch $@
 
-mutants: ## Breaks the engine on purpose, each way to be noticed [ONLY=name,name ARGS=--list]
+mutants: #- Breaks the engine on purpose, each way to be noticed [ONLY=name,name ARGS=--list]
 	python3 tools/mutants.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 latency-report: build ## A dense demo that trades, its latency as a table and a page [DURATION=60s SEED=1 ARGS=]
@@ -204,13 +210,13 @@ latency-report: build ## A dense demo that trades, its latency as a table and a 
 	$(HIP3) latency target/latency/latency/*.hlog --html target/latency/report.html
 	@echo 'the page: target/latency/report.html'
 
-wire-to-wire: build ## From frame to order as the venue sees it: spinning or not, TLS or not [ARGS=--duration 30]
+wire-to-wire: build #- From frame to order as the venue sees it: spinning or not, TLS or not [ARGS=--duration 30]
 	tools/wire_to_wire.py --binary $(OUT)/release/hip3 $(ARGS)
 
-disturbed: build ## Whether a stopped recorder or slow dashboards reach an order [ARGS=--duration 60]
+disturbed: build #- Whether a stopped recorder or slow dashboards reach an order [ARGS=--duration 60]
 	tools/disturbed.py --binary $(OUT)/release/hip3 $(ARGS)
 
-syscalls: build ## What the hot thread asks of the kernel on an order's way: nothing [ARGS=--tls]
+syscalls: build #- What the hot thread asks of the kernel on an order's way: nothing [ARGS=--tls]
 	tools/hot_syscalls.py --binary $(OUT)/release/hip3 $(ARGS)
 
 tune-check: ## What this machine could do better for the hot thread [CORE= ARGS=--apply]
