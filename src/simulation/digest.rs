@@ -43,7 +43,7 @@ impl Digest {
             }
             // Neither writing into a number nor writing these rows as JSON can fail.
             Action::Record(row) => _ = serde_json::to_writer(self, row),
-            other => _ = fmt::Write::write_fmt(self, format_args!("{other:?}")),
+            other => _ = fmt::Write::write_fmt(&mut Values(self), format_args!("{other:?}")),
         }
     }
 }
@@ -59,9 +59,14 @@ impl io::Write for Digest {
     }
 }
 
-impl fmt::Write for Digest {
+/// Takes what is printed in without its letters: a name in the source is no behaviour.
+struct Values<'d>(&'d mut Digest);
+
+impl fmt::Write for Values<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.bytes(text.as_bytes());
+        for byte in text.bytes().filter(|byte| !byte.is_ascii_alphabetic() && *byte != b'_') {
+            self.0.bytes(&[byte]);
+        }
         Ok(())
     }
 }
