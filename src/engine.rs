@@ -293,9 +293,9 @@ impl Engine {
                 }
             }
             Event::VenueTime(told) => self.on_venue_time(now, told, out),
-            Event::Operator(wish) => {
+            Event::Operator(command) => {
                 if let Some(trader) = &mut self.trader {
-                    trader.on_operator(now, wish, out);
+                    trader.on_operator(now, command, out);
                 }
             }
             Event::RowsLost { rows, since } => self.on_rows_lost(now, rows, since, out),

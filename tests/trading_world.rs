@@ -8,7 +8,7 @@ use hip3::executor::encode::Encoder;
 use hip3::executor::signer::{Key, Signer, SigningNetwork};
 use hip3::types::account::{AccountState, Booked, Role};
 use hip3::types::config::Config;
-use hip3::types::event::{Action, Actions, Event, LinkDown, Wish};
+use hip3::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::HardStop;
 use hip3::types::ids;
 use hip3::types::losses::Losses;
@@ -363,7 +363,7 @@ fn a_link_that_drops_and_an_account_that_lies_change_no_cent() {
     let mut world = World::new(5, faults, |_| {});
     let status = world.run(Nanos::from_secs(900));
     assert!(status.disconnects >= 3, "{status:?}");
-    world.tell(Event::Operator(Wish::Release(None)));
+    world.tell(Event::Operator(OperatorCommand::Release(None)));
     let (rows, status, books) = world.finish();
     assert!(status.trading.entries_sent >= 5, "{:?}", status.trading);
     agree(&rows, &books);

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use hip3::dashboard::{Facts, Patience, Rehearsal, Token, read_wish, rehearse};
-use hip3::types::event::Wish;
+use hip3::dashboard::{Facts, Patience, Rehearsal, Token, read_command, rehearse};
+use hip3::types::event::OperatorCommand;
 use hip3::types::hard_stop::StopReason;
 use hip3::types::record::Mode;
 use hip3::types::snapshot::Snapshot;
@@ -18,10 +18,10 @@ const CODED: &str = "bearer.bWFkZS1mb3ItZnV6emluZw";
 /// No answer is longer: the largest is a file of the page.
 const MOST_ANSWER: usize = 128 * 1024;
 
-/// `input` is three things in turn: a body that may be a wish; a whole connection; and, as lines,
+/// `input` is three things in turn: a body that may be a command; a whole connection; and, as lines,
 /// the values of `Host`, `Origin`, `Authorization` and `Sec-WebSocket-Protocol`.
 pub fn run(input: &[u8]) {
-    wish(input);
+    command(input);
     for bind in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
         connection(bind.into(), input);
     }
@@ -35,9 +35,9 @@ pub fn run(input: &[u8]) {
 }
 
 /// Against a reading as a tree, which knows no field by name.
-fn wish(body: &[u8]) {
-    let read = read_wish(body).ok().map(|(wish, _)| wish);
-    let tree = serde_json::from_slice(body).ok().and_then(|tree: Value| wish_of(&tree));
+fn command(body: &[u8]) {
+    let read = read_command(body).ok().map(|(command, _)| command);
+    let tree = serde_json::from_slice(body).ok().and_then(|tree: Value| command_of(&tree));
     if read == tree {
         return;
     }
@@ -52,7 +52,7 @@ fn twice(body: &[u8], name: &str) -> bool {
     body.windows(name.len()).filter(|text| *text == name.as_bytes()).count() > 1
 }
 
-fn wish_of(tree: &Value) -> Option<Wish> {
+fn command_of(tree: &Value) -> Option<OperatorCommand> {
     let fields = tree.as_object()?;
     if fields.keys().any(|name| name != "action" && name != "reason") {
         return None;
@@ -66,9 +66,9 @@ fn wish_of(tree: &Value) -> Option<Wish> {
         Some(_) => return None,
     };
     match (fields.get("action")?.as_str()?, reason) {
-        ("halt", None) => Some(Wish::Halt),
-        ("flatten", None) => Some(Wish::Flatten),
-        ("release", reason) => Some(Wish::Release(reason)),
+        ("halt", None) => Some(OperatorCommand::Halt),
+        ("flatten", None) => Some(OperatorCommand::Flatten),
+        ("release", reason) => Some(OperatorCommand::Release(reason)),
         _ => None,
     }
 }
@@ -93,7 +93,7 @@ fn tried(ip: IpAddr, input: &[u8]) -> Rehearsal {
 /// Any bytes at all: the connection ends, its answers are bounded, and without the token in the bytes
 /// nothing is asked of the engine. The token is never said back.
 fn connection(ip: IpAddr, input: &[u8]) {
-    let Rehearsal { answer, wishes, ended } = tried(ip, input);
+    let Rehearsal { answer, commands, ended } = tried(ip, input);
     assert!(ended);
     let ends = input.windows(2).filter(|bytes| *bytes == b"\n\n" || *bytes == b"\n\r").count();
     assert!(answer.len() <= (ends + 1) * MOST_ANSWER, "{} bytes to {ends} heads", answer.len());
@@ -105,7 +105,7 @@ fn connection(ip: IpAddr, input: &[u8]) {
     let tells =
         holds(&answer, "timestamp_ms") || holds(&answer, "hip3_") || holds(&answer, "<html");
     assert!(!is_unnamed || !tells, "{}", answer.escape_ascii());
-    assert!(known || wishes.is_empty(), "{wishes:?} of {}", input.escape_ascii());
+    assert!(known || commands.is_empty(), "{commands:?} of {}", input.escape_ascii());
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {
@@ -129,7 +129,7 @@ impl Asked<'_> {
     }
 
     /// The status of the answer, and what was asked of the engine.
-    fn ask(self, ip: IpAddr, line: &str, more: &str) -> (u16, Vec<Wish>) {
+    fn ask(self, ip: IpAddr, line: &str, more: &str) -> (u16, Vec<OperatorCommand>) {
         let mut input = format!("{line} HTTP/1.1\r\nHost: ").into_bytes();
         for (value, name) in [
             (self.host, "Authorization: "),
@@ -148,7 +148,7 @@ impl Asked<'_> {
         let tried = tried(ip, &input);
         assert!(tried.ended);
         let status = std::str::from_utf8(&tried.answer[9..12]).expect("a status");
-        (status.parse().expect("a status"), tried.wishes)
+        (status.parse().expect("a status"), tried.commands)
     }
 
     fn control(self, ip: IpAddr) -> bool {
@@ -157,9 +157,9 @@ impl Asked<'_> {
             "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let (status, wishes) = self.ask(ip, "POST /api/control", &more);
-        assert_eq!(wishes == [Wish::Halt], status == 202, "{status}");
-        assert_eq!(wishes.len(), usize::from(status == 202));
+        let (status, commands) = self.ask(ip, "POST /api/control", &more);
+        assert_eq!(commands == [OperatorCommand::Halt], status == 202, "{status}");
+        assert_eq!(commands.len(), usize::from(status == 202));
         status == 202
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
 use hip3::types::config::{Config, Dispatch};
-use hip3::types::event::{Event, LinkDown, Wish};
+use hip3::types::event::{Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::StopReason;
 use hip3::types::num::{Ratio, Side};
 use hip3::types::order::{Cloid, Word};
@@ -152,7 +152,7 @@ enum Step {
         change: Change,
     },
     UniverseFailed,
-    Wish(u8),
+    OperatorCommand(u8),
     RowsLost {
         rows: u8,
         ago_ms: u16,
@@ -259,7 +259,7 @@ impl World {
     fn take(&mut self, step: &Step) {
         let held = self.held();
         self.tell(step);
-        self.look(held && !matches!(step, Step::Wish(_)));
+        self.look(held && !matches!(step, Step::OperatorCommand(_)));
     }
 
     /// Whether HardStop holds for a reason that an operator alone releases.
@@ -369,11 +369,13 @@ impl World {
             Step::AccountFailed => self.desk.event(Event::AccountFailed),
             Step::Universe { two, change } => self.universe(*two, *change),
             Step::UniverseFailed => self.desk.event(Event::UniverseFailed),
-            Step::Wish(wish) => self.desk.event(Event::Operator(match wish {
-                0 => Wish::Halt,
-                1 => Wish::Flatten,
-                2 => Wish::Release(None),
-                n => Wish::Release(Some(StopReason::ALL[usize::from(*n) % StopReason::ALL.len()])),
+            Step::OperatorCommand(command) => self.desk.event(Event::Operator(match command {
+                0 => OperatorCommand::Halt,
+                1 => OperatorCommand::Flatten,
+                2 => OperatorCommand::Release(None),
+                n => OperatorCommand::Release(Some(
+                    StopReason::ALL[usize::from(*n) % StopReason::ALL.len()],
+                )),
             })),
             Step::RowsLost { rows, ago_ms } => {
                 let since = self.desk.now().wall.minus(Nanos::from_millis((*ago_ms).into()));

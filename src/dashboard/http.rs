@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::dashboard::board::{Board, Trouble};
 use crate::dashboard::guard::{Guard, HEADERS, Refusal};
 use crate::dashboard::{Clock, Patience, metrics, page, socket};
-use crate::types::event::Wish;
+use crate::types::event::OperatorCommand;
 use crate::types::hard_stop::StopReason;
 use crate::types::record::Mode;
 
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pub(super) guard: Guard,
     /// Updates and rows, to every socket.
     pub(super) news: broadcast::Sender<socket::News>,
-    pub(super) wishes: mpsc::Sender<Wish>,
+    pub(super) commands: mpsc::Sender<OperatorCommand>,
     /// Most sockets at once.
     pub(super) most_clients: u32,
     pub(super) patience: Patience,
@@ -176,8 +176,8 @@ struct Control {
     reason: Option<String>,
 }
 
-/// The wish in a body, or what is wrong with it. Total: any bytes are one or the other.
-pub fn read_wish(body: &[u8]) -> Result<(Wish, &'static str), String> {
+/// The command in a body, or what is wrong with it. Total: any bytes are one or the other.
+pub fn read_command(body: &[u8]) -> Result<(OperatorCommand, &'static str), String> {
     let expected = r#"expected {"action":"halt"|"release"|"flatten"}"#;
     // A list would be read as well, field by field.
     if !body.trim_ascii_start().starts_with(b"{") {
@@ -186,11 +186,11 @@ pub fn read_wish(body: &[u8]) -> Result<(Wish, &'static str), String> {
     let control: Control =
         serde_json::from_slice(body).map_err(|error| format!("{expected}: {error}"))?;
     match (control.action.as_str(), control.reason) {
-        ("halt", None) => Ok((Wish::Halt, "halt")),
-        ("flatten", None) => Ok((Wish::Flatten, "flatten")),
-        ("release", None) => Ok((Wish::Release(None), "release")),
+        ("halt", None) => Ok((OperatorCommand::Halt, "halt")),
+        ("flatten", None) => Ok((OperatorCommand::Flatten, "flatten")),
+        ("release", None) => Ok((OperatorCommand::Release(None), "release")),
         ("release", Some(name)) => match StopReason::named(&name) {
-            Some(reason) => Ok((Wish::Release(Some(reason)), "release")),
+            Some(reason) => Ok((OperatorCommand::Release(Some(reason)), "release")),
             None => Err("reason: no such reason of HardStop".to_owned()),
         },
         ("halt" | "flatten", Some(_)) => Err("reason: only a release has one".to_owned()),
@@ -223,12 +223,12 @@ async fn control(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bo
         Ok(Err(answer)) => return answer,
         Err(_) => return error(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
-    let (wish, name) = match read_wish(&body) {
-        Ok(wish) => wish,
+    let (command, name) = match read_command(&body) {
+        Ok(command) => command,
         Err(fault) => return error(StatusCode::BAD_REQUEST, &fault),
     };
-    if shared.wishes.try_send(wish).is_err() {
-        return error(StatusCode::SERVICE_UNAVAILABLE, "too many wishes wait; try again");
+    if shared.commands.try_send(command).is_err() {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "too many commands wait; try again");
     }
     tracing::info!(action = name, "an operator asks by the dashboard");
     let accepted = serde_json::json!({ "accepted": name }).to_string();
@@ -260,13 +260,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wishes_are_read_exactly() {
-        assert_eq!(read_wish(br#"{"action":"halt"}"#), Ok((Wish::Halt, "halt")));
-        assert_eq!(read_wish(br#" {"action":"flatten"} "#), Ok((Wish::Flatten, "flatten")));
-        assert_eq!(read_wish(br#"{"action":"release"}"#), Ok((Wish::Release(None), "release")));
+    fn commands_are_read_exactly() {
+        assert_eq!(read_command(br#"{"action":"halt"}"#), Ok((OperatorCommand::Halt, "halt")));
         assert_eq!(
-            read_wish(br#"{"action":"release","reason":"loss"}"#),
-            Ok((Wish::Release(Some(StopReason::Loss)), "release"))
+            read_command(br#" {"action":"flatten"} "#),
+            Ok((OperatorCommand::Flatten, "flatten"))
+        );
+        assert_eq!(
+            read_command(br#"{"action":"release"}"#),
+            Ok((OperatorCommand::Release(None), "release"))
+        );
+        assert_eq!(
+            read_command(br#"{"action":"release","reason":"loss"}"#),
+            Ok((OperatorCommand::Release(Some(StopReason::Loss)), "release"))
         );
         for wrong in [
             "",
@@ -282,7 +288,7 @@ mod tests {
             r#"["halt",null]"#,
             r#"{"action":{"halt":null}}"#,
         ] {
-            read_wish(wrong.as_bytes()).expect_err(wrong);
+            read_command(wrong.as_bytes()).expect_err(wrong);
         }
     }
 

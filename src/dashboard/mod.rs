@@ -25,9 +25,9 @@ use crate::dashboard::board::Board;
 use crate::dashboard::guard::Guard;
 pub use crate::dashboard::guard::{NoToken, Token};
 use crate::dashboard::http::Shared;
-pub use crate::dashboard::http::read_wish;
+pub use crate::dashboard::http::read_command;
 pub use crate::dashboard::rehearse::{Rehearsal, rehearse};
-use crate::types::event::Wish;
+use crate::types::event::OperatorCommand;
 use crate::types::record::{Mode, Row};
 use crate::types::snapshot::{Figures, Snapshot};
 use crate::types::source::{Sink, Source};
@@ -35,8 +35,8 @@ use crate::types::time::{Mono, Nanos};
 
 /// How often the rings are looked at: less than people notice.
 const LOOK: Duration = Duration::from_millis(5);
-/// Wishes that may wait.
-const WISHES: usize = 16;
+/// Commands that may wait.
+const MAX_COMMANDS: usize = 16;
 
 /// What does not change while it runs.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ pub struct Feed<S, B, R, W> {
     /// Rows, at once.
     pub rows: R,
     /// To the engine.
-    pub wishes: W,
+    pub commands: W,
     /// Lengths of stages, as far as they were measured.
     pub latency: mpsc::Receiver<(&'static str, Figures)>,
 }
@@ -129,7 +129,7 @@ where
     S: Source<Box<Snapshot>> + Send + 'static,
     B: Sink<Box<Snapshot>> + Send + 'static,
     R: Source<Row> + Send + 'static,
-    W: Sink<Wish> + Send + 'static,
+    W: Sink<OperatorCommand> + Send + 'static,
 {
     let guard = Guard::new(listener.local_addr()?, token);
     thread::Builder::new().name("hip3-dashboard".to_owned()).spawn(move || {
@@ -150,18 +150,18 @@ where
     S: Source<Box<Snapshot>>,
     B: Sink<Box<Snapshot>>,
     R: Source<Row>,
-    W: Sink<Wish>,
+    W: Sink<OperatorCommand>,
 {
-    let (shared, mut wished) = share(guard, facts);
+    let (shared, mut command_source) = share(guard, facts);
     let listener = tokio::net::TcpListener::from_std(listener)?;
     tokio::spawn(serve::accept(listener, Arc::clone(&shared)));
     let mut waiting = None;
     loop {
         let closed = feed.snapshots.closed(); // Asked before the last look.
         look(&shared, &mut feed);
-        // A wish is never dropped: it waits until the loop has room.
-        while let Some(wish) = waiting.take().or_else(|| wished.try_recv().ok()) {
-            if let Err(back) = feed.wishes.put(wish) {
+        // A command is never dropped: it waits until the loop has room.
+        while let Some(command) = waiting.take().or_else(|| command_source.try_recv().ok()) {
+            if let Err(back) = feed.commands.put(command) {
                 waiting = Some(back);
                 break;
             }
@@ -173,20 +173,23 @@ where
     }
 }
 
-/// What requests share, and where wishes come out.
-fn share(guard: Guard, facts: Facts) -> (Arc<Shared>, tokio::sync::mpsc::Receiver<Wish>) {
-    let (wishes, wished) = tokio::sync::mpsc::channel(WISHES);
+/// What requests share, and where commands come out.
+fn share(
+    guard: Guard,
+    facts: Facts,
+) -> (Arc<Shared>, tokio::sync::mpsc::Receiver<OperatorCommand>) {
+    let (commands, command_source) = tokio::sync::mpsc::channel(MAX_COMMANDS);
     let (most_clients, patience) = (facts.max_pages, facts.patience);
     let shared = Shared {
         board: Mutex::new(Board::new(facts, guard.has_token())),
         clock: Clock(Instant::now()),
         guard,
         news: socket::channel(),
-        wishes,
+        commands,
         most_clients,
         patience,
     };
-    (Arc::new(shared), wished)
+    (Arc::new(shared), command_source)
 }
 
 /// Takes what waits in the rings, and tells every page.

@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use crate::dashboard::guard::{Guard, Token};
 use crate::dashboard::http::router;
 use crate::dashboard::{Facts, serve, share};
-use crate::types::event::Wish;
+use crate::types::event::OperatorCommand;
 use crate::types::snapshot::Snapshot;
 use crate::types::time::Mono;
 
@@ -25,7 +25,7 @@ pub struct Rehearsal {
     /// What was answered.
     pub answer: Vec<u8>,
     /// What the engine would have been asked.
-    pub wishes: Vec<Wish>,
+    pub commands: Vec<OperatorCommand>,
     /// Whether nothing was left of the connection once the client had gone.
     pub ended: bool,
 }
@@ -42,20 +42,20 @@ pub fn rehearse(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
         let patience = facts.patience;
-        let (shared, mut wished) = share(Guard::new(bind, token), facts);
+        let (shared, mut command_source) = share(Guard::new(bind, token), facts);
         shared.board().take_snapshot(Mono(0), shot);
         let line = Line::default();
         line.wire().input = input.to_vec();
         let connection = serve::serve(line.clone(), router(Arc::clone(&shared)), patience);
         let serving = tokio::spawn(connection);
-        let mut wishes = Vec::new();
+        let mut commands = Vec::new();
         for client_is_gone in [false, true] {
             line.wire().closed = client_is_gone;
             line.wire().wake();
             let (mut seen, mut quiet) = (line.wire().moved(), 0);
             while quiet < QUIET {
                 yield_now().await;
-                wishes.extend(std::iter::from_fn(|| wished.try_recv().ok()));
+                commands.extend(std::iter::from_fn(|| command_source.try_recv().ok()));
                 let moved = line.wire().moved();
                 quiet = if moved == seen { quiet + 1 } else { 0 };
                 seen = moved;
@@ -63,7 +63,7 @@ pub fn rehearse(
         }
         let ended = serving.is_finished() && shared.board().clients == 0;
         let answer = std::mem::take(&mut line.wire().output);
-        Ok(Rehearsal { answer, wishes, ended })
+        Ok(Rehearsal { answer, commands, ended })
     })
 }
 

@@ -111,7 +111,7 @@ pub(super) struct Reading {
     asked: Option<Mono>,
     last: Option<Mono>,
     failures: u32,
-    /// After a failure nobody's wish goes before its pause.
+    /// After a failure no request goes before its pause.
     not_before: Mono,
     /// Whether the answer that is awaited was asked for before this link.
     void: bool,

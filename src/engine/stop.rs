@@ -1,7 +1,7 @@
 //! READY, HardStop, the operator, and the end of a run.
 
 use crate::engine::trader::Trader;
-use crate::types::event::{Action, Actions, Wish};
+use crate::types::event::{Action, Actions, OperatorCommand};
 use crate::types::hard_stop::StopReason;
 use crate::types::losses::LossEntry;
 use crate::types::note::{DataAge, Note, ReadyFlags};
@@ -45,13 +45,13 @@ impl Trader {
         }
     }
 
-    pub(super) fn on_operator(&mut self, now: Now, wish: Wish, out: &mut Actions) {
-        match wish {
-            Wish::Halt => {
+    pub(super) fn on_operator(&mut self, now: Now, command: OperatorCommand, out: &mut Actions) {
+        match command {
+            OperatorCommand::Halt => {
                 out.note(Note::Operator { what: "halt" });
                 self.stop_for(now, StopReason::Operator, out);
             }
-            Wish::Release(one) => {
+            OperatorCommand::Release(one) => {
                 out.note(Note::Operator { what: "release" });
                 for reason in StopReason::ALL {
                     // The link decides over this one.
@@ -61,7 +61,7 @@ impl Trader {
                     }
                 }
             }
-            Wish::Flatten => {
+            OperatorCommand::Flatten => {
                 out.note(Note::Operator { what: "flatten" });
                 self.flatten = true;
                 self.drop_queued_entries(now);

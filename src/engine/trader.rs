@@ -491,7 +491,7 @@ impl Trader {
         // Orders that were dropped instead of sent are over at once.
         self.settle_ended(now, out);
         if self.flatten && self.held.is_empty() && self.orders.is_empty() {
-            self.flatten = false; // The operator's wish is done.
+            self.flatten = false; // The operator's command is carried out.
         }
         self.ask_signer_role(now, rest, out);
         self.set_leverage(now, markets, session, out);

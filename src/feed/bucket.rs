@@ -52,7 +52,7 @@ impl Bucket {
         self.level = self.level.saturating_add(n).min(self.capacity);
     }
 
-    /// When `n` will be there, if none are taken before. A wish above the capacity counts as the
+    /// When `n` will be there, if none are taken before. More than the capacity counts as the
     /// capacity, so that it is granted some day.
     pub fn ready_at(&mut self, now: Mono, n: u32) -> Mono {
         self.count(now);

@@ -89,8 +89,8 @@ impl Front {
             patience: Patience::default(),
         };
         let (measured, latency) = mpsc::sync_channel(FIGURES);
-        let Audience { snapshots, spent, rows, wishes } = audience;
-        let feed = Feed { snapshots, spent, rows, wishes, latency };
+        let Audience { snapshots, spent, rows, commands } = audience;
+        let feed = Feed { snapshots, spent, rows, commands, latency };
         let thread = dashboard::spawn(self.listener, self.token, facts, feed)?;
         tracing::info!("dashboard at http://{address}/");
         Ok((thread, measured))

@@ -75,7 +75,7 @@ pub struct Outcome {
     pub report: hot::Report,
     /// How long the stages took.
     pub latency: Measured,
-    /// What became of the wish to pin the hot thread.
+    /// Result of pinning the hot thread.
     pub pinning: Pinning,
     /// The files.
     pub records: Summary,
@@ -244,11 +244,11 @@ fn run_alerting(
         // A key that was made for this run is nobody's: its HardStop is no other run's business.
         Mode::Trading if !made => {
             let (latches, to_keeper) = ring(16);
-            let (to_hot, wishes) = ring(16);
+            let (to_hot, commands) = ring(16);
             let (losses, entries) = ring(LOSSES);
             let file = LatchFile::new(&config.persistence.data_dir);
             let keeper = Keeper::new(file, to_keeper, to_hot).ringing(bell.clone());
-            (Some(KeeperRings { latches, losses, wishes }), Some((keeper, entries)))
+            (Some(KeeperRings { latches, losses, commands }), Some((keeper, entries)))
         }
         Mode::Trading | Mode::Observation => (None, None),
     };

@@ -17,7 +17,7 @@ use crate::runtime::meter::Meter;
 use crate::runtime::os::{Clock, prefault_stack, ticks, ticks_between};
 use crate::runtime::ring::{Consumer, Producer};
 use crate::runtime::showcase::{Loop, Showcase};
-use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
+use crate::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::{Mark, Stage, Stopwatch};
 use crate::types::losses::LossEntry;
@@ -77,7 +77,7 @@ pub struct KeeperRings {
     /// To it: what was won and lost.
     pub losses: Producer<LossEntry>,
     /// From it: what an operator asked for.
-    pub wishes: Consumer<Wish>,
+    pub commands: Consumer<OperatorCommand>,
 }
 
 /// How the loop runs.
@@ -263,8 +263,8 @@ impl Hot {
             self.awaited = self.awaited.saturating_sub(asked.into());
             self.on_reply(now, reply);
         }
-        while let Some(wish) = self.wish() {
-            self.tell(now, Event::Operator(wish));
+        while let Some(command) = self.command() {
+            self.tell(now, Event::Operator(command));
         }
         if ready || self.link.as_ref().is_some_and(Link::more) {
             self.read(now);
@@ -481,9 +481,9 @@ impl Hot {
     }
 
     /// What an operator wants, by the keeper's file or by the dashboard.
-    fn wish(&mut self) -> Option<Wish> {
-        let kept = self.rings.keeper.as_mut().and_then(|keeper| keeper.wishes.pop());
-        kept.or_else(|| self.rings.showcase.as_mut()?.wish())
+    fn command(&mut self) -> Option<OperatorCommand> {
+        let kept = self.rings.keeper.as_mut().and_then(|keeper| keeper.commands.pop());
+        kept.or_else(|| self.rings.showcase.as_mut()?.command())
     }
 
     /// The dashboard's end is no reason to stop: nothing is lost that must be kept.

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::alerts::{Bell, News};
 use crate::runtime::cold::wall_now;
 use crate::runtime::ring::{Consumer, Producer, ring};
-use crate::types::event::Wish;
+use crate::types::event::OperatorCommand;
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::losses::{LossEntry, Losses};
 use crate::types::time::{Nanos, Wall};
@@ -24,7 +24,7 @@ use crate::types::time::{Nanos, Wall};
 const LATCH: &str = "hard_stop.json";
 /// What was won and lost, likewise.
 const LOSSES: &str = "losses.json";
-/// A wish for its release, likewise.
+/// A command for its release, likewise.
 const REQUEST: &str = "release.json";
 /// How the store's lock file is called, likewise: it is held while an engine runs.
 const STORE_LOCK: &str = "lock";
@@ -132,10 +132,10 @@ impl Release {
         }
     }
 
-    fn wish(self) -> Wish {
+    fn command(self) -> OperatorCommand {
         match self {
-            Release::One(reason) => Wish::Release(Some(reason)),
-            Release::All => Wish::Release(None),
+            Release::One(reason) => OperatorCommand::Release(Some(reason)),
+            Release::All => OperatorCommand::Release(None),
         }
     }
 }
@@ -265,7 +265,7 @@ impl LatchFile {
         self.keep_losses(&losses)
     }
 
-    /// Leaves a wish for whoever keeps this latch.
+    /// Leaves a command for whoever keeps this latch.
     pub fn ask(&self, release: Release, at: Wall) -> io::Result<()> {
         let asked =
             Asked { release: FORMAT, reason: release.name().to_owned(), at: at.0.to_string() };
@@ -273,12 +273,12 @@ impl LatchFile {
         self.write(REQUEST, &asked)
     }
 
-    /// Takes a wish back that nobody has taken up; whether there was one.
+    /// Takes a command back that nobody has taken up; whether there was one.
     pub fn take_back(&self) -> bool {
         fs::remove_file(self.dir.join(REQUEST)).is_ok()
     }
 
-    /// Takes the wish that was left, if it is fresh and can be understood.
+    /// Takes the command that was left, if it is fresh and can be understood.
     fn asked(&self, now: Wall) -> Option<Release> {
         let path = self.dir.join(REQUEST);
         let asked = match read_json::<Asked>(&path) {
@@ -357,7 +357,7 @@ fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, Strin
 pub struct Keeper {
     file: LatchFile,
     latches: Consumer<HardStop>,
-    wishes: Producer<Wish>,
+    commands: Producer<OperatorCommand>,
     entries: Consumer<LossEntry>,
     losses: Losses,
     /// How far back losses are kept.
@@ -371,12 +371,16 @@ pub struct Keeper {
 
 impl Keeper {
     /// Keeps what comes from `latches` in `file`, and hands over what others ask by it.
-    pub fn new(file: LatchFile, latches: Consumer<HardStop>, wishes: Producer<Wish>) -> Self {
+    pub fn new(
+        file: LatchFile,
+        latches: Consumer<HardStop>,
+        commands: Producer<OperatorCommand>,
+    ) -> Self {
         let (_, entries) = ring(1);
         Self {
             file,
             latches,
-            wishes,
+            commands,
             entries,
             losses: Losses::default(),
             losses_span: Nanos::ZERO,
@@ -476,8 +480,8 @@ impl Keeper {
     fn look(&mut self) {
         if let Some(release) = self.file.asked(wall_now()) {
             info!(reason = release.name(), "a release was asked for");
-            if self.wishes.push(release.wish()).is_err() {
-                warn!("too many wishes wait; this one is dropped");
+            if self.commands.push(release.command()).is_err() {
+                warn!("too many commands wait; this one is dropped");
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use crate::engine::{Engine, MAX_MARKETS};
 use crate::runtime::ring::{Consumer, Producer, ring};
-use crate::types::event::Wish;
+use crate::types::event::OperatorCommand;
 use crate::types::record::Row;
 use crate::types::snapshot::Snapshot;
 use crate::types::time::{Mono, Nanos, Now};
@@ -17,8 +17,8 @@ const MARKETS_A_TURN: usize = 32;
 const SNAPSHOTS: usize = 3;
 /// Rows that may wait for the dashboard.
 const ROWS: usize = 1 << 12;
-/// Wishes that may wait for the loop.
-const WISHES: usize = 16;
+/// Commands that may wait for the loop.
+const MAX_COMMANDS: usize = 16;
 
 /// The hot thread's end.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct Showcase {
     full: Producer<Box<Snapshot>>,
     spent: Consumer<Box<Snapshot>>,
     rows: Producer<Row>,
-    wishes: Consumer<Wish>,
+    commands: Consumer<OperatorCommand>,
 }
 
 /// The dashboard's end.
@@ -44,7 +44,7 @@ pub struct Audience {
     /// Signals, orders and round trips, at once.
     pub rows: Consumer<Row>,
     /// What an operator wants.
-    pub wishes: Producer<Wish>,
+    pub commands: Producer<OperatorCommand>,
 }
 
 /// What the loop knows beside the engine.
@@ -69,8 +69,8 @@ pub fn showcase(interval: Nanos) -> (Showcase, Audience) {
         let _ = give_back.push(Box::new(Snapshot::with_room(MAX_MARKETS)));
     }
     let (rows, shown) = ring(ROWS);
-    let (ask, wishes) = ring(WISHES);
-    let audience = Audience { snapshots, spent: give_back, rows: shown, wishes: ask };
+    let (ask, commands) = ring(MAX_COMMANDS);
+    let audience = Audience { snapshots, spent: give_back, rows: shown, commands: ask };
     let showcase = Showcase {
         interval,
         due: Mono(0),
@@ -80,7 +80,7 @@ pub fn showcase(interval: Nanos) -> (Showcase, Audience) {
         full,
         spent,
         rows,
-        wishes,
+        commands,
     };
     (showcase, audience)
 }
@@ -138,9 +138,9 @@ impl Showcase {
         }
     }
 
-    /// The next wish, if one waits.
-    pub fn wish(&mut self) -> Option<Wish> {
-        self.wishes.pop()
+    /// The next command, if one waits.
+    pub fn command(&mut self) -> Option<OperatorCommand> {
+        self.commands.pop()
     }
 
     /// When the next step is due: at once while a snapshot is under way.

@@ -1,6 +1,6 @@
 //! Everything the world can say to the engine, and everything the engine can ask of it.
 //!
-//! An [`Event`] comes with the moment it was received. An [`Action`] is a wish: its result comes
+//! An [`Event`] comes with the moment it was received. An [`Action`] is a command: its result comes
 //! back as an event, late, twice, or never.
 
 use std::ops::Range;
@@ -58,7 +58,7 @@ pub enum Event<'a> {
     /// Answers of the venue told the time of its clock.
     VenueTime(VenueTime),
     /// The operator wants something.
-    Operator(Wish),
+    Operator(OperatorCommand),
     /// A full ring swallowed rows.
     RowsLost {
         /// How many.
@@ -73,7 +73,7 @@ pub enum Event<'a> {
 /// What an operator can ask of a trading engine while it runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wish {
+pub enum OperatorCommand {
     /// No entries until released.
     Halt,
     /// Release this reason of HardStop, or all of them.

@@ -75,7 +75,7 @@ pub enum Note {
     HardStopSet { reason: StopReason },
     /// HardStop has one reason less.
     HardStopReleased { reason: StopReason },
-    /// An operator's wish was taken up; `what` says which.
+    /// An operator's command was taken up; `what` says which.
     Operator { what: &'static str },
     /// The account was read.
     AccountRead { positions: u32, available: Option<Usd>, budget_left: i64 },

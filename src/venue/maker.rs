@@ -137,14 +137,14 @@ impl Maker {
         let px = match side {
             Side::Buy => {
                 let below = [other, last.map(Px::units)].into_iter().flatten().min();
-                let wish = target.units() - offset;
-                let capped = below.map_or(wish, |limit| wish.min(limit - 1));
+                let wanted = target.units() - offset;
+                let capped = below.map_or(wanted, |limit| wanted.min(limit - 1));
                 floor_to_tick(Px::from_units(capped), d)
             }
             Side::Sell => {
                 let above = [other, last.map(Px::units)].into_iter().flatten().max();
-                let wish = target.units() + offset;
-                let capped = above.map_or(wish, |limit| wish.max(limit + 1));
+                let wanted = target.units() + offset;
+                let capped = above.map_or(wanted, |limit| wanted.max(limit + 1));
                 ceil_to_tick(Px::from_units(capped), d)
             }
         };

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use hip3::dashboard::{Facts, Patience};
-use hip3::types::event::Wish;
+use hip3::types::event::OperatorCommand;
 use hip3::types::hard_stop::StopReason;
 use serde_json::json;
 
-use crate::harness::{Server, WISHES, facts, fresh_token, trading, wait_for};
+use crate::harness::{MAX_COMMANDS, Server, facts, fresh_token, trading, wait_for};
 use crate::http::{answers, ask, connect, half_close, read_to_end, request, talk};
 use crate::page::carries_the_headers;
 use crate::sample::trading_snapshot;
@@ -24,29 +24,29 @@ fn controlled() -> (Server, String) {
 }
 
 #[test]
-fn every_wish_is_accepted_and_arrives() {
+fn every_command_is_accepted_and_arrives() {
     let (mut server, headers) = controlled();
-    for (body, name, wish) in [
-        (r#"{"action":"halt"}"#, "halt", Wish::Halt),
-        (r#"{"action":"flatten"}"#, "flatten", Wish::Flatten),
-        (r#"{"action":"release"}"#, "release", Wish::Release(None)),
-        (r#"{"action":"release","reason":null}"#, "release", Wish::Release(None)),
+    for (body, name, command) in [
+        (r#"{"action":"halt"}"#, "halt", OperatorCommand::Halt),
+        (r#"{"action":"flatten"}"#, "flatten", OperatorCommand::Flatten),
+        (r#"{"action":"release"}"#, "release", OperatorCommand::Release(None)),
+        (r#"{"action":"release","reason":null}"#, "release", OperatorCommand::Release(None)),
         (
             r#"{"action":"release","reason":"Loss"}"#,
             "release",
-            Wish::Release(Some(StopReason::Loss)),
+            OperatorCommand::Release(Some(StopReason::Loss)),
         ),
     ] {
         let answer = server.post(&headers, body);
         assert_eq!((answer.status, answer.json()), (202, json!({ "accepted": name })), "{body}");
         carries_the_headers(&answer);
-        assert_eq!(server.wish(), wish);
+        assert_eq!(server.command(), command);
     }
     // A page of our own says where it came from, and so do its charset and its scheme.
     let own = headers.replace("/json", "/json; charset=utf-8").replace("Bearer", "bEARER");
     let answer = server.post(&format!("Origin: http://localhost\r\n{own}"), r#"{"action":"halt"}"#);
     assert_eq!(answer.status, 202, "{answer:?}");
-    assert_eq!(server.wish(), Wish::Halt);
+    assert_eq!(server.command(), OperatorCommand::Halt);
     server.end();
 }
 
@@ -72,7 +72,7 @@ fn what_makes_no_sense_is_refused() {
         assert!(!answer.error().is_empty(), "{body}");
         carries_the_headers(&answer);
     }
-    assert_eq!(server.wishes.pop(), None);
+    assert_eq!(server.commands.pop(), None);
     server.end();
 }
 
@@ -102,7 +102,7 @@ fn only_who_knows_the_token_may_ask() {
     }
     let by_query = request("POST", &format!("/api/control?token={token}"), JSON);
     assert_eq!(ask(server.address, &by_query).status, 401);
-    assert_eq!(server.wishes.pop(), None);
+    assert_eq!(server.commands.pop(), None);
     server.end();
 }
 
@@ -126,7 +126,7 @@ fn a_strangers_page_asks_in_vain_even_with_the_token() {
         assert!(answer.error().starts_with("Host: "), "{answer:?}");
         carries_the_headers(&answer);
     }
-    assert_eq!(server.wishes.pop(), None);
+    assert_eq!(server.commands.pop(), None);
     server.end();
 }
 
@@ -160,7 +160,7 @@ fn what_is_no_json_is_not_read() {
         assert!(!answer.error().is_empty());
     }
     assert_eq!(server.post(&headers.replace(JSON, ""), halt).status, 415);
-    assert_eq!(server.wishes.pop(), None);
+    assert_eq!(server.commands.pop(), None);
     server.end();
 }
 
@@ -169,7 +169,7 @@ fn a_body_is_at_most_four_kibibytes_however_it_comes() {
     let (mut server, headers) = controlled();
     let padded = |length: usize| format!("{:length$}", r#"{"action":"halt"}"#);
     assert_eq!(server.post(&headers, &padded(4_096)).status, 202);
-    assert_eq!(server.wish(), Wish::Halt);
+    assert_eq!(server.command(), OperatorCommand::Halt);
     let answer = server.post(&headers, &padded(4_097));
     assert_eq!(answer.status, 413);
     assert!(!answer.error().is_empty());
@@ -182,7 +182,7 @@ fn a_body_is_at_most_four_kibibytes_however_it_comes() {
     };
     let whole = chunked(&[r#"{"act"#, r#"ion":"fl"#, r#"atten"}"#]) + "0\r\n\r\n";
     assert_eq!(ask(server.address, &whole).status, 202);
-    assert_eq!(server.wish(), Wish::Flatten);
+    assert_eq!(server.command(), OperatorCommand::Flatten);
     let long = chunked(&[&padded(3_000), &padded(3_000)]) + "0\r\n\r\n";
     assert_eq!(ask(server.address, &long).status, 413);
     for broken in ["zz\r\n", "5\r\nabc", "-1\r\n\r\n", "11111111111111111\r\n"] {
@@ -192,7 +192,7 @@ fn a_body_is_at_most_four_kibibytes_however_it_comes() {
         let told = answers(&read_to_end(&mut stream), false);
         assert!(told.iter().all(|answer| answer.status == 400), "{broken:?}: {told:?}");
     }
-    assert_eq!(server.wishes.pop(), None);
+    assert_eq!(server.commands.pop(), None);
     server.end();
 }
 
@@ -207,12 +207,12 @@ fn a_body_that_never_comes_is_not_waited_for() {
         assert_eq!(answer.status, 408, "{begun:?}");
         assert!(!answer.error().is_empty());
     }
-    assert_eq!(server.wishes.pop(), None);
+    assert_eq!(server.commands.pop(), None);
     server.end();
 }
 
 #[test]
-fn wishes_wait_for_a_busy_loop_until_too_many_do() {
+fn commands_wait_for_a_busy_loop_until_too_many_do() {
     let (mut server, headers) = controlled();
     let mut accepted = 0;
     let refused = loop {
@@ -225,16 +225,16 @@ fn wishes_wait_for_a_busy_loop_until_too_many_do() {
     };
     assert_eq!(refused.status, 503);
     assert!(!refused.error().is_empty());
-    assert!(accepted > WISHES, "{accepted}: more than the ring holds");
+    assert!(accepted > MAX_COMMANDS, "{accepted}: more than the ring holds");
     // None that was accepted is lost.
     for _ in 0..accepted {
-        assert_eq!(server.wish(), Wish::Halt);
+        assert_eq!(server.command(), OperatorCommand::Halt);
     }
-    assert_eq!(server.wishes.pop(), None);
+    assert_eq!(server.commands.pop(), None);
     wait_for("room again", || {
         (server.post(&headers, r#"{"action":"flatten"}"#).status == 202).then_some(())
     });
-    assert_eq!(server.wish(), Wish::Flatten);
+    assert_eq!(server.command(), OperatorCommand::Flatten);
     server.end();
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use hip3::runtime::front::{Front, FrontError};
 use hip3::runtime::showcase::{Loop, showcase};
 use hip3::types::config::{self, Config};
-use hip3::types::event::Wish;
+use hip3::types::event::OperatorCommand;
 use hip3::types::record::Mode;
 use hip3::types::snapshot::Figures;
 use serde_json::json;
@@ -106,7 +106,7 @@ fn an_engine_is_seen_through_it_and_hears_what_is_asked() {
     );
     let answer = ask(address, &(request("POST", "/api/control", &headers) + body));
     assert_eq!(answer.status, 202, "{answer:?}");
-    assert_eq!(wait_for("the wish", || showcase.wish()), Wish::Flatten);
+    assert_eq!(wait_for("the command", || showcase.command()), OperatorCommand::Flatten);
     drop(showcase);
     thread.join().expect("no panic").expect("no error");
 }

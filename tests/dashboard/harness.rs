@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hip3::dashboard::{self, Facts, Feed, Patience, Token};
 use hip3::runtime::ring::{Consumer, Producer, ring};
-use hip3::types::event::Wish;
+use hip3::types::event::OperatorCommand;
 use hip3::types::record::{Mode, Row};
 use hip3::types::snapshot::{Figures, Snapshot};
 use hip3::types::time::Nanos;
@@ -17,8 +17,8 @@ use hip3::types::time::Nanos;
 /// instead of hanging.
 pub(crate) const WAIT: Duration = Duration::from_secs(60);
 
-/// Wishes that may wait in the ring of a test.
-pub(crate) const WISHES: usize = 4;
+/// Commands that may wait in the ring of a test.
+pub(crate) const MAX_COMMANDS: usize = 4;
 
 /// What every server here is told, in observation.
 pub(crate) fn facts() -> Facts {
@@ -53,7 +53,7 @@ pub(crate) struct Server {
     shown: Producer<Box<Snapshot>>,
     spent: Consumer<Box<Snapshot>>,
     pub(crate) rows: Producer<Row>,
-    pub(crate) wishes: Consumer<Wish>,
+    pub(crate) commands: Consumer<OperatorCommand>,
     pub(crate) measured: SyncSender<(&'static str, Figures)>,
 }
 
@@ -65,11 +65,11 @@ impl Server {
         let (shown, snapshots) = ring(4);
         let (give_back, spent) = ring(4);
         let (rows, shown_rows) = ring(64);
-        let (ask, wishes) = ring(WISHES);
+        let (ask, commands) = ring(MAX_COMMANDS);
         let (measured, latency) = sync_channel(16);
-        let feed = Feed { snapshots, spent: give_back, rows: shown_rows, wishes: ask, latency };
+        let feed = Feed { snapshots, spent: give_back, rows: shown_rows, commands: ask, latency };
         let thread = dashboard::spawn(listener, token, facts, feed).expect("a thread");
-        Self { address, thread, shown, spent, rows, wishes, measured }
+        Self { address, thread, shown, spent, rows, commands, measured }
     }
 
     /// In observation, showing nothing yet.
@@ -83,9 +83,9 @@ impl Server {
         wait_for("the snapshot to be taken", || self.spent.pop());
     }
 
-    /// Takes the wish that was just accepted.
-    pub(crate) fn wish(&mut self) -> Wish {
-        wait_for("a wish", || self.wishes.pop())
+    /// Takes the command that was just accepted.
+    pub(crate) fn command(&mut self) -> OperatorCommand {
+        wait_for("a command", || self.commands.pop())
     }
 
     /// Ends the run, and returns once the thread has ended.

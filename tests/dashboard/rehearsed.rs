@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hip3::dashboard::{Rehearsal, Token, rehearse};
-use hip3::types::event::Wish;
+use hip3::types::event::OperatorCommand;
 
 use crate::harness::{fresh_token, trading};
 use crate::http::{Answer, answers, request};
@@ -98,7 +98,7 @@ fn where_others_can_reach_it_a_socket_carries_the_token() {
 }
 
 #[test]
-fn a_rehearsal_hears_wishes_and_bounds_them() {
+fn a_rehearsal_hears_commands_and_bounds_them() {
     let token = fresh_token();
     let halt = r#"{"action":"halt"}"#;
     let one = format!(
@@ -107,7 +107,7 @@ fn a_rehearsal_hears_wishes_and_bounds_them() {
         halt.len()
     );
     let tried = tried("127.0.0.1:0", Some(&token), &one.repeat(3));
-    assert_eq!(tried.wishes, [Wish::Halt; 3]);
+    assert_eq!(tried.commands, [OperatorCommand::Halt; 3]);
     let statuses: Vec<u16> =
         answers(&tried.answer, false).iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [202; 3]);

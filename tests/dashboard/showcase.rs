@@ -2,7 +2,7 @@
 
 use hip3::engine::Engine;
 use hip3::runtime::showcase::{Loop, Showcase, showcase};
-use hip3::types::event::{Actions, Event, Wish};
+use hip3::types::event::{Actions, Event, OperatorCommand};
 use hip3::types::ids::{AssetId, Coin};
 use hip3::types::market::Universe;
 use hip3::types::snapshot::Snapshot;
@@ -144,7 +144,7 @@ fn an_audience_that_has_left_stops_nothing() {
     for n in 0..10_000 {
         showcase.step(at(100 * n), &engine, Loop::default());
         showcase.show(&store_rows::signal(n, NOON));
-        assert_eq!(showcase.wish(), None);
+        assert_eq!(showcase.command(), None);
     }
     assert_eq!(showcase.next_due(), at(1_000_000).mono);
 }
@@ -177,7 +177,7 @@ fn rows_past_the_ring_are_counted() {
 }
 
 #[test]
-fn what_the_loop_knows_is_shown_and_wishes_come_back() {
+fn what_the_loop_knows_is_shown_and_commands_come_back() {
     let engine = watching(2);
     let (mut showcase, mut audience) = showcase(INTERVAL);
     let of_loop = Loop { uptime: Nanos(5), turns: 6, notes_lost: 7, rows_lost: 8 };
@@ -185,9 +185,13 @@ fn what_the_loop_knows_is_shown_and_wishes_come_back() {
     let snapshot = audience.snapshots.pop().expect("a snapshot");
     let told = (snapshot.uptime, snapshot.turns, snapshot.notes_lost, snapshot.status.rows_lost);
     assert_eq!(told, (Nanos(5), 6, 7, 8));
-    for wish in [Wish::Halt, Wish::Release(None), Wish::Flatten] {
-        audience.wishes.push(wish).expect("room");
+    for command in [OperatorCommand::Halt, OperatorCommand::Release(None), OperatorCommand::Flatten]
+    {
+        audience.commands.push(command).expect("room");
     }
-    let wishes: Vec<_> = std::iter::from_fn(|| showcase.wish()).collect();
-    assert_eq!(wishes, [Wish::Halt, Wish::Release(None), Wish::Flatten]);
+    let commands: Vec<_> = std::iter::from_fn(|| showcase.command()).collect();
+    assert_eq!(
+        commands,
+        [OperatorCommand::Halt, OperatorCommand::Release(None), OperatorCommand::Flatten]
+    );
 }

@@ -1,4 +1,4 @@
-//! What the program does with a wrong config, a venue that is not there, and an operator's wish.
+//! What the program does with a wrong config, a venue that is not there, and an operator's command.
 
 use std::fs;
 

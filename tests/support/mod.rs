@@ -96,7 +96,7 @@ pub struct Scenario {
     block_ms: i64,
     /// How old blocks are when they are heard.
     pub delay_ms: i64,
-    /// The link as the engine's wishes and the world's news make it.
+    /// The link as the engine's commands and the world's news make it.
     link: Link,
 }
 

@@ -1,7 +1,7 @@
-//! Positions are let go: by rule, by wish, and however long it takes.
+//! Positions are let go: by rule, by command, and however long it takes.
 
 use hip3::types::config::{Config, Dispatch};
-use hip3::types::event::{Event, LinkDown, Wish};
+use hip3::types::event::{Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::StopReason;
 use hip3::types::note::Note;
 use hip3::types::record::{ExitReason, Outcome};
@@ -41,7 +41,7 @@ fn time_stop_closes_at_its_threshold() {
 fn an_exit_that_misses_reaches_further_and_is_never_given_up() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let mut limits = Vec::new();
     for _ in 0..50 {
         desk.bbo(ONE, "99.55", "99.6");
@@ -77,7 +77,7 @@ fn an_exit_that_misses_reaches_further_and_is_never_given_up() {
 fn one_exit_at_a_time() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     desk.sent_order();
     for _ in 0..20 {
         desk.bbo(ONE, "99.9", "99.95");
@@ -90,7 +90,7 @@ fn one_exit_at_a_time() {
 fn an_exit_that_fills_in_part_is_followed_by_one_for_the_rest() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, exit) = desk.sent_order();
     desk.answer_filled(id, "0.45", "99.55");
     let fill = desk.fill_of(&exit, "0.45", "99.55", "0.004");
@@ -116,7 +116,7 @@ fn a_position_without_quotes_is_offered_at_the_collar() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
     desk.bbo_sized(ONE, None, None);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     desk.pass_ms(1_900);
     desk.nothing_sent(); // A side may be empty for a moment.
     desk.pass_ms(400);
@@ -128,13 +128,13 @@ fn a_position_without_quotes_is_offered_at_the_collar() {
 fn flatten_closes_at_once_and_opens_nothing_meanwhile() {
     let mut desk = Desk::ready(&config());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, exit) = desk.sent_order();
     desk.dislocate(TWO);
     assert_eq!(desk.decisions().last().map(String::as_str), Some("rejected:NotReady"));
     desk.fill_whole(id, &exit, "0.004");
     desk.pass_ms(1_000);
-    assert_eq!(desk.decisions().last().map(String::as_str), Some("sent"), "the wish is done");
+    assert_eq!(desk.decisions().last().map(String::as_str), Some("sent"), "the command is done");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_liquidation_is_a_trade_that_somebody_else_closed() {
 fn nonces_that_the_venue_calls_too_low_are_raised_until_an_exit_comes_through() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     // Before this start the clock ran ahead, by so much: the venue remembers those nonces.
     let highest = desk.venue_ms() as u64 + 3_000_000;
     let (mut refused, mut limits) = (0, Vec::new());
@@ -296,7 +296,7 @@ fn an_oracle_that_nobody_bears_out_holds_no_exit_back() {
 fn exits_that_go_on_missing_become_rare() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let mut missed = 0;
     for _ in 0..3_600 {
         desk.bbo(ONE, "99.55", "99.6");
@@ -316,7 +316,7 @@ fn exits_that_go_on_missing_become_rare() {
 fn a_position_is_never_held_because_the_collar_forbids_the_only_bid() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, _) = desk.sent_order();
     desk.answer_error(id, NO_MATCH);
     let mut sent = Vec::new();
@@ -343,7 +343,7 @@ fn a_position_is_never_held_because_the_collar_forbids_the_only_bid() {
 fn misses_of_an_exit_are_no_failures() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let mut missed = 0;
     for _ in 0..100 {
         for (id, _) in exits(&mut desk) {
@@ -363,7 +363,7 @@ fn superfluous_exits_are_no_failures_and_ask_for_a_reading() {
     let mut desk = Desk::ready(&patient());
     let order = desk.enter(ONE);
     let before = desk.account_readings.len();
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let mut refused = 0;
     for _ in 0..20 {
         for (id, _) in exits(&mut desk) {
@@ -390,7 +390,7 @@ fn superfluous_exits_are_no_failures_and_ask_for_a_reading() {
 fn exits_that_are_refused_by_our_fault_stop_entries() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     for n in 0..4 {
         assert_eq!(desk.stopped_for(StopReason::FlattenFailures), n >= 3, "{n}");
         let [(id, _)] = exits(&mut desk)[..] else { panic!("an exit") };
@@ -405,7 +405,7 @@ fn exits_that_are_refused_by_our_fault_stop_entries() {
 fn late_exits_widen_nothing_and_stop_nothing() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let mut limits = Vec::new();
     for _ in 0..80 {
         desk.bbo(ONE, "99.55", "99.6");
@@ -441,7 +441,7 @@ fn an_exit_leaves_with_the_first_quote_of_a_link() {
     let mut desk = Desk::ready(&by_socket());
     desk.enter(ONE);
     desk.hold(ONE, "0.5", "99.6");
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let mut missed = 0;
     while missed < 6 {
         for (id, _) in exits(&mut desk) {
@@ -500,7 +500,7 @@ fn after_an_action_is_refused_whole_its_exits_go_one_by_one() {
         desk.fill_whole(id, &order, "0.004482");
     }
     desk.pass_ms(50);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (mut shared, mut alone, mut healthy) = (0, 0, 0);
     for _ in 0..100 {
         desk.pass_ms(100);
@@ -537,7 +537,7 @@ fn a_queued_exit_is_priced_as_it_leaves() {
     desk.hold(ONE, "0.5", "99.6");
     desk.account.rate_limit.used = desk.account.rate_limit.cap + 5;
     desk.read();
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, _) = desk.sent_order();
     desk.answer_error(id, NO_MATCH);
     for n in 0..120 {
@@ -673,7 +673,7 @@ fn a_lost_exit_is_followed_within_three_seconds() {
         let mut desk = Desk::ready(&config);
         desk.enter(ONE);
         desk.hold(ONE, "0.5", "99.6");
-        desk.event(Event::Operator(Wish::Flatten));
+        desk.event(Event::Operator(OperatorCommand::Flatten));
         desk.sent_order();
         let (mut lasted, mut next) = (0, None);
         if cut {
@@ -707,7 +707,7 @@ fn a_lost_exit_is_followed_within_three_seconds() {
 fn lost_exits_widen_nothing_and_stop_nothing() {
     let mut desk = Desk::ready(&patient());
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let mut limits = Vec::new();
     for _ in 0..200 {
         desk.pass_ms(100);
@@ -732,7 +732,7 @@ fn without_link() -> Desk {
     desk.hold(ONE, "0.5", "99.6");
     desk.pass_ms(100);
     desk.event(Event::Disconnected(LinkDown::Dropped));
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     desk
 }
 
@@ -854,7 +854,7 @@ fn an_exit_that_may_still_fill_is_not_doubled_by_rest() {
     config.executor.rest_exit_after = Nanos::from_millis(0);
     let mut desk = Desk::ready(&config);
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     desk.sent_order();
     desk.pass_ms(500);
     desk.event(Event::Disconnected(LinkDown::Dropped));

@@ -2,7 +2,7 @@
 
 use hip3::types::account::Booked;
 use hip3::types::config::Config;
-use hip3::types::event::{Event, Wish};
+use hip3::types::event::{Event, OperatorCommand};
 use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::losses::{LossSpan, Losses};
 use hip3::types::note::Note;
@@ -32,7 +32,7 @@ fn lose(desk: &mut Desk) {
     desk.bbo(ONE, "99.95", "100.05");
     desk.pass_ms(1_100);
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, exit) = desk.sent_order();
     desk.answer_filled(id, "0.5", "95.61");
     let fill = desk.fill_of(&exit, "0.5", "95.61", "0.000518");
@@ -87,7 +87,7 @@ fn losses_of_several_runs_add_up() {
     assert!(late.stopped_for(StopReason::Loss));
     // What led to it is forgotten with the release, for the next run too.
     late.losses = losses;
-    late.event(Event::Operator(Wish::Release(Some(StopReason::Loss))));
+    late.event(Event::Operator(OperatorCommand::Release(Some(StopReason::Loss))));
     assert!(!late.stopped_for(StopReason::Loss));
     assert_eq!(counted(&late), Usd::ZERO);
     let mut released = begun(&config, FIRST_ID + 9_500, late.losses.clone(), HardStop::default());
@@ -106,7 +106,7 @@ fn half_closed(config: &Config) -> (Losses, Usd, Vec<Fill>) {
     let entry = desk.fill_of(&order, &sz, &px, "0.004482");
     desk.tell_fill(&entry);
     desk.pass_ms(1_000);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, order) = desk.sent_order();
     desk.answer_filled(id, "0.2", "95.61");
     let mut exit = desk.fill_of(&order, "0.2", "95.61", "0.001721");
@@ -131,7 +131,7 @@ fn a_position_that_outlives_its_run_is_counted_once() {
     desk.stall_ms(5_000);
     desk.start();
     assert_eq!(counted(&desk), lost, "nothing was lost meanwhile");
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, order) = desk.sent_order();
     desk.answer_filled(id, "0.3", "99.6");
     let fill = desk.fill_of(&order, "0.3", "99.6", "0.002689");

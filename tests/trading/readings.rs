@@ -168,7 +168,7 @@ fn fills_are_asked_for_from_before_the_last_known() {
     desk.hold(ONE, "0.5", "99.6");
     desk.pass_ms(3_000);
     desk.account_readings.clear();
-    desk.event(Event::Operator(hip3::types::event::Wish::Halt));
+    desk.event(Event::Operator(hip3::types::event::OperatorCommand::Halt));
     desk.live_ms(120_000);
     let since = desk.account_readings.first().copied().expect("a reading");
     assert!(since <= VenueMs(at), "{since:?}");

@@ -1,7 +1,7 @@
 //! Whom the signer may act for: asked at the start, and again when the venue's words leave it open.
 
 use hip3::types::account::{Role, SignerStanding};
-use hip3::types::event::{Event, Wish};
+use hip3::types::event::{Event, OperatorCommand};
 use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::ids::Address;
 use hip3::types::note::Note;
@@ -68,7 +68,7 @@ fn a_replaced_agent_is_a_matter_of_the_signature_and_not_of_money() {
     let mut desk = Desk::ready(&config());
     desk.enter(ONE);
     desk.role = None;
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, _) = desk.sent_order();
     desk.answer_refused(id, MUST_DEPOSIT);
     assert!(!desk.trading().hard_stop.active(), "not before the venue has said what it is");

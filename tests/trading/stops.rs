@@ -1,7 +1,7 @@
 //! READY, HardStop, and what trips it: each from the venue's bytes to the latch.
 
 use hip3::types::config::Config;
-use hip3::types::event::{Event, LinkDown, Wish};
+use hip3::types::event::{Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::note::Note;
 use hip3::types::record::Outcome;
@@ -58,7 +58,7 @@ fn a_loss_with_its_fees_trips_it_at_its_limit() {
     config.risk_monitor.max_loss = usd("2");
     let mut desk = Desk::ready(&config);
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, exit) = desk.sent_order();
     // 0.5 × (99.6 − 95.61) is 1.995; the fees make it a millionth less than 2.
     desk.answer_filled(id, "0.5", "95.61");
@@ -67,7 +67,7 @@ fn a_loss_with_its_fees_trips_it_at_its_limit() {
     assert!(!desk.stopped_for(StopReason::Loss), "{:?}", desk.trades());
     let mut desk = Desk::ready(&config);
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     let (id, exit) = desk.sent_order();
     desk.answer_filled(id, "0.5", "95.61");
     let fill = desk.fill_of(&exit, "0.5", "95.61", "0.000518");
@@ -113,7 +113,7 @@ fn a_wrong_clock_trips_it_and_a_right_one_releases_it() {
     assert!(!desk.trading().hard_stop.active(), "nobody has told the venue's time");
     desk.venue_tells_ahead_ms(-3_600_000);
     assert!(desk.stopped_for(StopReason::ClockSkew));
-    desk.event(Event::Operator(Wish::Release(None)));
+    desk.event(Event::Operator(OperatorCommand::Release(None)));
     desk.pass_ms(1_000);
     assert!(desk.stopped_for(StopReason::ClockSkew), "it is still wrong");
     desk.set_wall_ahead_ms(3_600_000);
@@ -208,7 +208,7 @@ fn an_upgrade_suspends_entries_and_trips_nothing() {
         desk.live_ms(20_000);
         desk.bbo(ONE, "99.95", "100.05");
         desk.enter(ONE);
-        desk.event(Event::Operator(Wish::Flatten));
+        desk.event(Event::Operator(OperatorCommand::Flatten));
         let mut refused = 0;
         for _ in 0..120 {
             for (id, _) in desk.new_posts() {
@@ -307,7 +307,7 @@ fn an_exit_that_was_queued_before_a_drop_is_made_anew_after_it() {
     desk.fill_whole(id, &order, "0.004482");
     desk.rows.clear();
     // Right after a tick: the exit waits for the next one.
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     desk.nothing_sent();
     desk.event(Event::Disconnected(LinkDown::Dropped));
     let dropped = |desk: &Desk| {
@@ -350,12 +350,12 @@ fn a_sent_order_is_looked_up_after_a_reconnect() {
 #[test]
 fn an_operator_halts_and_releases() {
     let mut desk = Desk::ready(&roomy());
-    desk.event(Event::Operator(Wish::Halt));
+    desk.event(Event::Operator(OperatorCommand::Halt));
     desk.dislocate(ONE);
     assert_eq!(desk.decisions(), ["rejected:HardStop"]);
-    desk.event(Event::Operator(Wish::Release(Some(StopReason::Loss))));
+    desk.event(Event::Operator(OperatorCommand::Release(Some(StopReason::Loss))));
     assert!(desk.trading().hard_stop.active(), "another reason was released");
-    desk.event(Event::Operator(Wish::Release(Some(StopReason::Operator))));
+    desk.event(Event::Operator(OperatorCommand::Release(Some(StopReason::Operator))));
     desk.pass_ms(1_000);
     assert_eq!(desk.decisions().last().map(String::as_str), Some("sent"));
     assert_eq!(desk.latches.last(), Some(&HardStop::default()));
@@ -375,7 +375,7 @@ fn a_latch_that_was_kept_holds_after_a_restart() {
     desk.set_leverage();
     desk.dislocate(ONE);
     assert_eq!(desk.decisions(), ["rejected:HardStop"]);
-    desk.event(Event::Operator(Wish::Release(None)));
+    desk.event(Event::Operator(OperatorCommand::Release(None)));
     desk.pass_ms(1_000);
     let (_, order) = desk.sent_order();
     assert_eq!(text(&order, "s"), "0.5");

@@ -1,7 +1,7 @@
 //! What entries wait for is named whenever they do.
 
 use hip3::types::account::RateLimit;
-use hip3::types::event::{Event, Wish};
+use hip3::types::event::{Event, OperatorCommand};
 use hip3::types::hard_stop::HardStop;
 use hip3::types::note::Note;
 use hip3::types::order::Cloid;
@@ -99,7 +99,7 @@ fn what_else_entries_wait_for_is_named() {
     assert!(!desk.trading().hard_stop.active());
     desk.bbo(ONE, "99.95", "100.05");
     desk.enter(ONE);
-    desk.event(Event::Operator(Wish::Flatten));
+    desk.event(Event::Operator(OperatorCommand::Flatten));
     assert_eq!(reasons(&desk), "closing");
 }
 

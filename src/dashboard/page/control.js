@@ -137,12 +137,12 @@ export class Control {
       return;
     }
     const action = this.#action;
-    const wish = { action };
-    if (action === "release" && $("reason").value !== "") wish.reason = $("reason").value;
+    const command = { action };
+    if (action === "release" && $("reason").value !== "") command.reason = $("reason").value;
     this.#busy = true;
     this.#check();
     this.#fail(null);
-    const answer = await control(wish);
+    const answer = await control(command);
     this.#busy = false;
     if (answer.ok) {
       $("control-dialog").close();

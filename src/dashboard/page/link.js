@@ -44,12 +44,12 @@ export async function history(coin, signal) {
 }
 
 /** Asks for something to be done, with the token that is held: `{ ok, status, error }`. */
-export async function control(wish) {
+export async function control(command) {
   try {
     const answer = await fetch("/api/control", {
       method: "POST",
       headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-      body: JSON.stringify(wish),
+      body: JSON.stringify(command),
       cache: "no-store",
       signal: AbortSignal.timeout(ANSWER_MS),
     });

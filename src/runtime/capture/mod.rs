@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::runtime::ring::{Consumer, Producer};
 use crate::types::account::{AccountState, Role};
-use crate::types::event::{Event, LinkDown, Wish};
+use crate::types::event::{Event, LinkDown, OperatorCommand};
 use crate::types::market::Universe;
 use crate::types::time::{Mono, Now, VenueTime, Wall};
 
@@ -112,8 +112,8 @@ pub enum Heard {
     SignerRoleFailed(()),
     /// What the venue's answers told of its clock.
     VenueTime(VenueTime),
-    /// A wish of the operator.
-    Operator(Wish),
+    /// A command of the operator.
+    Operator(OperatorCommand),
     /// Rows lost to a full ring: how many, and since when.
     RowsLost(u64, Wall),
     /// The run was told to end.
@@ -145,7 +145,7 @@ impl Heard {
             Heard::SignerRole(role) => Event::SignerRole(*role),
             Heard::SignerRoleFailed(()) => Event::SignerRoleFailed,
             Heard::VenueTime(told) => Event::VenueTime(*told),
-            Heard::Operator(wish) => Event::Operator(*wish),
+            Heard::Operator(command) => Event::Operator(*command),
             Heard::RowsLost(rows, since) => Event::RowsLost { rows: *rows, since: *since },
             Heard::Stop(()) => Event::Stop,
             Heard::Missing(_) => return None,
@@ -231,7 +231,7 @@ impl Tap {
             Event::SignerRole(role) => Heard::SignerRole(*role),
             Event::SignerRoleFailed => Heard::SignerRoleFailed(()),
             Event::VenueTime(told) => Heard::VenueTime(*told),
-            Event::Operator(wish) => Heard::Operator(*wish),
+            Event::Operator(command) => Heard::Operator(*command),
             Event::RowsLost { rows, since } => Heard::RowsLost(*rows, *since),
             Event::Stop => Heard::Stop(()),
         };

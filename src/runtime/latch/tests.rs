@@ -145,11 +145,11 @@ fn a_request_is_taken_once_and_only_while_it_is_fresh() {
 }
 
 /// A keeper on a thread, and the hot thread's ends of its rings.
-fn keeper(file: &LatchFile) -> (Producer<HardStop>, Consumer<Wish>, KeeperThread) {
+fn keeper(file: &LatchFile) -> (Producer<HardStop>, Consumer<OperatorCommand>, KeeperThread) {
     let (latches, to_keeper) = ring(1);
-    let (to_hot, wishes) = ring(4);
+    let (to_hot, commands) = ring(4);
     let keeper = Keeper::new(file.clone(), to_keeper, to_hot);
-    (latches, wishes, std::thread::spawn(move || keeper.run()))
+    (latches, commands, std::thread::spawn(move || keeper.run()))
 }
 
 type KeeperThread = std::thread::JoinHandle<io::Result<()>>;
@@ -168,7 +168,7 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
 fn the_keeper_writes_what_comes_and_the_last_of_it_before_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let file = LatchFile::new(dir.path());
-    let (mut latches, _wishes, thread) = keeper(&file);
+    let (mut latches, _commands, thread) = keeper(&file);
     let first = latch(&[(StopReason::Operator, 3)]);
     assert_eq!(latches.push(first), Ok(()));
     wait_for(|| (file.read().ok()? == first).then_some(()));
@@ -185,7 +185,7 @@ fn the_keeper_tries_again_until_the_disk_takes_it() {
     let data = dir.path().join("data");
     fs::write(&data, "no directory").unwrap();
     let file = LatchFile::new(&data);
-    let (mut latches, _wishes, thread) = keeper(&file);
+    let (mut latches, _commands, thread) = keeper(&file);
     let set = latch(&[(StopReason::Loss, 4)]);
     assert_eq!(latches.push(set), Ok(()));
     wait_for(|| (latches.free() == 1).then_some(()));
@@ -200,16 +200,20 @@ fn the_keeper_hands_over_what_is_asked_now_and_not_what_was_asked_of_another_run
     let dir = tempfile::tempdir().unwrap();
     let file = LatchFile::new(dir.path());
     file.ask(Release::All, wall_now()).unwrap();
-    let (latches, mut wishes, thread) = keeper(&file);
+    let (latches, mut commands, thread) = keeper(&file);
     wait_for(|| (files(dir.path()).is_empty()).then_some(()));
     file.ask(Release::One(StopReason::Loss), wall_now()).unwrap();
-    let wish = wait_for(|| wishes.pop());
-    assert_eq!(wish, Wish::Release(Some(StopReason::Loss)), "the first one was of another run");
+    let command = wait_for(|| commands.pop());
+    assert_eq!(
+        command,
+        OperatorCommand::Release(Some(StopReason::Loss)),
+        "the first one was of another run"
+    );
     file.ask(Release::All, wall_now()).unwrap();
-    assert_eq!(wait_for(|| wishes.pop()), Wish::Release(None));
+    assert_eq!(wait_for(|| commands.pop()), OperatorCommand::Release(None));
     drop(latches);
     thread.join().unwrap().unwrap();
-    assert_eq!(wishes.pop(), None);
+    assert_eq!(commands.pop(), None);
 }
 
 #[test]
@@ -257,7 +261,7 @@ fn what_was_lost_is_kept_and_what_is_old_is_let_go() {
     before.take(LossEntry::Counted { at: now.minus(Nanos(day.0 * 2)), amount: usd("-7") });
     before.take(LossEntry::Counted { at: now.minus(Nanos(day.0 / 2)), amount: usd("-5") });
     let (latches, to_keeper) = ring(1);
-    let (to_hot, _wishes) = ring(1);
+    let (to_hot, _commands) = ring(1);
     let (mut losses, entries) = ring(8);
     let keeper = Keeper::new(file.clone(), to_keeper, to_hot).counting(entries, before, day);
     let thread = std::thread::spawn(move || keeper.run());

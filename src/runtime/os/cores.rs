@@ -7,7 +7,7 @@ use core_affinity::CoreId;
 
 use crate::types::config::Core;
 
-/// What became of the wish to run on one core.
+/// Result of the request to run on one core.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Pinning {
     /// The thread runs on this core and no other; read back from the system.

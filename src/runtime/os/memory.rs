@@ -4,7 +4,7 @@
 use std::fmt;
 use std::hint::black_box;
 
-/// What became of the wish to keep all pages in memory.
+/// Result of the request to keep all pages in memory.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Locking {
     /// No page of this process leaves memory again, and none that it will take.

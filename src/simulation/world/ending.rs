@@ -6,7 +6,7 @@ use crate::simulation::fault::{Fault, HostFaults};
 use crate::simulation::judge::Invariant;
 use crate::simulation::records::Money;
 use crate::simulation::world::{USER, World, can_leave};
-use crate::types::event::Wish;
+use crate::types::event::OperatorCommand;
 use crate::types::time::{Mono, Nanos};
 use crate::venue::{Faults, What};
 
@@ -29,7 +29,7 @@ impl World {
         if let Some(process) = &mut self.process {
             process.recorder.stalled_until = Mono(0);
             process.asleep_until = Mono(0);
-            process.wishes.push_back(Wish::Release(None));
+            process.commands.push_back(OperatorCommand::Release(None));
         } else {
             self.reborn_at = self.reborn_at.min(self.now.plus(Nanos::from_secs(1)));
             self.machine.release();

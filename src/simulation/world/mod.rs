@@ -22,7 +22,7 @@ use crate::simulation::trace::Trace;
 use crate::simulation::world::causes::{CLOCK_OFF, Causes};
 use crate::simulation::world::process::Process;
 use crate::types::config::Config;
-use crate::types::event::Wish;
+use crate::types::event::OperatorCommand;
 use crate::types::num::{Rate, Szi, Usd};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 use crate::venue::{
@@ -303,7 +303,7 @@ impl World {
                 let line = self.lines.last().map_or(Mono::MAX, Line::engine_due);
                 let connecting = process.connecting.map_or(Mono::MAX, |(at, _)| at);
                 let mut own = process.engine.next_due().min(line).min(connecting);
-                if !process.answers.is_empty() || !process.wishes.is_empty() {
+                if !process.answers.is_empty() || !process.commands.is_empty() {
                     own = self.now;
                 }
                 due.min(own.max(process.asleep_until)).min(process.recorder.next_due())
@@ -349,7 +349,7 @@ impl World {
         if self.release_at <= self.now {
             self.release_at = Mono::MAX;
             match &mut self.process {
-                Some(process) => process.wishes.push_back(Wish::Release(None)),
+                Some(process) => process.commands.push_back(OperatorCommand::Release(None)),
                 None => self.machine.release(),
             }
         }
@@ -364,10 +364,10 @@ impl World {
                 process.asleep_until = process.asleep_until.max(self.now.plus(wait));
             }
             if dice.hit(Fault::Halt, faults.halt) {
-                process.wishes.push_back(Wish::Halt);
+                process.commands.push_back(OperatorCommand::Halt);
             }
             if dice.hit(Fault::Flatten, faults.flatten) {
-                process.wishes.push_back(Wish::Flatten);
+                process.commands.push_back(OperatorCommand::Flatten);
             }
             if dice.hit(Fault::Restart, faults.restart) {
                 process.stopping = true;

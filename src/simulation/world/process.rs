@@ -1,6 +1,6 @@
 //! One process of the engine: its birth, the turns of its loop, its end or its death.
 //!
-//! The loop is that of `runtime/hot`, step by step: ticks, answers, wishes, bytes, lost rows.
+//! The loop is that of `runtime/hot`, step by step: ticks, answers, commands, bytes, lost rows.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use crate::simulation::judge::Invariant;
 use crate::simulation::line::{Line, hear};
 use crate::simulation::machine::Recorder;
 use crate::simulation::world::{USER, World, key};
-use crate::types::event::{Action, Actions, Event, LinkDown, Wish};
+use crate::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
 use crate::types::note::Note;
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
@@ -33,7 +33,7 @@ pub(super) struct Process {
     pub(super) connecting: Option<(Mono, bool)>,
     /// What the desk and the operator have for it.
     pub(super) answers: VecDeque<Answer>,
-    pub(super) wishes: VecDeque<Wish>,
+    pub(super) commands: VecDeque<OperatorCommand>,
     pub(super) stopping: bool,
     pub(super) stopped: bool,
     /// When the reading of the account that is under way was asked for.
@@ -84,7 +84,7 @@ impl World {
             asleep_until: Mono(0),
             connecting: None,
             answers: VecDeque::new(),
-            wishes: VecDeque::new(),
+            commands: VecDeque::new(),
             stopping: false,
             stopped: false,
             account_asked: self.now,
@@ -146,8 +146,8 @@ impl World {
             }
             self.tell(answer.event());
         }
-        while let Some(wish) = self.process.as_mut().and_then(|p| p.wishes.pop_front()) {
-            self.tell(Event::Operator(wish));
+        while let Some(command) = self.process.as_mut().and_then(|p| p.commands.pop_front()) {
+            self.tell(Event::Operator(command));
         }
         self.connect();
         self.read();

@@ -263,7 +263,7 @@ impl Clearing {
         }
     }
 
-    /// Cancels one order, by its owner's wish.
+    /// Cancels one order at its owner's request.
     pub(super) fn cancel(
         &mut self,
         at: Moment,

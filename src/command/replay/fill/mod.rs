@@ -223,7 +223,7 @@ impl Exchange {
     }
 
     /// A line of the capture is about to be told. Whether the engine hears it: what concerns the
-    /// account is of another one, and the operator's wishes were about its positions.
+    /// account is of another one, and the operator's commands were about its positions.
     pub(super) fn on_line(&mut self, now: Now, said: &Said<'_>, engine: &Engine) -> bool {
         self.venue.mirror_clock(now);
         match said {
