@@ -29,12 +29,13 @@ use crate::types::account::Booked;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
+use crate::types::log_event::LogEvent;
 use crate::types::losses::Losses;
 use crate::types::market::UserFees;
-use crate::types::note::{LinkState, Note, Status};
 use crate::types::order::Order;
 use crate::types::record::{CrossEnd, Decision, GapCause, GapRow, Gate, Mode, Row};
 use crate::types::snapshot::MarketState;
+use crate::types::status::{LinkState, Status};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 use self::account::RestBudget;
@@ -391,7 +392,7 @@ impl Engine {
             for (market, watch) in self.markets.iter().zip(&mut self.watches) {
                 if !watch.has_data() && !watch.set_aside {
                     watch.set_aside = true;
-                    out.note(Note::SetAside { coin: market.spec.coin });
+                    out.log(LogEvent::SetAside { coin: market.spec.coin });
                 }
             }
             self.missing = 0;
@@ -480,7 +481,7 @@ impl Engine {
         }
         self.readiness = Readiness::Ready;
         let set_aside = self.watches.iter().filter(|watch| watch.set_aside).count() as u32;
-        out.note(Note::Ready { markets: self.markets.len() as u32, set_aside });
+        out.log(LogEvent::Ready { markets: self.markets.len() as u32, set_aside });
         self.end_gap(now, out);
     }
 
@@ -490,7 +491,7 @@ impl Engine {
             // By the monotonic clock: the wall's may have been set back meanwhile.
             self.record_gap(since.wall, since.wall.plus(lasted), cause, out);
             let markets = self.markets.len() as u32;
-            out.note(Note::GapEnded { cause, lasted, markets });
+            out.log(LogEvent::GapEnded { cause, lasted, markets });
         }
     }
 
@@ -502,7 +503,7 @@ impl Engine {
 
     fn on_rows_lost(&mut self, now: Now, rows: u64, since: Wall, out: &mut Actions) {
         self.status.rows_lost += rows;
-        out.note(Note::RowsLost { rows });
+        out.log(LogEvent::RowsLost { rows });
         self.record_gap(since, now.wall.max(since), GapCause::RingOverflow, out);
     }
 

@@ -10,7 +10,7 @@ use hip3::feed::message::{Decoder, Message};
 use hip3::runtime::ring::ring;
 use hip3::runtime::showcase::{Loop, showcase};
 use hip3::types::event::{Action, Actions, Event};
-use hip3::types::note::Note;
+use hip3::types::log_event::LogEvent;
 use hip3::types::record::Row;
 use hip3::types::time::{Mono, Nanos, Now};
 use support::{FIRST_ID, Info, START, config};
@@ -60,7 +60,7 @@ fn handling_market_data_allocates_nothing() {
         engine.on_event(now, event, &mut out);
     }
     let (mut rows, mut to_recorder) = ring::<Row>(1 << 12);
-    let (mut notes, mut to_log) = ring::<Note>(1 << 12);
+    let (mut log_events, mut to_log) = ring::<LogEvent>(1 << 12);
     let mut counts = [0_u64; 5];
     let (mut showcase, mut audience) = showcase(Nanos::from_millis(100));
     let (mut snapshots, mut shown_rows) = (0_u64, 0_u64);
@@ -81,7 +81,7 @@ fn handling_market_data_allocates_nothing() {
                         showcase.show(&row);
                         rows.push(row).expect("room for a row");
                     }
-                    Action::Note(note) => notes.push(note).expect("room for a note"),
+                    Action::Log(event) => log_events.push(event).expect("room for a event"),
                     _ => {}
                 }
             }

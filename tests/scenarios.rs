@@ -4,9 +4,10 @@ mod support;
 
 use hip3::types::event::{Event, LinkDown};
 use hip3::types::ids::{Coin, SignalId};
-use hip3::types::note::{LinkState, Note};
+use hip3::types::log_event::LogEvent;
 use hip3::types::num::{Bps, Px, Side, Sz};
 use hip3::types::record::{Capture, CrossEnd, Decision, Filter, GapCause, Gate, Row};
+use hip3::types::status::LinkState;
 use hip3::types::time::Nanos;
 use support::{FIRST_ID, START, Scenario, config};
 
@@ -80,9 +81,9 @@ fn include_and_exclude_choose_the_markets() {
     assert_eq!(s.engine.markets().len(), 1);
     assert_eq!(s.engine.markets()[0].spec.coin.as_str(), TWO);
     assert!(
-        s.notes
+        s.log_events
             .iter()
-            .any(|n| matches!(n, Note::NotListed { coin } if coin.as_str() == "tst:NONE"))
+            .any(|n| matches!(n, LogEvent::NotListed { coin } if coin.as_str() == "tst:NONE"))
     );
 
     let mut not_two = config();
@@ -112,7 +113,7 @@ fn data_of_every_market_make_it_ready_and_end_the_gap_of_the_start() {
     let mut s = Scenario::connected(&config());
     s.pass_ms(300);
     s.calm_quotes();
-    assert!(s.notes.contains(&Note::Ready { markets: 2, set_aside: 0 }));
+    assert!(s.log_events.contains(&LogEvent::Ready { markets: 2, set_aside: 0 }));
     let [gap] = s.gaps()[..] else { panic!("one gap: {:?}", s.gaps()) };
     assert_eq!((gap.cause, gap.started_at, gap.markets), (GapCause::Start, START, 2));
     assert_eq!(gap.ended_at, START.plus(Nanos::from_millis(300)));
@@ -128,11 +129,13 @@ fn a_market_without_data_is_set_aside_and_joins_later() {
     assert!(s.gaps().is_empty());
     s.frame(r#"{"channel":"pong"}"#);
     s.pass_ms(1);
-    assert!(s.notes.contains(&Note::Ready { markets: 2, set_aside: 1 }));
+    assert!(s.log_events.contains(&LogEvent::Ready { markets: 2, set_aside: 1 }));
     assert_eq!(s.gaps().len(), 1);
     s.bbo(TWO, "99.95", "100.05");
     s.ctx(TWO, "100");
-    assert!(s.notes.iter().any(|n| matches!(n, Note::Joined { coin } if coin.as_str() == TWO)));
+    assert!(
+        s.log_events.iter().any(|n| matches!(n, LogEvent::Joined { coin } if coin.as_str() == TWO))
+    );
 }
 
 // ---- Detection ---------------------------------------------------------------------------------
@@ -592,8 +595,8 @@ fn gate_2_an_old_ctx_blocks_until_the_next() {
     let mut s = Scenario::calm(&config());
     s.pass_ms(8_001);
     s.bbo(ONE, "99.95", "100.05");
-    assert!(s.notes.iter().any(
-        |n| matches!(n, Note::Gate { coin, gate: Some(Gate::CtxUpdate) } if coin.as_str() == ONE)
+    assert!(s.log_events.iter().any(
+        |n| matches!(n, LogEvent::Gate { coin, gate: Some(Gate::CtxUpdate) } if coin.as_str() == ONE)
     ));
     s.bbo(ONE, "98", "98.1");
     assert!(s.signals().is_empty(), "a stale oracle dislocates nothing");
@@ -605,7 +608,11 @@ fn gate_2_an_old_ctx_blocks_until_the_next() {
 fn gate_2_a_ctx_without_an_oracle_blocks() {
     let mut s = Scenario::calm(&config());
     s.frame(r#"{"channel":"activeAssetCtx","data":{"coin":"tst:ONE","ctx":{"openInterest":"1.0","markPx":"100.0","midPx":"100.0","oraclePx":null}}}"#);
-    assert!(s.notes.iter().any(|n| matches!(n, Note::Gate { gate: Some(Gate::CtxUpdate), .. })));
+    assert!(
+        s.log_events
+            .iter()
+            .any(|n| matches!(n, LogEvent::Gate { gate: Some(Gate::CtxUpdate), .. }))
+    );
 }
 
 #[test]
@@ -693,7 +700,11 @@ fn gate_5_averages_nothing_that_an_earlier_gate_kept_out() {
 fn gate_6_open_interest_at_its_cap_blocks_and_near_it_warns() {
     let mut s = Scenario::calm(&config());
     s.ctx_with(ONE, "100", "100", "100", "9500");
-    assert!(s.notes.iter().any(|n| matches!(n, Note::OiNearCap { coin } if coin.as_str() == ONE)));
+    assert!(
+        s.log_events
+            .iter()
+            .any(|n| matches!(n, LogEvent::OiNearCap { coin } if coin.as_str() == ONE))
+    );
     s.ctx_with(ONE, "101", "100", "100", "9900.9900990099");
     assert_eq!(s.signals()[0].blocked_by, None, "a hair under 1,000,000 USD");
     s.pass_ms(500);
@@ -730,7 +741,7 @@ fn gate_7_a_changed_rule_blocks_until_a_restart() {
         s.info.meta = original.replacen(from, to, 1);
         assert_ne!(s.info.meta, original, "{from}");
         s.reread();
-        assert!(s.notes.iter().any(|n| matches!(n, Note::ParamChanged { .. })), "{from}");
+        assert!(s.log_events.iter().any(|n| matches!(n, LogEvent::ParamChanged { .. })), "{from}");
         assert_eq!(blocked_by(&mut s).0, Some(Gate::ParamChange), "{from}");
         s.info.meta = original;
         s.reread();
@@ -766,9 +777,9 @@ fn gate_8_a_delisted_or_vanished_or_settled_market_blocks_until_it_resumes() {
     s.pass_ms(1_000);
     assert_eq!(s.signals()[1].blocked_by, None);
     let told: Vec<_> = s
-        .notes
+        .log_events
         .iter()
-        .filter(|n| matches!(n, Note::Halted { .. } | Note::Resumed { .. }))
+        .filter(|n| matches!(n, LogEvent::Halted { .. } | LogEvent::Resumed { .. }))
         .collect();
     assert_eq!(told.len(), 2, "{told:?}");
 
@@ -781,13 +792,17 @@ fn gate_8_a_delisted_or_vanished_or_settled_market_blocks_until_it_resumes() {
     s.event(Event::Disconnected(LinkDown::Dropped));
     s.pass_ms(1_000);
     s.event(Event::Connected);
-    s.notes.clear();
+    s.log_events.clear();
     s.reread();
     s.bbo(ONE, "98", "99");
     s.ctx_settled(ONE);
-    assert!(!s.notes.iter().any(|n| matches!(n, Note::Resumed { .. } | Note::Halted { .. })));
+    assert!(
+        !s.log_events
+            .iter()
+            .any(|n| matches!(n, LogEvent::Resumed { .. } | LogEvent::Halted { .. }))
+    );
     s.ctx(ONE, "100");
-    assert!(s.notes.iter().any(|n| matches!(n, Note::Resumed { .. })));
+    assert!(s.log_events.iter().any(|n| matches!(n, LogEvent::Resumed { .. })));
 }
 
 // ---- Links -------------------------------------------------------------------------------------
@@ -867,7 +882,9 @@ fn a_market_that_vanished_is_not_subscribed_again() {
     let original = s.info.meta.clone();
     s.info.meta = original.replacen("tst:TWO", "tst:SIX", 1);
     s.reread();
-    assert!(s.notes.iter().any(|n| matches!(n, Note::Halted { coin } if coin.as_str() == TWO)));
+    assert!(
+        s.log_events.iter().any(|n| matches!(n, LogEvent::Halted { coin } if coin.as_str() == TWO))
+    );
     s.event(Event::Disconnected(LinkDown::Dropped));
     s.pass_ms(1_000);
     s.sent.clear();
@@ -907,7 +924,9 @@ fn a_market_that_has_joined_is_waited_for_on_the_next_link() {
     }
     s.ctx(TWO, "100");
     s.bbo(TWO, "99.95", "100.05");
-    assert!(s.notes.iter().any(|n| matches!(n, Note::Joined { coin } if coin.as_str() == TWO)));
+    assert!(
+        s.log_events.iter().any(|n| matches!(n, LogEvent::Joined { coin } if coin.as_str() == TWO))
+    );
     s.event(Event::Disconnected(LinkDown::Dropped));
     s.pass_ms(1_000);
     s.event(Event::Connected);
@@ -971,8 +990,9 @@ fn a_pause_of_the_process_is_a_gap_and_its_looks_are_stale() {
     let [gap] = s.gaps()[..] else { panic!("one gap: {:?}", s.gaps()) };
     assert_eq!((gap.cause, gap.started_at, gap.markets), (GapCause::Paused, last, 2));
     assert_eq!(gap.ended_at, s.now().wall);
-    let told = |note: &Note| matches!(note, Note::GapEnded { cause: GapCause::Paused, .. });
-    assert_eq!(s.notes.iter().filter(|note| told(note)).count(), 1);
+    let told =
+        |event: &LogEvent| matches!(event, LogEvent::GapEnded { cause: GapCause::Paused, .. });
+    assert_eq!(s.log_events.iter().filter(|event| told(event)).count(), 1);
     let [cross] = s.crosses()[..] else { panic!("one cross: {:?}", s.crosses()) };
     assert_eq!((cross.end, cross.ended_at), (CrossEnd::Stale, last));
     let statuses: Vec<_> = s.entries().iter().map(|row| (row.latency_ms, row.status)).collect();
@@ -1030,9 +1050,10 @@ fn a_quiet_venue_and_a_slow_turn_are_no_pause() {
 #[test]
 fn a_wrong_clock_is_told_once_and_when_it_is_right_again() {
     let told = |s: &Scenario| {
-        let of_clock =
-            |note: &&Note| matches!(note, Note::ClockSkew { .. } | Note::ClockRight { .. });
-        s.notes.iter().filter(of_clock).copied().collect::<Vec<_>>()
+        let of_clock = |event: &&LogEvent| {
+            matches!(event, LogEvent::ClockSkew { .. } | LogEvent::ClockRight { .. })
+        };
+        s.log_events.iter().filter(of_clock).copied().collect::<Vec<_>>()
     };
     let mut s = Scenario::calm(&config());
     assert_eq!(s.status().clock_skew_ms, None, "the venue has not told its time");
@@ -1045,10 +1066,10 @@ fn a_wrong_clock_is_told_once_and_when_it_is_right_again() {
         s.pass_ms(600);
         s.venue_tells_ahead_ms(-3_600_000);
     }
-    assert_eq!(told(&s), [Note::ClockSkew { ms: -3_600_000 }]);
+    assert_eq!(told(&s), [LogEvent::ClockSkew { ms: -3_600_000 }]);
     s.set_wall_ahead_ms(3_600_000);
     s.pass_ms(600);
-    assert_eq!(told(&s)[1..], [Note::ClockRight { ms: 0 }]);
+    assert_eq!(told(&s)[1..], [LogEvent::ClockRight { ms: 0 }]);
 }
 
 // ---- The venue changes -------------------------------------------------------------------------
@@ -1100,13 +1121,13 @@ fn an_odd_entry_of_the_listing_costs_one_market() {
         let mut s = Scenario::calm(&config());
         s.info.meta = meta;
         s.reread();
-        let odd_notes = |s: &Scenario| {
-            s.notes.iter().filter(|note| matches!(note, Note::MarketOdd { .. })).count()
+        let odd_markets_logged = |s: &Scenario| {
+            s.log_events.iter().filter(|event| matches!(event, LogEvent::MarketOdd { .. })).count()
         };
-        assert_eq!(odd_notes(&s), 1);
+        assert_eq!(odd_markets_logged(&s), 1);
         s.reread();
-        assert_eq!(odd_notes(&s), 1, "once");
-        assert!(!s.notes.iter().any(|note| matches!(note, Note::Halted { .. })));
+        assert_eq!(odd_markets_logged(&s), 1, "once");
+        assert!(!s.log_events.iter().any(|event| matches!(event, LogEvent::Halted { .. })));
         for (coin, gate) in [(ONE, Some(Gate::ParamChange)), (TWO, None)] {
             s.bbo(coin, "99.55", "99.6");
             assert_eq!(s.signals().last().expect("a signal").blocked_by, gate, "{coin}");
@@ -1179,8 +1200,9 @@ fn a_coin_that_the_socket_does_not_know_is_quarantined() {
     assert!((2..=3).contains(&drops), "{drops}");
     assert_eq!(s.status().quarantined, 1);
     let coin = Coin::new(TWO).expect("a coin");
-    let told = |note: &&Note| matches!(note, Note::Quarantined { coin: of, .. } if *of == coin);
-    assert_eq!(s.notes.iter().filter(told).count(), 1, "{:?}", s.notes);
+    let told =
+        |event: &&LogEvent| matches!(event, LogEvent::Quarantined { coin: of, .. } if *of == coin);
+    assert_eq!(s.log_events.iter().filter(told).count(), 1, "{:?}", s.log_events);
     // The other market runs on the link.
     s.ctx(ONE, "100");
     s.bbo(ONE, "99.95", "100.05");
@@ -1201,7 +1223,7 @@ fn a_coin_that_the_socket_does_not_know_is_quarantined() {
 fn a_failed_reading_keeps_the_last_good_one() {
     let mut s = Scenario::calm(&config());
     s.event(Event::UniverseFailed);
-    assert!(s.notes.iter().any(|n| matches!(n, Note::UniverseFailed { .. })));
+    assert!(s.log_events.iter().any(|n| matches!(n, LogEvent::UniverseFailed { .. })));
     assert_eq!(blocked_by(&mut s), (None, 0, Decision::Observed));
 }
 
@@ -1224,9 +1246,9 @@ fn malformed_and_unknown_frames_are_counted_and_change_nothing() {
     assert_eq!((status.malformed, status.unknown, status.ignored), (10, 15, 10));
     assert_eq!(s.engine.markets()[0].bbo, before);
     assert!(s.rows.is_empty());
-    let told = |f: fn(&Note) -> bool| s.notes.iter().filter(|n| f(n)).count();
-    assert_eq!(told(|n| matches!(n, Note::Malformed { .. })), 1, "once a minute");
-    assert_eq!(told(|n| matches!(n, Note::UnknownChannel { .. })), 1);
+    let told = |f: fn(&LogEvent) -> bool| s.log_events.iter().filter(|n| f(n)).count();
+    assert_eq!(told(|n| matches!(n, LogEvent::Malformed { .. })), 1, "once a minute");
+    assert_eq!(told(|n| matches!(n, LogEvent::UnknownChannel { .. })), 1);
 }
 
 /// B3: how the venue greets every connection is known, and nothing worth a line.
@@ -1235,7 +1257,7 @@ fn the_greeting_of_a_connection_is_known_and_silent() {
     let mut s = Scenario::calm(&config());
     s.frame("Websocket connection established.");
     assert_eq!((s.status().unknown, s.status().ignored), (0, 1));
-    assert!(s.notes.is_empty(), "{:?}", s.notes);
+    assert!(s.log_events.is_empty(), "{:?}", s.log_events);
 }
 
 #[test]

@@ -13,9 +13,9 @@ use hip3::types::hard_stop::HardStop;
 use hip3::types::ids;
 use hip3::types::losses::Losses;
 use hip3::types::market::Universe;
-use hip3::types::note::Status;
 use hip3::types::num::{Rate, Usd};
 use hip3::types::record::{Decision, ExitReason, Outcome, Row};
+use hip3::types::status::Status;
 use hip3::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 use hip3::venue::{AccountSettings, Address, Books, ConnId, Faults, Output, Settings, Venue};
 use serde_json::json;
@@ -101,7 +101,7 @@ impl World {
         let mut booked = Booked { since: Some(START), ..Booked::default() };
         for row in &self.rows {
             if let Row::Trade(row) = row {
-                booked.note(row.coin, row.exited_at);
+                booked.add(row.coin, row.exited_at);
             }
         }
         self.engine.continue_books(booked);
@@ -166,7 +166,7 @@ impl World {
         for action in out.iter() {
             match action {
                 Action::Record(row) => self.rows.push(row),
-                Action::Note(_) => {}
+                Action::Log(_) => {}
                 Action::Stopped => self.stopped = true,
                 // Nobody answers; it is looked up on the next link.
                 Action::Exchange { post, .. } => self.tell(Event::ExchangeFailed { post }),

@@ -8,8 +8,8 @@ use hip3::engine::Engine;
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown};
 use hip3::types::market::Universe;
-use hip3::types::note::Status;
 use hip3::types::record::{Capture, GapCause, Gate, Row};
+use hip3::types::status::Status;
 use hip3::types::time::{Mono, Nanos, Now, Wall};
 use hip3::venue::{ConnId, Faults, Output, Settings, Venue};
 
@@ -87,7 +87,7 @@ impl World {
         for action in out.iter() {
             match action {
                 Action::Record(row) => self.rows.push(row),
-                Action::Note(_) | Action::Stopped => {}
+                Action::Log(_) | Action::Stopped => {}
                 Action::ReadAccount { .. }
                 | Action::Exchange { .. }
                 | Action::ReadSignerRole

@@ -27,7 +27,7 @@ use self::outbox::{Limits, Outbox, Step};
 pub use self::post::Answer;
 use self::post::Post;
 use crate::types::config;
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::record::Mode;
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
@@ -68,10 +68,10 @@ impl Bell {
         }
     }
 
-    /// The same of a note, if it is one that may become an alert.
-    pub fn note(&self, note: &Note) {
-        if self.is_heard() && news::concerns(note) {
-            self.ring(News::Note(*note));
+    /// Sends a log event, if it is one that may become an alert.
+    pub fn log_event(&self, event: &LogEvent) {
+        if self.is_heard() && news::concerns(event) {
+            self.ring(News::LogEvent(*event));
         }
     }
 }

@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::{HardStop, StopReason};
+use crate::types::log_event::LogEvent;
 use crate::types::losses::{LossLimit, LossSpan};
-use crate::types::note::{DataAge, Note};
 use crate::types::num::Usd;
 use crate::types::record::Mode;
+use crate::types::status::DataAge;
 use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
 
 /// So many links lost within [`STORM_WINDOW`] are a storm.
@@ -26,7 +27,7 @@ const AGENT_LEFT_MS: [i64; 3] = [7 * DAY_MS, DAY_MS, 0];
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
     /// The engine says so.
-    Note(Note),
+    LogEvent(LogEvent),
     /// A run begins; what its HardStop holds from a run before.
     Began {
         /// The run.
@@ -175,22 +176,22 @@ impl Alert {
     }
 }
 
-/// Whether a note may become an alert at all. The others, orders among them, are not handed on.
-pub(super) const fn concerns(note: &Note) -> bool {
+/// Whether a log event may become an alert at all. The others, orders among them, are not handed on.
+pub(super) const fn concerns(event: &LogEvent) -> bool {
     matches!(
-        note,
-        Note::HardStopSet { .. }
-            | Note::HardStopReleased { .. }
-            | Note::SignerNotOurs { .. }
-            | Note::LossLimit(_)
-            | Note::LinkDown { .. }
-            | Note::PositionDiffers { .. }
-            | Note::BudgetLow { .. }
-            | Note::ExitAtCollar { .. }
-            | Note::ExitPastCollar { .. }
-            | Note::LeftOpen { .. }
-            | Note::RowsLost { .. }
-            | Note::DataAge { .. }
+        event,
+        LogEvent::HardStopSet { .. }
+            | LogEvent::HardStopReleased { .. }
+            | LogEvent::SignerNotOurs { .. }
+            | LogEvent::LossLimit(_)
+            | LogEvent::LinkDown { .. }
+            | LogEvent::PositionDiffers { .. }
+            | LogEvent::BudgetLow { .. }
+            | LogEvent::ExitAtCollar { .. }
+            | LogEvent::ExitPastCollar { .. }
+            | LogEvent::LeftOpen { .. }
+            | LogEvent::RowsLost { .. }
+            | LogEvent::DataAge { .. }
     )
 }
 
@@ -213,7 +214,7 @@ impl Watch {
         let at = now.wall;
         let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
         Some(match news {
-            News::Note(note) => return self.note(now, &note),
+            News::LogEvent(event) => return self.log_event(now, &event),
             News::Began { mode: Mode::Observation, .. } => return None,
             News::Began { mode: Mode::Trading, hard_stop, .. } => if hard_stop.active() {
                 let text = format!(
@@ -251,17 +252,17 @@ impl Watch {
         })
     }
 
-    fn note(&mut self, now: Now, note: &Note) -> Option<Alert> {
+    fn log_event(&mut self, now: Now, event: &LogEvent) -> Option<Alert> {
         let at = now.wall;
         let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
-        Some(match *note {
+        Some(match *event {
             // The stop that follows is told with it.
-            Note::SignerNotOurs { signer, role, account } => {
+            LogEvent::SignerNotOurs { signer, role, account } => {
                 let what = format!("to the venue the signer {signer} of {account} is {role}");
                 self.cause = Some((StopReason::SignatureRefused, what));
                 return None;
             }
-            Note::LossLimit(LossLimit { lost, limit, within }) => {
+            LogEvent::LossLimit(LossLimit { lost, limit, within }) => {
                 let span = match within {
                     LossSpan::Window => "within the window",
                     LossSpan::Day => "within the UTC day",
@@ -270,9 +271,9 @@ impl Watch {
                 self.cause = Some((StopReason::Loss, what));
                 return None;
             }
-            Note::HardStopSet { reason: StopReason::Reconnecting }
-            | Note::HardStopReleased { reason: StopReason::Reconnecting } => return None,
-            Note::HardStopSet { reason } => {
+            LogEvent::HardStopSet { reason: StopReason::Reconnecting }
+            | LogEvent::HardStopReleased { reason: StopReason::Reconnecting } => return None,
+            LogEvent::HardStopSet { reason } => {
                 let cause = self.cause.take_if(|(of, _)| *of == reason);
                 let cause = cause.map_or_else(|| meaning(reason).to_owned(), |(_, what)| what);
                 let text = format!(
@@ -283,15 +284,15 @@ impl Watch {
                 let set = alert(Kind::HardStop, Severity::Error, text);
                 Alert { subject: reason.name(), ..set }.with("reason", reason.name())
             }
-            Note::HardStopReleased { reason } => {
+            LogEvent::HardStopReleased { reason } => {
                 let text = format!("HardStop {} is released.", reason.name());
                 let released = alert(Kind::HardStopReleased, Severity::Info, text);
                 Alert { subject: reason.name(), ..released }.with("reason", reason.name())
             }
-            Note::LinkDown { cause: LinkDown::Stopped, .. } => return None,
-            Note::LinkDown { cause, .. } => return self.link_down(now, cause),
-            Note::PositionDiffers { reads, .. } if reads < LASTING_READS => return None,
-            Note::PositionDiffers { coin, ours, theirs, reads } => {
+            LogEvent::LinkDown { cause: LinkDown::Stopped, .. } => return None,
+            LogEvent::LinkDown { cause, .. } => return self.link_down(now, cause),
+            LogEvent::PositionDiffers { reads, .. } if reads < LASTING_READS => return None,
+            LogEvent::PositionDiffers { coin, ours, theirs, reads } => {
                 let text = format!(
                     "Our position in {coin} and the venue's differ: {ours} against {theirs}, in {reads} \
                      readings in a row."
@@ -302,13 +303,13 @@ impl Watch {
                     .with("theirs", theirs.to_string())
                     .with("reads", reads)
             }
-            Note::BudgetLow { left } => {
+            LogEvent::BudgetLow { left } => {
                 let text = format!(
                     "The account's budget of requests is low: {left} are left, and only exits pass."
                 );
                 alert(Kind::BudgetLow, Severity::Warning, text).with("left", left)
             }
-            Note::ExitAtCollar { coin, misses } => {
+            LogEvent::ExitAtCollar { coin, misses } => {
                 let text = format!(
                     "An exit in {coin} is stuck at its collar: {misses} have missed, and for now none may \
                      reach further."
@@ -317,7 +318,7 @@ impl Watch {
                     .with("coin", coin.as_str())
                     .with("misses", misses)
             }
-            Note::ExitPastCollar { coin, px } => {
+            LogEvent::ExitPastCollar { coin, px } => {
                 let text = format!(
                     "An exit in {coin} was held back by its collar for 30 s. It is priced from the best \
                      quote now, down or up to {px}."
@@ -326,12 +327,12 @@ impl Watch {
                     .with("coin", coin.as_str())
                     .with("px", px.to_string())
             }
-            Note::LeftOpen { positions } => {
+            LogEvent::LeftOpen { positions } => {
                 let text = format!("The run ends with {positions} positions open.");
                 alert(Kind::LeftOpen, Severity::Error, text).with("positions", positions)
             }
-            Note::DataAge { age } => return self.data_age(at, age),
-            Note::RowsLost { rows } => {
+            LogEvent::DataAge { age } => return self.data_age(at, age),
+            LogEvent::RowsLost { rows } => {
                 let text = format!("{rows} rows of the records were lost to a full ring.");
                 alert(Kind::RowsLost, Severity::Error, text).with("rows", rows)
             }
@@ -482,20 +483,20 @@ mod tests {
         Now { mono, wall: Wall(1_795_348_800_000_000_000).plus(mono.since(Mono(0))) }
     }
 
-    fn hear(watch: &mut Watch, s: u64, note: Note) -> Option<Alert> {
-        assert!(concerns(&note), "{note:?}");
-        watch.hear(at_s(s), News::Note(note))
+    fn hear(watch: &mut Watch, s: u64, event: LogEvent) -> Option<Alert> {
+        assert!(concerns(&event), "{event:?}");
+        watch.hear(at_s(s), News::LogEvent(event))
     }
 
-    const DOWN: Note =
-        Note::LinkDown { cause: LinkDown::Silent, was_up: Nanos::ZERO, retry: Nanos::ZERO };
+    const DOWN: LogEvent =
+        LogEvent::LinkDown { cause: LinkDown::Silent, was_up: Nanos::ZERO, retry: Nanos::ZERO };
 
     /// A17: the alert of a stop for losses says which limit was reached.
     #[test]
     fn a_stop_for_losses_says_which_limit_was_reached() {
         let usd = |text: &str| Usd::parse(text.as_bytes()).expect("an amount");
         let mut watch = Watch::default();
-        let set = Note::HardStopSet { reason: StopReason::Loss };
+        let set = LogEvent::HardStopSet { reason: StopReason::Loss };
         for (within, words) in [
             (
                 LossSpan::Day,
@@ -507,7 +508,7 @@ mod tests {
             ),
         ] {
             let limit = LossLimit { lost: usd("50.5"), limit: usd("50"), within };
-            assert_eq!(hear(&mut watch, 0, Note::LossLimit(limit)), None);
+            assert_eq!(hear(&mut watch, 0, LogEvent::LossLimit(limit)), None);
             let alert = hear(&mut watch, 0, set).expect("an alert");
             assert!(alert.text.contains(words), "{}", alert.text);
         }
@@ -520,8 +521,8 @@ mod tests {
         for reason in StopReason::ALL {
             let mut watch = Watch::default();
             let told = [
-                hear(&mut watch, 0, Note::HardStopSet { reason: *reason }),
-                hear(&mut watch, 1, Note::HardStopReleased { reason: *reason }),
+                hear(&mut watch, 0, LogEvent::HardStopSet { reason: *reason }),
+                hear(&mut watch, 1, LogEvent::HardStopReleased { reason: *reason }),
             ];
             if *reason == StopReason::Reconnecting {
                 assert_eq!(told, [None, None]);
@@ -542,8 +543,11 @@ mod tests {
         // One every 151 s: five never fall into one window.
         let mut watch = Watch::default();
         assert!((0..50).all(|n| hear(&mut watch, n * 151, DOWN).is_none()));
-        let stopped =
-            Note::LinkDown { cause: LinkDown::Stopped, was_up: Nanos::ZERO, retry: Nanos::ZERO };
+        let stopped = LogEvent::LinkDown {
+            cause: LinkDown::Stopped,
+            was_up: Nanos::ZERO,
+            retry: Nanos::ZERO,
+        };
         assert!((0..50).all(|n| hear(&mut watch, 9_000 + n, stopped).is_none()));
     }
 
@@ -553,7 +557,7 @@ mod tests {
         let (ours, theirs) = (Szi::from_units(100_000_000), Szi::ZERO);
         let mut watch = Watch::default();
         let mut differs =
-            |reads| hear(&mut watch, 0, Note::PositionDiffers { coin, ours, theirs, reads });
+            |reads| hear(&mut watch, 0, LogEvent::PositionDiffers { coin, ours, theirs, reads });
         assert_eq!(differs(1), None);
         let told = differs(2).expect("an alert");
         assert_eq!((told.details["ours"].as_str(), &told.details["reads"]), (Some("1"), &json!(2)));
@@ -563,7 +567,7 @@ mod tests {
     fn readings_that_fail_for_too_long_are_told_and_a_late_feed_is_not() {
         let mut watch = Watch::default();
         let mut told = |age| {
-            let alert = hear(&mut watch, 0, Note::DataAge { age })?;
+            let alert = hear(&mut watch, 0, LogEvent::DataAge { age })?;
             Some((alert.kind, alert.details["waiting"].clone()))
         };
         let (none, late) = (DataAge::default(), DataAge { feed_lag: true, ..DataAge::default() });
@@ -627,14 +631,14 @@ mod tests {
     fn the_rest_is_told_as_it_comes() {
         let coin = Coin::new("xyz:TSLA").unwrap();
         let mut watch = Watch::default();
-        for (note, kind) in [
-            (Note::BudgetLow { left: 7 }, Kind::BudgetLow),
-            (Note::ExitAtCollar { coin, misses: 4 }, Kind::ExitStuck),
-            (Note::ExitPastCollar { coin, px: Px::ZERO }, Kind::ExitStuck),
-            (Note::LeftOpen { positions: 2 }, Kind::LeftOpen),
-            (Note::RowsLost { rows: 9 }, Kind::RowsLost),
+        for (event, kind) in [
+            (LogEvent::BudgetLow { left: 7 }, Kind::BudgetLow),
+            (LogEvent::ExitAtCollar { coin, misses: 4 }, Kind::ExitStuck),
+            (LogEvent::ExitPastCollar { coin, px: Px::ZERO }, Kind::ExitStuck),
+            (LogEvent::LeftOpen { positions: 2 }, Kind::LeftOpen),
+            (LogEvent::RowsLost { rows: 9 }, Kind::RowsLost),
         ] {
-            assert_eq!(hear(&mut watch, 0, note).map(|alert| alert.kind), Some(kind));
+            assert_eq!(hear(&mut watch, 0, event).map(|alert| alert.kind), Some(kind));
         }
         let error = || "disk full".to_owned();
         for (news, kind, severity) in [
@@ -650,6 +654,6 @@ mod tests {
             let told = watch.hear(at_s(0), news).expect("an alert");
             assert_eq!((told.kind, told.severity), (kind, severity));
         }
-        assert!(!concerns(&Note::Gate { coin, gate: None }), "the others are not handed on");
+        assert!(!concerns(&LogEvent::Gate { coin, gate: None }), "the others are not handed on");
     }
 }

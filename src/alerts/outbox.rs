@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::alerts::news::{News, Watch};
     use crate::types::hard_stop::StopReason;
-    use crate::types::note::Note;
+    use crate::types::log_event::LogEvent;
     use crate::types::time::Wall;
 
     const SECOND: u64 = 1_000_000_000;
@@ -252,17 +252,17 @@ mod tests {
         Outbox::new(Limits { min_interval: Nanos::from_secs(60), max_per_hour })
     }
 
-    fn alert(note: Note) -> Alert {
+    fn alert(event: LogEvent) -> Alert {
         let now = Now { mono: Mono(0), wall: Wall(0) };
-        Watch::default().hear(now, News::Note(note)).expect("an alert")
+        Watch::default().hear(now, News::LogEvent(event)).expect("an alert")
     }
 
     fn budget(left: i64) -> Alert {
-        alert(Note::BudgetLow { left })
+        alert(LogEvent::BudgetLow { left })
     }
 
     fn stop(reason: StopReason) -> Alert {
-        alert(Note::HardStopSet { reason })
+        alert(LogEvent::HardStopSet { reason })
     }
 
     /// Sends what may be sent at `now`; its texts, with the counts of what was held back.

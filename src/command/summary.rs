@@ -8,9 +8,9 @@ use crate::runtime::host::Outcome;
 use crate::runtime::meter::{Interval, Measured};
 use crate::runtime::tally::{MarketTally, Tally};
 use crate::types::latency::Stage;
-use crate::types::note::Status;
 use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
 use crate::types::snapshot::Figures;
+use crate::types::status::Status;
 use crate::types::time::Nanos;
 
 mod trading;

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use crate::dashboard::Facts;
 use crate::dashboard::history::History;
 use crate::dashboard::json::{Chart, Page, RowMessage, Shown, text};
-use crate::types::note::Status;
 use crate::types::record::{Mode, OrderRow, Row, SignalRow, TradeRow};
 use crate::types::snapshot::{Figures, Snapshot};
+use crate::types::status::Status;
 use crate::types::time::{Mono, Nanos};
 
 /// Rows that are kept of a kind: charts mark them long after the list has passed them.
@@ -189,7 +189,7 @@ fn keep<T>(rows: &mut VecDeque<T>, row: T) {
 mod tests {
     use super::*;
     use crate::dashboard::Patience;
-    use crate::types::note::LinkState;
+    use crate::types::status::LinkState;
 
     fn board(update_interval: Nanos) -> Board {
         let facts = Facts {

@@ -8,8 +8,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::dashboard::board::Board;
 use crate::types::counters;
 use crate::types::hard_stop::StopReason;
-use crate::types::note::{DataAge, LinkState};
 use crate::types::num::Usd;
+use crate::types::status::{DataAge, LinkState};
 use crate::types::time::{Mono, Nanos};
 
 /// What the answer says it is.

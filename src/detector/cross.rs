@@ -7,10 +7,11 @@ use crate::feed::market::Market;
 use crate::types::config;
 use crate::types::event::Actions;
 use crate::types::ids::{CrossId, MarketId, SignalId};
-use crate::types::note::{Note, Status};
+use crate::types::log_event::LogEvent;
 use crate::types::num::{Bps, Px, Side, Sz, Usd};
 use crate::types::order::{MIN_ORDER, Order};
 use crate::types::record::{CrossEnd, CrossRow, Decision, Filter, Mode, Row, SignalRow};
+use crate::types::status::Status;
 use crate::types::time::{Mono, Nanos, Now};
 
 /// A cross that lasts.
@@ -219,7 +220,7 @@ impl Detector {
                 self.next_cross += 1;
                 world.status.crosses += 1;
                 world.status.crosses_open += 1;
-                world.out.note(Note::CrossBegan {
+                world.out.log(LogEvent::CrossBegan {
                     coin: market.spec.coin,
                     side,
                     edge: dislocation.edge,
@@ -230,11 +231,11 @@ impl Detector {
             }
             (Some(cross), Ok(dislocation)) => {
                 cross.max_edge = cross.max_edge.max(dislocation.edge);
-                note_survival(cross, market, side, now.mono, news);
+                update_survival(cross, market, side, now.mono, news);
                 self.signal(world, id, side, &dislocation, None);
             }
             (Some(cross), Err(calm)) => {
-                note_survival(cross, market, side, now.mono, news);
+                update_survival(cross, market, side, now.mono, news);
                 let cross = *cross;
                 *open = None;
                 close(world, id, side, &cross, calm.end(news == News::Quote));
@@ -279,7 +280,7 @@ impl Detector {
         if !self.looks.has_room() {
             world.status.signals_shed += 1;
             if world.status.signals_shed.is_power_of_two() {
-                world.out.note(Note::SignalsShed { shed: world.status.signals_shed });
+                world.out.log(LogEvent::SignalsShed { shed: world.status.signals_shed });
             }
             return;
         }
@@ -389,7 +390,7 @@ fn is_small(row: &SignalRow) -> bool {
 
 /// Notes that the first touched quote is gone: less than the wanted size stands at its price or
 /// better. Only the top of the book is known, so a small better quote counts as gone too.
-fn note_survival(cross: &mut Cross, market: &Market, side: Side, now: Mono, news: News) {
+fn update_survival(cross: &mut Cross, market: &Market, side: Side, now: Mono, news: News) {
     if news != News::Quote || cross.survival.is_some() {
         return;
     }

@@ -7,7 +7,7 @@ use crate::position::{Judged, LAG_MS, MISMATCH_READS, Ours, Verdict};
 use crate::types::account::{AccountState, HeldPosition};
 use crate::types::event::{Action, Actions};
 use crate::types::ids::{Coin, MarketId};
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::num::{Sz, Szi, Usd};
 use crate::types::order::{Fill, Order};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
@@ -209,7 +209,7 @@ impl Trader {
         if !std::mem::take(&mut self.reading.void) {
             self.exits_read_first = now.mono; // This link's first reading is not to be had soon.
         }
-        out.note(Note::AccountFailed { retry });
+        out.log(LogEvent::AccountFailed { retry });
     }
 
     /// Compares what we think with what the venue says.
@@ -248,7 +248,7 @@ impl Trader {
         self.judge_losses(now, out);
         let positions = self.positions.count_open();
         let budget_left = self.budget.left();
-        out.note(Note::AccountRead { positions, available: state.available, budget_left });
+        out.log(LogEvent::AccountRead { positions, available: state.available, budget_left });
         let next = self.reconciler.wants_read_at();
         self.reading.at = self.reading.at.min(next).max(now.mono.plus(PAUSE));
     }
@@ -275,14 +275,14 @@ impl Trader {
                     continue;
                 }
                 Verdict::Waiting { reads, ours, theirs } => {
-                    out.note(Note::PositionDiffers { coin, ours, theirs, reads });
+                    out.log(LogEvent::PositionDiffers { coin, ours, theirs, reads });
                     continue;
                 }
                 Verdict::Adopt(held) => Some(held),
                 Verdict::Flat => None,
                 Verdict::Mismatch { ours, theirs, held } => {
                     let reads = MISMATCH_READS;
-                    out.note(Note::PositionDiffers { coin, ours, theirs, reads });
+                    out.log(LogEvent::PositionDiffers { coin, ours, theirs, reads });
                     if let Some(reason) = self.monitor.on_mismatch() {
                         self.stop_for(now, reason, out);
                     }
@@ -341,7 +341,7 @@ impl Trader {
                     liquidation: false,
                 };
                 let (coin, cloid, sz) = (order.coin, order.cloid, fill.sz);
-                out.note(Note::FillsAssumed { coin, cloid, sz });
+                out.log(LogEvent::FillsAssumed { coin, cloid, sz });
                 self.on_fill(now, &fill, markets, out);
             }
             self.orders.accounted(now, claim.id);
@@ -398,7 +398,7 @@ impl Trader {
         if let Some(position) = self.positions.get(id).filter(|_| was_flat) {
             let (coin, szi) = (market.spec.coin, position.szi);
             let px = position.entry_px().unwrap_or_default();
-            out.note(Note::PositionAdopted { coin, szi, px });
+            out.log(LogEvent::PositionAdopted { coin, szi, px });
         }
     }
 
@@ -427,7 +427,7 @@ impl Trader {
     pub(super) fn want_missing_fills(&mut self, now: Now, out: &mut Actions) {
         while let Some(missing) = self.orders.take_rows_missing() {
             let Order { coin, cloid, .. } = missing.order;
-            out.note(Note::FillRowsMissing { coin, cloid });
+            out.log(LogEvent::FillRowsMissing { coin, cloid });
             self.reading.wanted(now.mono);
         }
     }

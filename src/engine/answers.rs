@@ -10,8 +10,8 @@ use crate::position::{Applied, ExitEnd, Why};
 use crate::types::event::{Action, Actions};
 use crate::types::hard_stop::StopReason;
 use crate::types::ids::{Coin, MarketId, Sample};
+use crate::types::log_event::LogEvent;
 use crate::types::losses::LossEntry;
-use crate::types::note::Note;
 use crate::types::num::Usd;
 use crate::types::order::{Fill, OrderAnswer, PostAnswer, Purpose, Refusal, RefusalClass};
 use crate::types::record::{Outcome, Row, TradeRow};
@@ -71,7 +71,7 @@ impl Trader {
             Message::UserEvent(UserEvent::Funding { coin, usd })
                 if find(markets, &coin).is_some() =>
             {
-                out.note(Note::Funding { coin, usd });
+                out.log(LogEvent::Funding { coin, usd });
                 self.on_money(now, usd, out);
             }
             Message::UserEvent(UserEvent::Liquidation | UserEvent::NonUserCancel { .. }) => {
@@ -136,7 +136,7 @@ impl Trader {
             };
             let refusal = refusals::refusal(words.as_bytes());
             let (coin, cloid, words) = (order.coin, order.cloid, *words);
-            out.note(Note::Refused { coin, cloid, refusal, words });
+            out.log(LogEvent::Refused { coin, cloid, refusal, words });
         }
     }
 
@@ -151,7 +151,7 @@ impl Trader {
         let refusal = refusals::refusal(words.as_bytes());
         self.doubt_signer(now, refusal);
         if refusal == Refusal::AddressBudget {
-            out.note(Note::BudgetLow { left: self.budget.left() });
+            out.log(LogEvent::BudgetLow { left: self.budget.left() });
             self.reading.wanted(now.mono);
         }
     }
@@ -179,14 +179,14 @@ impl Trader {
                 self.budget.on_volume(Usd::notional(fill.px, fill.sz).unwrap_or_default(), growth);
                 if why == Why::Foreign {
                     let Fill { coin, side, sz, px, .. } = *fill;
-                    out.note(Note::ForeignFill { coin, side, sz, px });
+                    out.log(LogEvent::ForeignFill { coin, side, sz, px });
                 }
                 if let Some(row) = closed {
                     self.on_trade(row, out);
                 }
                 if opened {
                     let szi = self.positions.held(id);
-                    out.note(Note::PositionOpened { coin: fill.coin, szi, px: fill.px });
+                    out.log(LogEvent::PositionOpened { coin: fill.coin, szi, px: fill.px });
                 }
                 self.count_held(id);
                 self.on_money(now, realized, out);
@@ -203,7 +203,7 @@ impl Trader {
         counts.gross = counts.gross.saturating_add(row.gross);
         counts.fees = counts.fees.saturating_add(row.fees);
         let (coin, exit, net, fees, held) = (row.coin, row.exit, row.net, row.fees, row.held);
-        out.note(Note::PositionClosed { coin, exit, net, fees, held });
+        out.log(LogEvent::PositionClosed { coin, exit, net, fees, held });
         out.record(Row::Trade(row));
     }
 
@@ -222,7 +222,7 @@ impl Trader {
         if let Some(limit) = self.monitor.loss_limit(now)
             && !self.hard_stop.holds(StopReason::Loss)
         {
-            out.note(Note::LossLimit(limit));
+            out.log(LogEvent::LossLimit(limit));
             self.stop_for(now, StopReason::Loss, out);
         }
     }
@@ -236,7 +236,7 @@ impl Trader {
     /// Takes the orders that are over out of the table.
     pub(super) fn settle_ended(&mut self, now: Now, out: &mut Actions) {
         while let Some((_, order)) = self.orders.take_doubted() {
-            out.note(Note::OrderInDoubt { coin: order.coin, cloid: order.cloid });
+            out.log(LogEvent::OrderInDoubt { coin: order.coin, cloid: order.cloid });
         }
         while let Some(exit) = self.orders.take_closed_exit() {
             self.on_exit_closed(now, &exit, out);
@@ -255,7 +255,13 @@ impl Trader {
         }
         if row.outcome != Outcome::Dropped {
             let (coin, cloid, outcome) = (row.coin, row.cloid, row.outcome);
-            out.note(Note::OrderEnded { coin, cloid, outcome, filled: row.filled, fee: row.fee });
+            out.log(LogEvent::OrderEnded {
+                coin,
+                cloid,
+                outcome,
+                filled: row.filled,
+                fee: row.fee,
+            });
         }
         out.record(Row::Order(row));
         // The position lacks what no row told, or may.
@@ -336,7 +342,7 @@ impl Trader {
         match refusal {
             Refusal::PostOnlyMode => {
                 self.suspended_until = now.mono.plus(POST_ONLY_PAUSE);
-                out.note(Note::Suspended { coin: None, refusal, wait: POST_ONLY_PAUSE });
+                out.log(LogEvent::Suspended { coin: None, refusal, wait: POST_ONLY_PAUSE });
                 self.drop_queued_entries(now);
             }
             Refusal::OpenInterestCap
@@ -351,7 +357,7 @@ impl Trader {
                 if let Some(bar) = self.bars.get_mut(id.index()) {
                     bar.suspended_until = now.mono.plus(wait);
                 }
-                out.note(Note::Suspended { coin: Some(coin), refusal, wait });
+                out.log(LogEvent::Suspended { coin: Some(coin), refusal, wait });
             }
             _ if matches!(
                 refusal.class(),

@@ -7,8 +7,9 @@ use crate::types::config::Risk;
 use crate::types::event::Actions;
 use crate::types::hard_stop::StopReason;
 use crate::types::ids::MarketId;
-use crate::types::note::{DataAge, Note};
+use crate::types::log_event::LogEvent;
 use crate::types::record::{CrossEnd, GapCause};
+use crate::types::status::DataAge;
 use crate::types::time::{Mono, Nanos, Now, VenueMs, VenueTime};
 
 /// The engine wants to hear of the time this often at least: so a longer silence is a loop that did not turn.
@@ -55,7 +56,7 @@ impl Engine {
         if self.gap.is_none() {
             self.record_gap(last.wall, last.wall.plus(stood), GapCause::Paused, out);
             let markets = self.markets.len() as u32;
-            out.note(Note::GapEnded { cause: GapCause::Paused, lasted: stood, markets });
+            out.log(LogEvent::GapEnded { cause: GapCause::Paused, lasted: stood, markets });
         }
         // A gap of the link that follows from it begins where this one ends.
         self.last_data = Some(now);
@@ -142,7 +143,7 @@ impl Engine {
             && wrong != self.clock_is_wrong
         {
             self.clock_is_wrong = wrong;
-            out.note(if wrong { Note::ClockSkew { ms } } else { Note::ClockRight { ms } });
+            out.log(if wrong { LogEvent::ClockSkew { ms } } else { LogEvent::ClockRight { ms } });
         }
         let Some(trader) = &mut self.trader else { return };
         match self.clock.is_wrong(now, &(LEAST_SKEW_MS..=MOST_SKEW_MS)) {

@@ -10,7 +10,7 @@ use crate::feed::market::Market;
 use crate::position::{Alarm, ExitEnd, ExitOrder, ExitView, Positions};
 use crate::types::event::Actions;
 use crate::types::ids::MarketId;
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::num::{Px, Side, Sz, Szi};
 use crate::types::order::{Order, Purpose};
 use crate::types::time::{Mono, Nanos, Now};
@@ -165,8 +165,8 @@ impl Trader {
         };
         self.budget.spend(now.mono, Kind::ReduceOnly, 1, post);
         self.orders.sent(now, order_id, nonce, post, expires);
-        self.note_sent(&order, out);
-        out.note(Note::ExitByRest { coin: order.coin, cloid: order.cloid });
+        self.log_sent(&order, out);
+        out.log(LogEvent::ExitByRest { coin: order.coin, cloid: order.cloid });
         true
     }
 
@@ -289,10 +289,10 @@ fn rounded(market: &Market, exit: &ExitOrder) -> Option<(Px, Sz)> {
 fn tell(market: &Market, exit: &ExitOrder, out: &mut Actions) {
     let (coin, misses) = (market.spec.coin, exit.misses);
     match exit.alarm {
-        Some(Alarm::AtCollar) => out.note(Note::ExitAtCollar { coin, misses }),
-        Some(Alarm::PastCollar) => out.note(Note::ExitPastCollar { coin, px: exit.limit }),
+        Some(Alarm::AtCollar) => out.log(LogEvent::ExitAtCollar { coin, misses }),
+        Some(Alarm::PastCollar) => out.log(LogEvent::ExitPastCollar { coin, px: exit.limit }),
         None if misses > 0 => {
-            out.note(Note::ExitMissed { coin, exit: exit.reason, misses, reach: exit.reach });
+            out.log(LogEvent::ExitMissed { coin, exit: exit.reason, misses, reach: exit.reach });
         }
         None => {}
     }

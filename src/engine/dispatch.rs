@@ -12,7 +12,7 @@ use crate::types::config;
 use crate::types::event::Actions;
 use crate::types::ids::MarketId;
 use crate::types::latency::Mark;
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::order::{Order, Purpose};
 use crate::types::time::{Now, Wall};
 
@@ -111,7 +111,7 @@ impl Trader {
                     self.budget.spend(now.mono, kind, batch.len() as u32, post);
                     for (id, order) in ids.iter().zip(&batch) {
                         self.orders.sent(now, *id, nonce, post, dies);
-                        self.note_sent(order, out);
+                        self.log_sent(order, out);
                     }
                     true
                 }
@@ -197,9 +197,9 @@ impl Trader {
     }
 
     /// An order left.
-    pub(super) fn note_sent(&mut self, order: &Order, out: &mut Actions) {
+    pub(super) fn log_sent(&mut self, order: &Order, out: &mut Actions) {
         let Order { coin, side, px, sz, purpose, cloid, .. } = *order;
-        out.note(Note::OrderSent { coin, side, px, sz, purpose, cloid });
+        out.log(LogEvent::OrderSent { coin, side, px, sz, purpose, cloid });
         match purpose {
             Purpose::Entry(_) => self.counts.entries_sent += 1,
             Purpose::Exit(reason) => self.counts.exits_sent[reason as usize] += 1,

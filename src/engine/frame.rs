@@ -9,7 +9,8 @@ use crate::risk::{self, View};
 use crate::types::event::Actions;
 use crate::types::ids::{MarketId, Sample};
 use crate::types::latency::Mark;
-use crate::types::note::{Note, Status};
+use crate::types::log_event::LogEvent;
+use crate::types::status::Status;
 use crate::types::time::{Nanos, Now};
 
 /// A complaint of one kind is told at most this often; all are counted.
@@ -43,7 +44,7 @@ impl Engine {
                 out.watch.mark(Mark::Parsed);
                 self.status.bbo += 1;
                 let as_of = self.on_block(now, market, bbo.time, out);
-                self.note_data(now, Subscription::Bbo(market), market, out);
+                self.mark_received(now, Subscription::Bbo(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
                     held.take_bbo(as_of, bbo);
                     self.on_market(now, market, News::Quote, out);
@@ -52,7 +53,7 @@ impl Engine {
             Ok(Message::Ctx { market, ctx }) => {
                 out.watch.mark(Mark::Parsed);
                 self.status.ctx += 1;
-                self.note_data(now, Subscription::Ctx(market), market, out);
+                self.mark_received(now, Subscription::Ctx(market), market, out);
                 let buffered = self.resumed_at.is_some();
                 if let Some(held) = self.markets.get_mut(market.index()) {
                     held.take_ctx(now.mono, ctx);
@@ -86,35 +87,35 @@ impl Engine {
             Ok(Message::VenueError(text)) => {
                 let text = Sample::of(text);
                 self.status.venue_errors += 1;
-                self.complain(now, Complaint::VenueError, Note::VenueError { text }, out);
+                self.complain(now, Complaint::VenueError, LogEvent::VenueError { text }, out);
             }
             Ok(Message::Ignored(_) | Message::Unwatched(_)) => self.status.ignored += 1,
             // How the venue greets every connection (PROTOCOL.md §1).
             Ok(Message::Unknown) if frame.trim_ascii() == GREETING => self.status.ignored += 1,
             Ok(Message::Unknown) => {
                 self.status.unknown += 1;
-                let note = Note::UnknownChannel { frame: Sample::of(frame) };
-                self.complain(now, Complaint::UnknownChannel, note, out);
+                let event = LogEvent::UnknownChannel { frame: Sample::of(frame) };
+                self.complain(now, Complaint::UnknownChannel, event, out);
             }
             Err(malformed) => {
                 self.status.malformed += 1;
-                let note = Note::Malformed { why: malformed.why, frame: Sample::of(frame) };
-                self.complain(now, Complaint::Malformed, note, out);
+                let event = LogEvent::Malformed { why: malformed.why, frame: Sample::of(frame) };
+                self.complain(now, Complaint::Malformed, event, out);
             }
         }
     }
 
-    fn complain(&mut self, now: Now, complaint: Complaint, note: Note, out: &mut Actions) {
+    fn complain(&mut self, now: Now, complaint: Complaint, event: LogEvent, out: &mut Actions) {
         let told = &mut self.complained[complaint as usize];
         if told.is_none_or(|at| now.mono.since(at) >= COMPLAINT_INTERVAL) {
             *told = Some(now.mono);
-            out.note(note);
+            out.log(event);
         }
     }
 
     /// Notes that a channel of a market has data, and what follows from it the first time on this
     /// link.
-    fn note_data(
+    fn mark_received(
         &mut self,
         now: Now,
         subscription: Subscription,
@@ -138,7 +139,7 @@ impl Engine {
         }
         if watch.set_aside {
             watch.set_aside = false;
-            out.note(Note::Joined { coin: self.markets[market.index()].spec.coin });
+            out.log(LogEvent::Joined { coin: self.markets[market.index()].spec.coin });
         } else {
             self.missing = self.missing.saturating_sub(1);
             if self.missing == 0 {
@@ -166,10 +167,10 @@ impl Engine {
             if let Some(gate) = gate {
                 self.status.gate_blocks[gate as usize] += 1;
             }
-            out.note(Note::Gate { coin, gate });
+            out.log(LogEvent::Gate { coin, gate });
         }
         if assessment.near_cap && !watch.near_cap {
-            out.note(Note::OiNearCap { coin });
+            out.log(LogEvent::OiNearCap { coin });
         }
         watch.near_cap = assessment.near_cap;
         tell_halt(market, watch, out);

@@ -8,7 +8,7 @@ use crate::executor::refusals::refusal;
 use crate::feed::market::Market;
 use crate::feed::session::Session;
 use crate::types::event::Actions;
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::order::{OrderAnswer, PostAnswer, Refusal};
 use crate::types::time::{Mono, Nanos, Now};
 
@@ -137,7 +137,7 @@ impl Trader {
         self.bars[at].leverage = Leverage::Unknown { not_before: now.mono.plus(RETRY) };
         self.leverage_at = self.leverage_at.min(now.mono.plus(PACE));
         if let (Some(words), Some(market)) = (words, markets.get(at)) {
-            out.note(Note::LeverageRefused { coin: market.spec.coin, words });
+            out.log(LogEvent::LeverageRefused { coin: market.spec.coin, words });
             self.on_refused_whole(now, words, out);
             // The first thing that is signed: a signer that is not known shows here.
             let refusal = refusal(words.as_bytes());

@@ -6,8 +6,8 @@ use crate::feed::Subscription;
 use crate::feed::market::{Market, changed_rule};
 use crate::types::event::Actions;
 use crate::types::ids::{Coin, MarketId};
+use crate::types::log_event::LogEvent;
 use crate::types::market::{MarketSpec, OddEntry, Universe, UserFees};
-use crate::types::note::Note;
 use crate::types::time::{Mono, Nanos, Now};
 
 /// First delay after a failed reading; doubles up to a minute, or the refresh interval if that is
@@ -38,16 +38,16 @@ impl Engine {
             self.add_market(now, *spec, first, out);
         }
         if left_out > 0 {
-            out.note(Note::MarketsLeftOut { count: left_out, limit: MAX_MARKETS as u32 });
+            out.log(LogEvent::MarketsLeftOut { count: left_out, limit: MAX_MARKETS as u32 });
         }
         if first {
             for name in &self.config.venue.include {
                 let listed = self.markets.iter().any(|m| m.spec.coin.as_str() == name);
                 if let (false, Some(coin)) = (listed, Coin::new(name)) {
-                    out.note(Note::NotListed { coin });
+                    out.log(LogEvent::NotListed { coin });
                 }
             }
-            out.note(Note::UniverseRead {
+            out.log(LogEvent::UniverseRead {
                 markets: universe.markets.len() as u32,
                 active: universe.markets.iter().filter(|m| !m.delisted).count() as u32,
                 watched: self.markets.len() as u32,
@@ -90,7 +90,7 @@ impl Engine {
             Readiness::Down => {}
         }
         if !first {
-            out.note(Note::Listed { coin: spec.coin });
+            out.log(LogEvent::Listed { coin: spec.coin });
         }
     }
 
@@ -107,13 +107,13 @@ impl Engine {
         self.session.set_listed(now, MarketId(index as u16), spec.is_some() || odd);
         let watch = &mut self.watches[index];
         if std::mem::replace(&mut watch.odd, odd) != odd {
-            out.note(if odd { Note::MarketOdd { coin } } else { Note::Resumed { coin } });
+            out.log(if odd { LogEvent::MarketOdd { coin } } else { LogEvent::Resumed { coin } });
         }
         let before = market.rule_changed;
         market.take_spec(spec);
         let what = changed_rule(&market.first_spec, &market.spec);
         if let (Some(what), false) = (what, before) {
-            out.note(Note::ParamChanged { coin: market.spec.coin, what });
+            out.log(LogEvent::ParamChanged { coin: market.spec.coin, what });
         }
         tell_halt(market, &mut self.watches[index], out);
         let cost = cost(&self.config.detector, &market.spec, &self.fees);
@@ -129,7 +129,7 @@ impl Engine {
         let retry = delay.min(bound);
         self.read_failures = self.read_failures.saturating_add(1);
         self.read_at = now.mono.plus(retry);
-        out.note(Note::UniverseFailed { retry });
+        out.log(LogEvent::UniverseFailed { retry });
     }
 }
 
@@ -143,6 +143,6 @@ pub(super) fn tell_halt(market: &Market, watch: &mut Watch, out: &mut Actions) {
     if halted != watch.halted {
         watch.halted = halted;
         let coin = market.spec.coin;
-        out.note(if halted { Note::Halted { coin } } else { Note::Resumed { coin } });
+        out.log(if halted { LogEvent::Halted { coin } } else { LogEvent::Resumed { coin } });
     }
 }

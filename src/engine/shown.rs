@@ -4,9 +4,9 @@ use crate::engine::{Engine, Readiness, Watch};
 use crate::executor::orders::Ways;
 use crate::feed::market::Market;
 use crate::types::ids::{Coin, MarketId};
-use crate::types::note::{Status, Trading};
 use crate::types::num::Szi;
 use crate::types::snapshot::{MarketShot, PositionShot};
+use crate::types::status::{Status, Trading};
 use crate::types::time::{Mono, Wall};
 
 impl Engine {

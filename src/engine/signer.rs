@@ -9,7 +9,7 @@ use crate::types::account::{Role, SignerStanding};
 use crate::types::event::{Action, Actions};
 use crate::types::hard_stop::StopReason;
 use crate::types::ids::Address;
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::order::Refusal;
 use crate::types::time::{Mono, Nanos, Now};
 
@@ -135,7 +135,7 @@ impl Trader {
         check.at = now.mono.plus(PAUSE); // It may be approved anew: what is held needs a way out.
         if news {
             let account = check.account.unwrap_or(signer);
-            out.note(Note::SignerNotOurs { signer, role, account });
+            out.log(LogEvent::SignerNotOurs { signer, role, account });
         }
         if self.signer.acts_for_another() {
             self.drop_queued(now);

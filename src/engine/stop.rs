@@ -3,9 +3,10 @@
 use crate::engine::trader::Trader;
 use crate::types::event::{Action, Actions, OperatorCommand};
 use crate::types::hard_stop::StopReason;
+use crate::types::log_event::LogEvent;
 use crate::types::losses::LossEntry;
-use crate::types::note::{DataAge, Note, ReadyFlags};
 use crate::types::ready::Waiting;
+use crate::types::status::{DataAge, ReadyFlags};
 use crate::types::time::{Mono, Nanos, Now};
 
 /// After a connect exits wait so long for a reading of the account: the position may have been closed
@@ -20,7 +21,7 @@ impl Trader {
     /// Sets a reason of HardStop: queued entries are dropped, exits go on.
     pub(super) fn stop_for(&mut self, now: Now, reason: StopReason, out: &mut Actions) {
         if self.hard_stop.set(reason, now.wall) {
-            out.note(Note::HardStopSet { reason });
+            out.log(LogEvent::HardStopSet { reason });
             self.drop_queued_entries(now);
             self.keep_latch(reason, out);
         }
@@ -29,7 +30,7 @@ impl Trader {
     /// Releases a reason of HardStop.
     pub(super) fn release(&mut self, reason: StopReason, out: &mut Actions) {
         if self.hard_stop.release(reason) {
-            out.note(Note::HardStopReleased { reason });
+            out.log(LogEvent::HardStopReleased { reason });
             self.monitor.on_release(reason);
             if reason == StopReason::Loss {
                 out.push(Action::KeepLoss(LossEntry::Forgotten));
@@ -48,11 +49,11 @@ impl Trader {
     pub(super) fn on_operator(&mut self, now: Now, command: OperatorCommand, out: &mut Actions) {
         match command {
             OperatorCommand::Halt => {
-                out.note(Note::Operator { what: "halt" });
+                out.log(LogEvent::Operator { what: "halt" });
                 self.stop_for(now, StopReason::Operator, out);
             }
             OperatorCommand::Release(one) => {
-                out.note(Note::Operator { what: "release" });
+                out.log(LogEvent::Operator { what: "release" });
                 for reason in StopReason::ALL {
                     // The link decides over this one.
                     let wanted = one.is_none_or(|one| one == *reason);
@@ -62,7 +63,7 @@ impl Trader {
                 }
             }
             OperatorCommand::Flatten => {
-                out.note(Note::Operator { what: "flatten" });
+                out.log(LogEvent::Operator { what: "flatten" });
                 self.flatten = true;
                 self.drop_queued_entries(now);
             }
@@ -96,7 +97,7 @@ impl Trader {
     pub(super) fn take_age(&mut self, age: DataAge, out: &mut Actions) {
         if age != self.data_age {
             self.data_age = age;
-            out.note(Note::DataAge { age });
+            out.log(LogEvent::DataAge { age });
         }
     }
 
@@ -121,7 +122,7 @@ impl Trader {
             self.leverage_at = self.leverage_at.min(now.mono);
         }
         if changed || waiting.kinds() != self.waiting.kinds() {
-            out.note(Note::Readiness { ready, waiting });
+            out.log(LogEvent::Readiness { ready, waiting });
         }
         self.waiting = waiting;
         self.tell_budget(out);
@@ -147,7 +148,7 @@ impl Trader {
         const RECOVERED: i64 = 50;
         if self.budget.at_reserve() {
             if !std::mem::replace(&mut self.budget_told, true) {
-                out.note(Note::BudgetLow { left: self.budget.left() });
+                out.log(LogEvent::BudgetLow { left: self.budget.left() });
             }
         } else if self.budget.above_reserve() >= RECOVERED {
             self.budget_told = false;
@@ -162,7 +163,7 @@ impl Trader {
         let open = self.positions.count_open();
         let flatten = self.settings.position.flatten_on_shutdown;
         if flatten && open > 0 {
-            out.note(Note::Flattening { positions: open });
+            out.log(LogEvent::Flattening { positions: open });
         }
         // An order under way may become a position, and without a reading nothing is known.
         let unsettled = open > 0 || !self.orders.is_empty() || !self.reconciler.synced();
@@ -185,7 +186,7 @@ impl Trader {
     pub(super) fn say_farewell(&self, out: &mut Actions) {
         let positions = self.positions.count_open();
         if positions > 0 {
-            out.note(Note::LeftOpen { positions });
+            out.log(LogEvent::LeftOpen { positions });
         }
     }
 }

@@ -26,11 +26,11 @@ use crate::types::hard_stop::HardStop;
 use crate::types::ids::{Address, MarketId};
 use crate::types::losses::Losses;
 use crate::types::market::MarketSpec;
-use crate::types::note::{DataAge, ReadyFlags, Trading};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Order, Purpose, worst_px};
 use crate::types::ready::Waiting;
 use crate::types::record::{Check, Decision, ExitReason, SignalRow, SizeLimit};
+use crate::types::status::{DataAge, ReadyFlags, Trading};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
 /// Most orders in one action: far below the venue's 200, and what a tick can gather.
@@ -289,7 +289,7 @@ impl Trader {
         }
         self.fresh = true;
         self.counts.approved += 1;
-        self.note_peak(markets);
+        self.update_peak_notional(markets);
         Decided { decision: Decision::Sent, limited_by }
     }
 
@@ -461,7 +461,7 @@ impl Trader {
         u32::try_from(held + pending).unwrap_or(u32::MAX)
     }
 
-    fn note_peak(&mut self, markets: &[Market]) {
+    fn update_peak_notional(&mut self, markets: &[Market]) {
         let total = self.total_exposure(markets).unwrap_or_default();
         self.counts.peak_notional = self.counts.peak_notional.max(total);
     }

@@ -14,8 +14,9 @@ use crate::feed::bucket::Bucket;
 use crate::types::config;
 use crate::types::event::{Action, Actions, LinkDown};
 use crate::types::ids::{Coin, MarketId};
-use crate::types::note::{LinkState, Note};
+use crate::types::log_event::LogEvent;
 use crate::types::split_mix::SplitMix64;
+use crate::types::status::LinkState;
 use crate::types::time::{Mono, Nanos};
 
 /// Most subscriptions of one IP address (PROTOCOL.md §1).
@@ -206,7 +207,7 @@ impl Session {
         self.free_quarantined(now);
         self.missing_acks = self.channels.iter().filter(|c| c.is_missing()).count();
         self.state = State::Open { since: now, complete: self.missing_acks == 0 };
-        out.note(Note::Connected { subscriptions: self.missing_acks as u32 });
+        out.log(LogEvent::Connected { subscriptions: self.missing_acks as u32 });
         self.subscribe_missing(now, out);
     }
 
@@ -242,7 +243,7 @@ impl Session {
             State::Backoff { until } => until.since(now),
             _ => Nanos::ZERO,
         };
-        out.note(Note::LinkDown { cause, was_up, retry });
+        out.log(LogEvent::LinkDown { cause, was_up, retry });
         Some(was_up)
     }
 
@@ -293,7 +294,7 @@ impl Session {
             self.resend_at = Mono::MAX;
             self.state = State::Open { since, complete: true };
             let subscriptions = self.channels.len() as u32;
-            out.note(Note::Subscribed { subscriptions, took: now.since(since) });
+            out.log(LogEvent::Subscribed { subscriptions, took: now.since(since) });
         }
     }
 
@@ -410,7 +411,7 @@ impl Session {
         // Both are there: `ready_at` has just said so. The messages are taken when they are sent.
         self.connections.take(now, 1);
         self.state = State::Connecting { since: now };
-        out.note(Note::Connecting { attempt: self.attempts.saturating_add(1) });
+        out.log(LogEvent::Connecting { attempt: self.attempts.saturating_add(1) });
         out.push(Action::Connect);
     }
 
@@ -510,7 +511,7 @@ impl Session {
         for channel in self.channels.iter_mut().filter(|channel| channel.coin == Some(coin)) {
             channel.held = true;
         }
-        out.note(Note::Quarantined { coin, wait });
+        out.log(LogEvent::Quarantined { coin, wait });
     }
 
     /// When the first quarantine ends.

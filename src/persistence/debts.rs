@@ -52,10 +52,10 @@ impl Debts {
         Self { booked, ..Self::default() }
     }
 
-    /// Takes note of `row`; a signal owes an entry probe at each of `entry_latencies_ms`.
-    pub(super) fn note(&mut self, row: &Row, entry_latencies_ms: &[u32]) {
+    /// Takes `row` into account; a signal owes an entry probe at each of `entry_latencies_ms`.
+    pub(super) fn track(&mut self, row: &Row, entry_latencies_ms: &[u32]) {
         match row {
-            Row::Signal(row) => self.note_signal(row, entry_latencies_ms),
+            Row::Signal(row) => self.track_signal(row, entry_latencies_ms),
             Row::FollowUp(row) => {
                 self.pay(row.signal, |owed| owed.follow_ups.retain(|ms| *ms != row.offset_ms));
             }
@@ -65,12 +65,12 @@ impl Debts {
             Row::Cross(row) => {
                 self.crosses.remove(&row.id);
             }
-            Row::Trade(row) => self.booked.note(row.coin, row.exited_at),
+            Row::Trade(row) => self.booked.add(row.coin, row.exited_at),
             Row::Gap(_) | Row::Order(_) => {}
         }
     }
 
-    fn note_signal(&mut self, row: &SignalRow, entry_latencies_ms: &[u32]) {
+    fn track_signal(&mut self, row: &SignalRow, entry_latencies_ms: &[u32]) {
         let touched = match row.side {
             Side::Buy => row.ask,
             Side::Sell => row.bid,

@@ -267,7 +267,7 @@ impl Store {
         if report.errors.is_empty() {
             self.all_visible(&mut report);
         }
-        self.note_flush(&report);
+        self.record_flush_health(&report);
         report
     }
 
@@ -368,7 +368,7 @@ impl Store {
     pub(super) fn hold(&mut self, numbered: Numbered) -> bool {
         let Numbered { seq, row } = numbered;
         let run = self.runs.len().saturating_sub(1);
-        self.debts.note(&row, &self.run.entry_latencies_ms);
+        self.debts.track(&row, &self.run.entry_latencies_ms);
         let key = (row.day(), row.kind());
         let file = self.files.entry(key).or_insert_with(|| DayFile::new(&self.dir, key.0, key.1));
         let added = file.push(Held { seq, run: run as u32, row });
@@ -394,7 +394,7 @@ impl Store {
 
     fn push(&mut self, record: &Record) {
         if let Err(e) = self.journal.push(record) {
-            self.note_journal(Err(e));
+            self.record_journal_health(Err(e));
         }
     }
 
@@ -403,10 +403,10 @@ impl Store {
         if sync && done.is_ok() {
             done = self.journal.sync(&*self.disk);
         }
-        self.note_journal(done);
+        self.record_journal_health(done);
     }
 
-    fn note_journal(&mut self, done: std::io::Result<()>) {
+    fn record_journal_health(&mut self, done: std::io::Result<()>) {
         match done {
             Ok(()) => self.journal_retry = None,
             Err(e) => {
@@ -418,7 +418,7 @@ impl Store {
         }
     }
 
-    fn note_flush(&mut self, report: &FlushReport) {
+    fn record_flush_health(&mut self, report: &FlushReport) {
         self.health.flush_errors += report.errors.len() as u64;
         for error in &report.errors {
             self.fail(error.clone());

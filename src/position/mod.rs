@@ -165,7 +165,7 @@ impl Positions {
                 slot.exit = ExitState::default();
             }
             slot.position = Some(position);
-            self.note_pnl(0, fill);
+            self.add_pnl(0, fill);
             return Applied::Applied { opened, closed: None, flipped: false, realized };
         }
         let Some(mut position) = slot.position else { return Applied::Unfit };
@@ -199,7 +199,7 @@ impl Positions {
             realized = realized.saturating_add(next.realized());
             slot.position = Some(next);
         }
-        self.note_pnl(profit, fill);
+        self.add_pnl(profit, fill);
         let flipped = opens.is_some();
         Applied::Applied { opened: flipped, closed, flipped, realized }
     }
@@ -266,7 +266,7 @@ impl Positions {
     /// Counts a fill whose `closedPnl` differs from `profit` (1e-16 USD, fee not counted) by more
     /// than rounding. It is no reason to act: the venue's mean entry is rounded, and a position that
     /// was found is valued by what was told of it.
-    fn note_pnl(&mut self, profit: i128, fill: &Fill) {
+    fn add_pnl(&mut self, profit: i128, fill: &Fill) {
         let ours = profit.div_euclid(trip::PER_USD_UNIT);
         let apart = ours.saturating_sub(i128::from(fill.closed_pnl.units())).saturating_abs();
         self.pnl_differs += u64::from(apart > PNL_ROUNDING);

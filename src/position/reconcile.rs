@@ -222,7 +222,7 @@ impl Reconciler {
             let mut slots = (0..).map(MarketId).zip(&self.slots);
             let holds = slots.any(|(id, slot)| of_dex(slot) && !ours(id).is_none());
             if state.time >= fresh_from {
-                self.note_zeros(state, holds);
+                self.count_zeros(state, holds);
             }
         }
         for (id, slot) in (0..).map(MarketId).zip(&mut self.slots) {
@@ -262,7 +262,7 @@ impl Reconciler {
             }
         }
         for state in &reading.dexes {
-            self.note(state);
+            self.remember(state);
         }
         // A reading that could not be judged proves nothing.
         let known = self.slots.iter().all(|slot| slot.settled || slot.newcomer);
@@ -306,7 +306,7 @@ impl Reconciler {
         self.slots.get(market.index()).is_none_or(|slot| !slot.settled || slot.differs > 0)
     }
 
-    fn note(&mut self, state: &DexAccount) {
+    fn remember(&mut self, state: &DexAccount) {
         let funded = !state.is_all_zero();
         match self.dexes.iter_mut().find(|dex| dex.name == state.dex) {
             Some(dex) => {
@@ -326,7 +326,7 @@ impl Reconciler {
     /// Counts readings of a dex that show nothing but zeros. Where nothing is held (`holds` says
     /// whether) a second one is believed: its owner took the money out. Else they have to go on for a
     /// minute.
-    fn note_zeros(&mut self, state: &DexAccount, holds: bool) {
+    fn count_zeros(&mut self, state: &DexAccount, holds: bool) {
         let Some(dex) = self.dexes.iter_mut().find(|dex| dex.name == state.dex) else { return };
         if !state.is_all_zero() {
             (dex.zeros, dex.zeros_since) = (0, None);

@@ -44,7 +44,7 @@ use crate::types::time::{DAY_NS, Nanos};
 /// Rows that may wait for the recorder: minutes of a wild market.
 const ROWS: usize = 1 << 16;
 /// Notes that may wait for the log.
-const NOTES: usize = 1 << 12;
+const LOG_EVENTS: usize = 1 << 12;
 /// Amounts won and lost that may wait for their file.
 const LOSSES: usize = 1 << 12;
 /// Things heard that may wait for the capture's disk.
@@ -236,7 +236,7 @@ fn run_alerting(
     let (store, recovery) = Store::open(&config.persistence.data_dir, run, began)?;
 
     let (rows, to_recorder) = ring(ROWS);
-    let (notes, to_log) = ring(NOTES);
+    let (log_events, to_log) = ring(LOG_EVENTS);
     let (statuses, to_display) = ring(64);
     let (requests, to_desk) = ring(64);
     let (to_hot, replies) = ring(64);
@@ -259,8 +259,15 @@ fn run_alerting(
         }
         None => (None, None),
     };
-    let rings =
-        Rings { rows, notes, statuses, requests, replies, keeper: keeper_rings, showcase: shown };
+    let rings = Rings {
+        rows,
+        log_events,
+        statuses,
+        requests,
+        replies,
+        keeper: keeper_rings,
+        showcase: shown,
+    };
 
     info!(
         run_id,
@@ -366,10 +373,11 @@ fn run_alerting(
         },
     }
     alerts.begin().map_err(system("start the alerts thread"))?;
-    let noted = bell.clone();
-    let log =
-        telemetry::spawn(screen.clone(), to_log, to_display, move |told| noted.note(&told.note))
-            .map_err(system("start the log thread"))?;
+    let to_alerts = bell.clone();
+    let log = telemetry::spawn(screen.clone(), to_log, to_display, move |told| {
+        to_alerts.log_event(&told.event)
+    })
+    .map_err(system("start the log thread"))?;
     let reader = match &options.authority {
         Some(authority) => account::Reader::trusting(&config.venue, &config.account, authority),
         None => account::Reader::new(&config.venue, &config.account),

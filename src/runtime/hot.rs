@@ -20,10 +20,11 @@ use crate::runtime::showcase::{Loop, Showcase};
 use crate::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::{Mark, Stage, Stopwatch};
+use crate::types::log_event::{LogEvent, TimedLogEvent};
 use crate::types::losses::LossEntry;
-use crate::types::note::{Note, Status, Told};
 use crate::types::num::Usd;
 use crate::types::record::{GapCause, GapRow, Row};
+use crate::types::status::Status;
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 const LINK: Token = Token(0);
@@ -56,7 +57,7 @@ pub struct Rings {
     /// To the recorder.
     pub rows: Producer<Stamped>,
     /// To the log.
-    pub notes: Producer<Told>,
+    pub log_events: Producer<TimedLogEvent>,
     /// To the status line.
     pub statuses: Producer<Status>,
     /// To the desk that reads venue and account and resolves names.
@@ -245,7 +246,7 @@ impl Hot {
         report.refused = !stopping;
         report.status = self.status(now);
         report.lasted = now.mono.since(began);
-        report.notes_lost = self.rings.notes.dropped();
+        report.notes_lost = self.rings.log_events.dropped();
         self.record_last_gap(now);
         self.hand_over_last_latch();
         self.settings.ended.store(true, Ordering::Release);
@@ -354,7 +355,7 @@ impl Hot {
         for action in actions.iter() {
             match action {
                 Action::Record(row) => self.record(now, row),
-                Action::Note(note) => self.note(now, note),
+                Action::Log(event) => self.log_event(now, event),
                 Action::Send(span) => {
                     if !sent && signed.is_some() {
                         began = ticks();
@@ -468,7 +469,7 @@ impl Hot {
         if let Some(link) = self.link.take()
             && let Some(words) = link.last_words()
         {
-            self.note(now, Note::LinkSaid { words });
+            self.log_event(now, LogEvent::LinkSaid { words });
         }
     }
 
@@ -488,7 +489,7 @@ impl Hot {
 
     /// The dashboard's end is no reason to stop: nothing is lost that must be kept.
     fn step_showcase(&mut self, now: Now, uptime: Nanos, turns: u64) {
-        let (notes_lost, rows_lost) = (self.rings.notes.dropped(), self.rows_lost);
+        let (notes_lost, rows_lost) = (self.rings.log_events.dropped(), self.rows_lost);
         if let Some(showcase) = &mut self.rings.showcase
             && now.mono >= showcase.next_due()
         {
@@ -508,9 +509,9 @@ impl Hot {
         }
     }
 
-    fn note(&mut self, now: Now, note: Note) {
+    fn log_event(&mut self, now: Now, event: LogEvent) {
         // The ring counts what it loses, and the summary says so.
-        let _ = self.rings.notes.push(Told { at: now.wall, note });
+        let _ = self.rings.log_events.push(TimedLogEvent { at: now.wall, event });
     }
 
     /// Tells the engine of lost rows once there is room for the row that says so.
@@ -582,10 +583,10 @@ impl Hot {
 
     /// A cold thread that died.
     fn abandoned_by(&self) -> Option<&'static str> {
-        let Rings { rows, notes, requests, keeper, .. } = &self.rings;
+        let Rings { rows, log_events, requests, keeper, .. } = &self.rings;
         [
             (rows.is_abandoned(), "recorder"),
-            (notes.is_abandoned(), "log"),
+            (log_events.is_abandoned(), "log"),
             (requests.is_abandoned(), "desk"),
             (keeper.as_ref().is_some_and(|keeper| keeper.latches.is_abandoned()), "keeper"),
         ]

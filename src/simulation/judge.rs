@@ -9,11 +9,12 @@ use crate::simulation::waits;
 use crate::types::config::Config;
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::ids::Coin;
+use crate::types::log_event::LogEvent;
 use crate::types::market::Universe;
-use crate::types::note::{Note, Trading};
 use crate::types::num::{Side, Szi, Usd};
 use crate::types::order::{Purpose, Refusal, RefusalClass};
 use crate::types::record::{Check, Decision, Row, SignalRow, SizeLimit};
+use crate::types::status::Trading;
 use crate::types::time::{Mono, Nanos};
 use crate::venue::{Address, Venue};
 
@@ -185,7 +186,7 @@ pub(super) struct Judge {
     /// Signals that were approved and not sent yet.
     approved: BTreeMap<u64, SignalRow>,
     batch: Batch,
-    /// READY and what entries wait for, by the notes: up to the last event, and with this one.
+    /// READY and what entries wait for, by the log: up to the last event, and with this one.
     told: Trading,
     tells: Trading,
     /// Markets with a position: since when, and since when nothing is in the way of its exit.
@@ -636,21 +637,21 @@ impl Judge {
     }
 
     /// The engine tells something.
-    pub(super) fn note(&mut self, now: Mono, note: &Note) {
-        match note {
-            Note::Readiness { ready, waiting } => {
+    pub(super) fn log_event(&mut self, now: Mono, event: &LogEvent) {
+        match event {
+            LogEvent::Readiness { ready, waiting } => {
                 (self.tells.ready, self.tells.waiting) = (*ready, *waiting);
             }
-            Note::DataAge { age } => self.tells.data_age = *age,
-            Note::HardStopSet { reason } => _ = self.stopped.insert(*reason),
-            Note::HardStopReleased { reason } => {
+            LogEvent::DataAge { age } => self.tells.data_age = *age,
+            LogEvent::HardStopSet { reason } => _ = self.stopped.insert(*reason),
+            LogEvent::HardStopReleased { reason } => {
                 self.stopped.remove(reason);
                 // What the venue denies a person has looked at.
                 if matches!(reason, StopReason::PositionMismatch | StopReason::SignatureRefused) {
                     self.orders.released();
                 }
             }
-            Note::OrderSent { side, px, sz, purpose, cloid, .. } => {
+            LogEvent::OrderSent { side, px, sz, purpose, cloid, .. } => {
                 let told = (cloid.0, *purpose, *side, px.units(), sz.units());
                 self.batch.approved.push(told);
                 self.open.insert(cloid.0, now);
@@ -659,7 +660,7 @@ impl Judge {
         }
     }
 
-    /// The process died amid the actions of an event: of an order whose note stands behind the place where
+    /// The process died amid the actions of an event: of an order whose log event stands behind the place where
     /// it died nobody was told, and it never left.
     pub(super) fn cut_short(&mut self) {
         self.batch.sent.truncate(self.batch.approved.len());

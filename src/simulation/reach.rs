@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use crate::executor::orders::Ways;
 use crate::types::counters;
 use crate::types::hard_stop::StopReason;
-use crate::types::note::{Note, Status};
+use crate::types::log_event::LogEvent;
 use crate::types::order::{Purpose, RefusalClass};
 use crate::types::record::{
     Capture, Check, CrossEnd, Decision, ExitReason, Filter, GapCause, Gate, Mode, Outcome, Row,
 };
 use crate::types::snapshot::Snapshot;
+use crate::types::status::Status;
 
 /// How often each thing was seen.
 #[derive(Clone, Debug, Default)]
@@ -80,37 +81,39 @@ impl Reach {
         }
     }
 
-    pub(super) fn note(&mut self, note: &Note) {
-        match note {
-            Note::HardStopSet { reason } => self.see(&format!("stop:{}", reason.name())),
-            Note::HardStopReleased { reason } => self.see(&format!("released:{}", reason.name())),
-            Note::LinkDown { cause, .. } => self.see(&format!("link_down:{}", cause.name())),
-            Note::Gate { gate: Some(gate), .. } => self.see(&format!("gate:{}", gate.name())),
-            Note::OrderInDoubt { .. } => self.see("order:in_doubt"),
-            Note::FillRowsMissing { .. } => self.see("order:rows_missing"),
-            Note::FillsAssumed { .. } => self.see("order:rows_assumed"),
-            Note::ExitAtCollar { .. } => self.see("exit:at_collar"),
-            Note::ExitPastCollar { .. } => self.see("exit:past_collar"),
-            Note::ExitByRest { .. } => self.see("exit:by_rest"),
-            Note::ExitMissed { .. } => self.see("exit:missed"),
-            Note::PositionAdopted { .. } => self.see("position:adopted"),
-            Note::PositionDiffers { .. } => self.see("position:differs"),
-            Note::ForeignFill { .. } => self.see("fill:foreign"),
-            Note::Suspended { .. } => self.see("suspended"),
-            Note::SignerNotOurs { .. } => self.see("signer:not_ours"),
-            Note::LossLimit(limit) => self.see(&format!("loss:{}", limit.within.name())),
-            Note::BudgetLow { .. } => self.see("budget:low"),
-            Note::LeverageRefused { .. } => self.see("leverage:refused"),
-            Note::SetAside { .. } => self.see("market:set_aside"),
-            Note::Joined { .. } => self.see("market:joined"),
-            Note::Listed { .. } => self.see("market:listed"),
-            Note::Halted { .. } => self.see("market:halted"),
-            Note::Resumed { .. } => self.see("market:resumed"),
-            Note::ParamChanged { .. } => self.see("market:param_changed"),
-            Note::UniverseFailed { .. } => self.see("universe:failed"),
-            Note::AccountFailed { .. } => self.see("account:failed"),
-            Note::RowsLost { .. } => self.see("rows:lost"),
-            Note::OiNearCap { .. } => self.see("oi:near_cap"),
+    pub(super) fn log_event(&mut self, event: &LogEvent) {
+        match event {
+            LogEvent::HardStopSet { reason } => self.see(&format!("stop:{}", reason.name())),
+            LogEvent::HardStopReleased { reason } => {
+                self.see(&format!("released:{}", reason.name()))
+            }
+            LogEvent::LinkDown { cause, .. } => self.see(&format!("link_down:{}", cause.name())),
+            LogEvent::Gate { gate: Some(gate), .. } => self.see(&format!("gate:{}", gate.name())),
+            LogEvent::OrderInDoubt { .. } => self.see("order:in_doubt"),
+            LogEvent::FillRowsMissing { .. } => self.see("order:rows_missing"),
+            LogEvent::FillsAssumed { .. } => self.see("order:rows_assumed"),
+            LogEvent::ExitAtCollar { .. } => self.see("exit:at_collar"),
+            LogEvent::ExitPastCollar { .. } => self.see("exit:past_collar"),
+            LogEvent::ExitByRest { .. } => self.see("exit:by_rest"),
+            LogEvent::ExitMissed { .. } => self.see("exit:missed"),
+            LogEvent::PositionAdopted { .. } => self.see("position:adopted"),
+            LogEvent::PositionDiffers { .. } => self.see("position:differs"),
+            LogEvent::ForeignFill { .. } => self.see("fill:foreign"),
+            LogEvent::Suspended { .. } => self.see("suspended"),
+            LogEvent::SignerNotOurs { .. } => self.see("signer:not_ours"),
+            LogEvent::LossLimit(limit) => self.see(&format!("loss:{}", limit.within.name())),
+            LogEvent::BudgetLow { .. } => self.see("budget:low"),
+            LogEvent::LeverageRefused { .. } => self.see("leverage:refused"),
+            LogEvent::SetAside { .. } => self.see("market:set_aside"),
+            LogEvent::Joined { .. } => self.see("market:joined"),
+            LogEvent::Listed { .. } => self.see("market:listed"),
+            LogEvent::Halted { .. } => self.see("market:halted"),
+            LogEvent::Resumed { .. } => self.see("market:resumed"),
+            LogEvent::ParamChanged { .. } => self.see("market:param_changed"),
+            LogEvent::UniverseFailed { .. } => self.see("universe:failed"),
+            LogEvent::AccountFailed { .. } => self.see("account:failed"),
+            LogEvent::RowsLost { .. } => self.see("rows:lost"),
+            LogEvent::OiNearCap { .. } => self.see("oi:near_cap"),
             _ => {}
         }
     }
@@ -138,7 +141,7 @@ fn capture(status: Capture) -> &'static str {
 /// The engine's counters, by name, but for those that nothing here can move: signatures are made
 /// ordinarily, there is no time for a thread to presign; and what a venue complains of, or who floods
 /// the engine with signals, has tests of its own. Rings and turns are the machine's, and kinds of things
-/// are seen by the rows and notes that tell of them.
+/// are seen by the rows and log events that report them.
 fn metrics(status: &Status) -> impl Iterator<Item = (String, u64)> {
     const ELSEWHERE: [&str; 8] = [
         "signatures_presigned",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::persistence::read_days;
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::record::{FOLLOW_UP_MS, Row, RowKind};
 use crate::types::time::{Nanos, Wall};
 
@@ -70,10 +70,10 @@ impl Recorded {
     }
 
     /// Something was told.
-    pub(super) fn note(&mut self, wall: Wall, note: &Note) {
-        match note {
-            Note::LinkDown { .. } => _ = self.blind_since.get_or_insert(wall),
-            Note::Ready { .. } => {
+    pub(super) fn log_event(&mut self, wall: Wall, event: &LogEvent) {
+        match event {
+            LogEvent::LinkDown { .. } => _ = self.blind_since.get_or_insert(wall),
+            LogEvent::Ready { .. } => {
                 if let Some(since) = self.blind_since.take() {
                     self.blind.push((since, wall));
                 }

@@ -2,8 +2,8 @@
 //! now has its reason in what READY shows, and nothing is opened while a reason is shown that holds
 //! everywhere.
 
-use crate::types::note::Trading;
 use crate::types::record::Check;
+use crate::types::status::Trading;
 
 /// Whether what is shown gives the reason for which `check` refused an entry. `reserve` is how
 /// many requests are kept for exits.
@@ -39,8 +39,8 @@ pub(super) fn may_leave(shown: &Trading) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::note::{DataAge, ReadyFlags};
     use crate::types::ready::Waiting;
+    use crate::types::status::{DataAge, ReadyFlags};
 
     fn ready() -> Trading {
         Trading { ready: ReadyFlags::ALL, budget_left: 900, ..Trading::default() }

@@ -1,11 +1,11 @@
 //! What people see while it runs: the log and the status line. A cold thread takes the hot
-//! thread's notes and counters from rings and puts them into words; nothing here is ever waited
+//! thread's events and counters from rings and puts them into words; nothing here is ever waited
 //! for, and no secret ever comes here.
 
 pub mod dumps;
 mod limit;
 mod log;
-mod notes;
+mod log_events;
 mod status;
 
 use std::io;
@@ -13,26 +13,27 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use self::log::{InitError, Screen, init};
-use self::notes::Notes;
+use self::log_events::LogEvents;
 use self::status::Line;
-use crate::types::note::{Status, Told};
+use crate::types::log_event::TimedLogEvent;
 use crate::types::source::Source;
+use crate::types::status::Status;
 use crate::types::time::{Mono, Nanos};
 
 /// How long the thread sleeps when nothing waits: less than people notice.
 const NAP: Duration = Duration::from_millis(10);
 
 /// Starts the thread. It runs on the core of its caller's thread, and ends once both sources are
-/// closed and empty, with the last counters as a line of the log. `each` sees every note.
+/// closed and empty, with the last counters as a line of the log. `each` sees every event.
 pub fn spawn(
     screen: Screen,
-    notes: impl Source<Told> + Send + 'static,
+    events: impl Source<TimedLogEvent> + Send + 'static,
     statuses: impl Source<Status> + Send + 'static,
-    each: impl FnMut(&Told) + Send + 'static,
+    each: impl FnMut(&TimedLogEvent) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("telemetry".to_owned()).spawn(move || {
         let began = Instant::now();
-        let mut teller = Teller::new(screen, notes, statuses, each);
+        let mut teller = Teller::new(screen, events, statuses, each);
         let now = || Mono(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
         while teller.turn(now()) {
             thread::sleep(NAP);
@@ -44,24 +45,24 @@ pub fn spawn(
 /// The thread's work, with the time as an argument.
 struct Teller<N, S, E> {
     screen: Screen,
-    notes: N,
+    events: N,
     statuses: S,
     each: E,
-    told: Notes,
+    told: LogEvents,
     line: Line,
 }
 
-impl<N: Source<Told>, S: Source<Status>, E: FnMut(&Told)> Teller<N, S, E> {
-    fn new(screen: Screen, notes: N, statuses: S, each: E) -> Self {
-        Self { screen, notes, statuses, each, told: Notes::new(), line: Line::new() }
+impl<N: Source<TimedLogEvent>, S: Source<Status>, E: FnMut(&TimedLogEvent)> Teller<N, S, E> {
+    fn new(screen: Screen, events: N, statuses: S, each: E) -> Self {
+        Self { screen, events, statuses, each, told: LogEvents::new(), line: Line::new() }
     }
 
     /// Tells what waits; `false` once nothing will come any more.
     fn turn(&mut self, now: Mono) -> bool {
         // Asked first: what a closed source still holds is all it will ever hold.
-        let closed = self.notes.closed() && self.statuses.closed();
-        while let Some(told) = self.notes.take() {
-            log::at(told.at, || self.told.tell(now, &told.note));
+        let closed = self.events.closed() && self.statuses.closed();
+        while let Some(told) = self.events.take() {
+            log::at(told.at, || self.told.tell(now, &told.event));
             (self.each)(&told);
         }
         self.told.pass(now);
@@ -98,7 +99,8 @@ mod tests {
     use crate::types::config::{LogFormat, LogLevel};
     use crate::types::event::LinkDown;
     use crate::types::ids::Coin;
-    use crate::types::note::{LinkState, Note};
+    use crate::types::log_event::LogEvent;
+    use crate::types::status::LinkState;
     use crate::types::time::Wall;
 
     /// A source of what is put in.
@@ -114,14 +116,14 @@ mod tests {
         }
     }
 
-    fn teller(screen: &Screen) -> Teller<Given<Told>, Given<Status>, fn(&Told)> {
-        let (notes, statuses) = (Given(VecDeque::new(), false), Given(VecDeque::new(), false));
-        Teller::new(screen.clone(), notes, statuses, |_| {})
+    fn teller(screen: &Screen) -> Teller<Given<TimedLogEvent>, Given<Status>, fn(&TimedLogEvent)> {
+        let (events, statuses) = (Given(VecDeque::new(), false), Given(VecDeque::new(), false));
+        Teller::new(screen.clone(), events, statuses, |_| {})
     }
 
-    const DOWN: Told = Told {
+    const DOWN: TimedLogEvent = TimedLogEvent {
         at: Wall(1_795_348_800_123_456_789),
-        note: Note::LinkDown {
+        event: LogEvent::LinkDown {
             cause: LinkDown::Closed,
             was_up: Nanos::from_secs(61),
             retry: Nanos::from_millis(250),
@@ -135,7 +137,7 @@ mod tests {
         let subscriber = log::subscriber(&screen, LogLevel::Info, LogFormat::Json, false);
         with_default(subscriber, || {
             let mut teller = teller(&screen);
-            teller.notes.0.push_back(DOWN);
+            teller.events.0.push_back(DOWN);
             teller.statuses.0.push_back(Status { markets: 40, live: 38, ..Status::default() });
             assert!(teller.turn(Mono(1)));
         });
@@ -165,7 +167,7 @@ mod tests {
             let subscriber = log::subscriber(&screen, LogLevel::Info, format, false);
             with_default(subscriber, || {
                 let mut teller = teller(&screen);
-                teller.notes.0.push_back(DOWN);
+                teller.events.0.push_back(DOWN);
                 teller.turn(Mono(1));
                 tracing::info!("by another thread");
             });
@@ -209,7 +211,7 @@ mod tests {
             assert!(drawn.contains("3/3 markets") && !drawn.ends_with('\n'), "{drawn:?}");
 
             let coin = Coin::new("xyz:SILVER").unwrap();
-            teller.notes.0.push_back(Told { note: Note::Listed { coin }, ..DOWN });
+            teller.events.0.push_back(TimedLogEvent { event: LogEvent::Listed { coin }, ..DOWN });
             teller.turn(Mono(1));
             let after = memory.text().split_off(drawn.len());
             let (line, redrawn) = after.split_once('\n').unwrap();
@@ -228,10 +230,10 @@ mod tests {
         let subscriber = log::subscriber(&screen, LogLevel::Info, LogFormat::Text, false);
         with_default(subscriber, || {
             let mut teller = teller(&screen);
-            teller.notes.1 = true;
+            teller.events.1 = true;
             assert!(teller.turn(Mono(0)));
             teller.statuses.1 = true;
-            teller.notes.0.push_back(DOWN);
+            teller.events.0.push_back(DOWN);
             assert!(!teller.turn(Mono(1)));
         });
         assert_eq!(lines(&memory).len(), 1, "what was left is told");
@@ -239,12 +241,13 @@ mod tests {
 
     #[test]
     fn the_thread_ends_with_its_sources() {
-        let (notes, statuses) = (Given(VecDeque::from([DOWN]), true), Given(VecDeque::new(), true));
+        let (events, statuses) =
+            (Given(VecDeque::from([DOWN]), true), Given(VecDeque::new(), true));
         let screen = Screen::new(Box::new(Memory::default()), false);
         let seen = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&seen);
-        let each = move |_: &Told| _ = count.fetch_add(1, Ordering::Relaxed);
-        spawn(screen, notes, statuses, each).unwrap().join().unwrap();
-        assert_eq!(seen.load(Ordering::Relaxed), 1, "and every note was seen");
+        let each = move |_: &TimedLogEvent| _ = count.fetch_add(1, Ordering::Relaxed);
+        spawn(screen, events, statuses, each).unwrap().join().unwrap();
+        assert_eq!(seen.load(Ordering::Relaxed), 1, "and every event was seen");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::types::note::{Status, Trading};
 use crate::types::num::Usd;
+use crate::types::status::{Status, Trading};
 use crate::types::time::{Mono, Nanos};
 
 /// The line is drawn anew this often.
@@ -181,7 +181,7 @@ fn is_due(last: &mut Option<Mono>, now: Mono, interval: Nanos) -> bool {
 mod tests {
     use super::*;
     use crate::types::hard_stop::StopReason;
-    use crate::types::note::LinkState;
+    use crate::types::status::LinkState;
     use crate::types::time::Wall;
 
     fn at_ms(ms: u64) -> Mono {

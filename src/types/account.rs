@@ -22,7 +22,7 @@ pub struct Booked {
 
 impl Booked {
     /// A round trip ended there and has its row.
-    pub fn note(&mut self, coin: Coin, exited_at: Wall) {
+    pub fn add(&mut self, coin: Coin, exited_at: Wall) {
         let latest = self.exits.entry(coin).or_insert(exited_at);
         *latest = exited_at.max(*latest);
     }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::types::account::{AccountState, Role};
 use crate::types::hard_stop::{HardStop, StopReason};
 use crate::types::latency::Stopwatch;
+use crate::types::log_event::LogEvent;
 use crate::types::losses::LossEntry;
 use crate::types::market::Universe;
-use crate::types::note::Note;
 use crate::types::record::Row;
 use crate::types::time::{VenueMs, VenueTime, Wall};
 
@@ -151,8 +151,8 @@ pub enum Action {
     KeepLoss(LossEntry),
     /// Keep a row.
     Record(Row),
-    /// Tell whoever reads the log.
-    Note(Note),
+    /// Writes a line to the log.
+    Log(LogEvent),
     /// All that was asked by [`Event::Stop`] is done.
     Stopped,
 }
@@ -194,9 +194,9 @@ impl Actions {
         self.push(Action::Record(row));
     }
 
-    /// Asks to tell `note`.
-    pub fn note(&mut self, note: Note) {
-        self.push(Action::Note(note));
+    /// Asks to log `event`.
+    pub fn log(&mut self, event: LogEvent) {
+        self.push(Action::Log(event));
     }
 
     /// Asks to send the text frame that `write` appends to the buffer.

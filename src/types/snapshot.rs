@@ -3,9 +3,9 @@
 
 use crate::types::ids::{AssetId, Coin};
 use crate::types::market::Level;
-use crate::types::note::Status;
 use crate::types::num::{Bps, Px, Szi};
 use crate::types::record::Gate;
+use crate::types::status::Status;
 use crate::types::time::{Mono, Nanos, Now};
 
 /// Everything at one moment, or nearly: markets are copied a few a turn of the loop.

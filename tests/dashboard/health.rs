@@ -2,9 +2,9 @@
 
 use hip3::dashboard::Facts;
 use hip3::types::hard_stop::{HardStop, StopReason};
-use hip3::types::note::{LinkState, ReadyFlags};
 use hip3::types::ready::Waiting;
 use hip3::types::snapshot::Snapshot;
+use hip3::types::status::{LinkState, ReadyFlags};
 use hip3::types::time::{Nanos, Wall};
 
 use crate::harness::{Server, facts, trading, wait_for};

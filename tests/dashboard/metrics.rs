@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hip3::types::hard_stop::{HardStop, StopReason};
-use hip3::types::note::LinkState;
 use hip3::types::snapshot::Figures;
+use hip3::types::status::LinkState;
 use hip3::types::time::{Nanos, Wall};
 
 use crate::harness::{Server, trading};

@@ -5,12 +5,12 @@
 
 use hip3::types::account::SignerStanding;
 use hip3::types::hard_stop::HardStop;
-use hip3::types::note::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::Usd;
 use hip3::types::order::RefusalClass;
 use hip3::types::ready::Waiting;
 use hip3::types::record::{Check, Decision, ExitReason, Filter, Gate, Outcome};
 use hip3::types::snapshot::Snapshot;
+use hip3::types::status::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::time::{Nanos, Now};
 
 /// Samples, with the number of each.

@@ -2,11 +2,11 @@
 
 use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::ids::{AssetId, Coin};
-use hip3::types::note::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::num::{Bps, Szi, Usd};
 use hip3::types::ready::Waiting;
 use hip3::types::record::{ExitReason, Gate, Outcome};
 use hip3::types::snapshot::{MarketShot, MarketState, PositionShot, Snapshot};
+use hip3::types::status::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::time::{Mono, Nanos, Now};
 
 use crate::store_rows::{NOON, level, px, secs};

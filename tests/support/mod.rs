@@ -10,10 +10,11 @@ use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown};
 use hip3::types::hard_stop::HardStop;
 use hip3::types::ids::Address;
+use hip3::types::log_event::LogEvent;
 use hip3::types::losses::Losses;
 use hip3::types::market::Universe;
-use hip3::types::note::{Note, Status};
 use hip3::types::record::{CrossRow, EntryRow, FollowUpRow, GapRow, Row, SignalRow};
+use hip3::types::status::Status;
 use hip3::types::time::{Mono, Nanos, Now, VenueMs, VenueTime, Wall};
 
 /// First id of every run here.
@@ -74,7 +75,7 @@ pub struct Scenario {
     now: Now,
     out: Actions,
     pub rows: Vec<Row>,
-    pub notes: Vec<Note>,
+    pub log_events: Vec<LogEvent>,
     pub sent: Vec<String>,
     /// Connections and readings asked for, links closed.
     pub connects: usize,
@@ -129,7 +130,7 @@ impl Scenario {
             now,
             out: Actions::new(),
             rows: Vec::new(),
-            notes: Vec::new(),
+            log_events: Vec::new(),
             sent: Vec::new(),
             connects: 0,
             readings: 0,
@@ -162,7 +163,7 @@ impl Scenario {
         let mut scenario = Self::connected(config);
         scenario.calm_quotes();
         scenario.rows.clear();
-        scenario.notes.clear();
+        scenario.log_events.clear();
         scenario
     }
 
@@ -231,7 +232,7 @@ impl Scenario {
                 Action::KeepLoss(entry) => self.losses.take(entry),
                 Action::KeepLatch(latch) => self.latches.push(latch),
                 Action::Record(row) => self.rows.push(row),
-                Action::Note(note) => self.notes.push(note),
+                Action::Log(event) => self.log_events.push(event),
                 Action::Stopped => self.stopped = true,
             }
         }

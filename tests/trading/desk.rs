@@ -120,7 +120,7 @@ impl Desk {
         desk.start();
         assert!(desk.trading().ready.all(), "{:?}", desk.trading().ready);
         desk.rows.clear();
-        desk.notes.clear();
+        desk.log_events.clear();
         desk
     }
 
@@ -176,7 +176,7 @@ impl Desk {
         self.now().wall.0 / 1_000_000
     }
 
-    pub(crate) fn trading(&self) -> hip3::types::note::Trading {
+    pub(crate) fn trading(&self) -> hip3::types::status::Trading {
         self.status().trading
     }
 

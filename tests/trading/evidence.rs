@@ -5,7 +5,7 @@ use hip3::types::account::AccountMode;
 use hip3::types::config::Config;
 use hip3::types::event::{Event, LinkDown};
 use hip3::types::hard_stop::{HardStop, StopReason};
-use hip3::types::note::Note;
+use hip3::types::log_event::LogEvent;
 use hip3::types::num::{Szi, Usd};
 use hip3::types::record::ExitReason;
 use hip3::types::time::{Nanos, VenueMs};
@@ -189,7 +189,7 @@ fn a_reading_that_bears_out_an_answer_stands_in_for_its_row() {
     assert_eq!((desk.trading().positions, desk.trading().pending), (1, 0));
     let [row] = desk.orders()[..] else { panic!("{:?}", desk.orders()) };
     assert_eq!((row.filled.to_string(), row.avg_px), ("0.5".to_owned(), Some(px("99.59"))));
-    assert!(desk.notes.iter().any(|note| matches!(note, Note::FillsAssumed { .. })));
+    assert!(desk.log_events.iter().any(|event| matches!(event, LogEvent::FillsAssumed { .. })));
     // The row comes after all, and changes nothing.
     let mut late = desk.fill_of(&order, "0.5", "99.59", "0.0045");
     late.time = VenueMs(late.time.0 - 20_000);
@@ -353,8 +353,8 @@ fn a_flat_account_is_no_difference() {
         desk.pass_ms(2_500);
         desk.read();
         assert!(desk.trading().ready.position_synced, "{mode:?}");
-        let differs = |note: &Note| matches!(note, Note::PositionDiffers { .. });
-        assert!(!desk.notes.iter().any(differs), "{mode:?}");
+        let differs = |event: &LogEvent| matches!(event, LogEvent::PositionDiffers { .. });
+        assert!(!desk.log_events.iter().any(differs), "{mode:?}");
     }
 }
 

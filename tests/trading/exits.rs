@@ -3,7 +3,7 @@
 use hip3::types::config::{Config, Dispatch};
 use hip3::types::event::{Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::StopReason;
-use hip3::types::note::Note;
+use hip3::types::log_event::LogEvent;
 use hip3::types::record::{ExitReason, Outcome};
 use hip3::types::time::Nanos;
 use serde_json::Value;
@@ -329,7 +329,8 @@ fn a_position_is_never_held_because_the_collar_forbids_the_only_bid() {
     let [(second, id, exit)] = &sent[..] else { panic!("{sent:#?}") };
     assert!((29..=31).contains(second), "{second}");
     assert_eq!(text(exit, "p"), "93.779", "50 bps below the bid");
-    let alarms = desk.notes.iter().filter(|note| matches!(note, Note::ExitPastCollar { .. }));
+    let alarms =
+        desk.log_events.iter().filter(|event| matches!(event, LogEvent::ExitPastCollar { .. }));
     assert_eq!(alarms.count(), 1);
     let exit = exit.clone();
     desk.answer_filled(*id, "0.5", "94.25");
@@ -419,7 +420,7 @@ fn late_exits_widen_nothing_and_stop_nothing() {
     assert!(limits.len() >= 4, "{limits:?}");
     assert!(limits.iter().all(|px| *px == "99.053"), "{limits:?}");
     assert!(!desk.trading().hard_stop.active());
-    assert!(!desk.notes.iter().any(|note| matches!(note, Note::ExitMissed { .. })));
+    assert!(!desk.log_events.iter().any(|event| matches!(event, LogEvent::ExitMissed { .. })));
     let lives: Vec<i64> = desk
         .sent
         .iter()

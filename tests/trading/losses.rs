@@ -4,8 +4,8 @@ use hip3::types::account::Booked;
 use hip3::types::config::Config;
 use hip3::types::event::{Event, OperatorCommand};
 use hip3::types::hard_stop::{HardStop, StopReason};
+use hip3::types::log_event::LogEvent;
 use hip3::types::losses::{LossSpan, Losses};
-use hip3::types::note::Note;
 use hip3::types::num::Usd;
 use hip3::types::order::Fill;
 
@@ -44,9 +44,10 @@ fn counted(desk: &Desk) -> Usd {
 }
 
 fn limits(desk: &Desk) -> Vec<LossSpan> {
-    let limit =
-        |note: &Note| if let Note::LossLimit(limit) = note { Some(limit.within) } else { None };
-    desk.notes.iter().filter_map(limit).collect()
+    let limit = |event: &LogEvent| {
+        if let LogEvent::LossLimit(limit) = event { Some(limit.within) } else { None }
+    };
+    desk.log_events.iter().filter_map(limit).collect()
 }
 
 /// A17: what was lost before a restart counts, within the window and within the day.

@@ -4,7 +4,7 @@ use hip3::types::account::{Role, SignerStanding};
 use hip3::types::event::{Event, OperatorCommand};
 use hip3::types::hard_stop::{HardStop, StopReason};
 use hip3::types::ids::Address;
-use hip3::types::note::Note;
+use hip3::types::log_event::LogEvent;
 
 use crate::desk::{Desk, ONE, config};
 use crate::support::USER;
@@ -30,8 +30,9 @@ fn nothing_is_opened_before_the_venue_has_said_whom_the_signer_acts_for() {
     assert_eq!(desk.decisions(), ["rejected:NotReady"]);
     desk.nothing_sent();
     assert_eq!(reasons(&desk), "signer, leverage 0/2");
-    let told = |note: &Note| matches!(note, Note::Readiness { waiting, .. } if waiting.signer);
-    assert!(desk.notes.iter().any(told), "{:?}", desk.notes);
+    let told =
+        |event: &LogEvent| matches!(event, LogEvent::Readiness { waiting, .. } if waiting.signer);
+    assert!(desk.log_events.iter().any(told), "{:?}", desk.log_events);
     desk.live_ms(5_000);
     assert_eq!(desk.role_questions, 2, "asked again");
     desk.event(Event::SignerRole(OURS));
@@ -52,8 +53,8 @@ fn a_run_with_the_signer_of_another_account_ends_before_it_signs() {
         desk.start();
         assert!(desk.stopped, "{role:?}");
         assert_eq!(desk.trading().signer, SignerStanding::NotOurs(role));
-        let told = desk.notes.iter().filter(|note| {
-            matches!(note, Note::SignerNotOurs { role: told, account, .. } if *told == role && *account == USER)
+        let told = desk.log_events.iter().filter(|event| {
+            matches!(event, LogEvent::SignerNotOurs { role: told, account, .. } if *told == role && *account == USER)
         });
         assert_eq!(told.count(), 1);
         desk.nothing_sent();
@@ -78,7 +79,7 @@ fn a_replaced_agent_is_a_matter_of_the_signature_and_not_of_money() {
     desk.event(Event::SignerRole(Role::Missing));
     assert!(desk.stopped_for(StopReason::SignatureRefused));
     assert!(!desk.stopped_for(StopReason::ConsecutiveFailures));
-    assert!(desk.notes.iter().any(|note| matches!(note, Note::SignerNotOurs { .. })));
+    assert!(desk.log_events.iter().any(|event| matches!(event, LogEvent::SignerNotOurs { .. })));
     assert!(!desk.stopped, "a person has to see to what is held");
     // What an unknown signer signs is done for nobody: exits go on, in case it is approved anew.
     let exits = |desk: &mut Desk| {

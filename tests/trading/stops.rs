@@ -3,7 +3,7 @@
 use hip3::types::config::Config;
 use hip3::types::event::{Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::{HardStop, StopReason};
-use hip3::types::note::Note;
+use hip3::types::log_event::LogEvent;
 use hip3::types::record::Outcome;
 
 use crate::desk::{Desk, ONE, TWO, config, text, usd};
@@ -176,7 +176,11 @@ fn entries_wait_for_readings_that_are_too_old() {
         let waiting: Vec<_> = desk.trading().data_age.waiting().collect();
         assert_eq!(waiting, [name]);
         assert!(desk.trading().ready.all(), "READY alone does not say it");
-        let told = desk.notes.iter().filter(|note| matches!(note, Note::DataAge { .. })).count();
+        let told = desk
+            .log_events
+            .iter()
+            .filter(|event| matches!(event, LogEvent::DataAge { .. }))
+            .count();
         assert_eq!(told, 1, "{name}");
         desk.dislocate(ONE);
         assert_eq!(desk.decisions(), ["rejected:NotReady"], "{name}");

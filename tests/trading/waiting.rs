@@ -3,7 +3,7 @@
 use hip3::types::account::RateLimit;
 use hip3::types::event::{Event, OperatorCommand};
 use hip3::types::hard_stop::HardStop;
-use hip3::types::note::Note;
+use hip3::types::log_event::LogEvent;
 use hip3::types::order::Cloid;
 
 use crate::desk::{Desk, ONE, TWO, config, text};
@@ -26,11 +26,14 @@ fn a_budget_at_its_reserve_is_named_from_the_start_on() {
     assert_eq!(desk.decisions(), ["rejected:NotReady"]);
     assert_eq!(reasons(&desk), "budget, leverage 0/2");
     let low = |desk: &Desk| {
-        desk.notes.iter().filter(|note| matches!(note, Note::BudgetLow { left: 400 })).count()
+        desk.log_events
+            .iter()
+            .filter(|event| matches!(event, LogEvent::BudgetLow { left: 400 }))
+            .count()
     };
     assert_eq!(low(&desk), 1);
-    let told = |note: &Note| matches!(note, Note::Readiness { ready, waiting } if ready.all() && waiting.budget);
-    assert!(desk.notes.iter().any(told), "{:?}", desk.notes);
+    let told = |event: &LogEvent| matches!(event, LogEvent::Readiness { ready, waiting } if ready.all() && waiting.budget);
+    assert!(desk.log_events.iter().any(told), "{:?}", desk.log_events);
     desk.live_ms(10_000);
     desk.read();
     assert_eq!(low(&desk), 1, "not with each reading");
@@ -59,7 +62,7 @@ fn markets_become_tradable_one_by_one_as_their_leverage_is_set() {
     assert!(desk.trading().ready.all());
     assert_eq!(reasons(&desk), "leverage 0/2");
     assert!(desk.trading().waiting.everywhere());
-    desk.notes.clear();
+    desk.log_events.clear();
     desk.pass_ms(60);
     let posts = desk.new_posts();
     assert_eq!(posts.len(), 2, "{posts:?}");
@@ -71,7 +74,8 @@ fn markets_become_tradable_one_by_one_as_their_leverage_is_set() {
     assert_eq!(desk.decisions(), ["sent", "rejected:NotReady"]);
     desk.answer(posts[1].0, OK);
     assert_eq!(reasons(&desk), "");
-    let lines = desk.notes.iter().filter(|note| matches!(note, Note::Readiness { .. })).count();
+    let lines =
+        desk.log_events.iter().filter(|event| matches!(event, LogEvent::Readiness { .. })).count();
     assert_eq!(lines, 2, "transitions, not counts");
 }
 
@@ -114,13 +118,13 @@ fn a_refused_order_is_told_with_its_market_and_its_cloid() {
             true => desk.answer_refused(id, "Insufficient margin to place order."),
             false => desk.answer_error(id, "Insufficient margin to place order. asset=110000"),
         }
-        let told = desk.notes.iter().filter_map(|note| match note {
-            Note::Refused { coin, cloid, .. } => Some((coin.to_string(), *cloid)),
+        let told = desk.log_events.iter().filter_map(|event| match event {
+            LogEvent::Refused { coin, cloid, .. } => Some((coin.to_string(), *cloid)),
             _ => None,
         });
         let cloid = Cloid::parse(&text(&order, "c")).expect("a cloid");
         assert_eq!(told.collect::<Vec<_>>(), [(coin.to_owned(), cloid)]);
-        desk.notes.clear();
+        desk.log_events.clear();
     }
 }
 

@@ -251,7 +251,7 @@ impl Player {
                 | Action::ReadUniverse
                 | Action::KeepLatch(_)
                 | Action::KeepLoss(_)
-                | Action::Note(_) => {}
+                | Action::Log(_) => {}
             }
         }
         actions.clear();

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::runtime::tally::{Tally, TradingTally};
-use crate::types::note::Trading;
 use crate::types::order::RefusalClass;
 use crate::types::record::{Check, ExitReason, Outcome};
+use crate::types::status::Trading;
 
 /// Counts with the names of what they count, without zeros.
 fn named<const N: usize>(names: [&str; N], counts: [u64; N]) -> String {

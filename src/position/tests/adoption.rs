@@ -171,7 +171,7 @@ fn books(since_ms: i64, exit_ms: Option<i64>) -> Booked {
     let wall = |ms| at(ms).wall;
     let mut booked = Booked { since: Some(wall(since_ms)), ..Booked::default() };
     if let Some(ms) = exit_ms {
-        booked.note(coin(SILVER), wall(ms));
+        booked.add(coin(SILVER), wall(ms));
     }
     booked
 }

@@ -16,7 +16,7 @@ use crate::simulation::line::{Line, hear};
 use crate::simulation::machine::Recorder;
 use crate::simulation::world::{USER, World, key};
 use crate::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
-use crate::types::note::Note;
+use crate::types::log_event::LogEvent;
 use crate::types::record::Row;
 use crate::types::time::{Mono, Nanos, Now};
 use crate::venue::Odds;
@@ -333,13 +333,13 @@ impl World {
                         false => self.records.lost(&row),
                     }
                 }
-                Action::Note(note) => {
-                    if let Note::HardStopSet { reason } = note {
+                Action::Log(event) => {
+                    if let LogEvent::HardStopSet { reason } = event {
                         self.explain(reason);
                     }
-                    self.judge.note(self.now, &note);
-                    self.records.note(now.wall, &note);
-                    self.reach.note(&note);
+                    self.judge.log_event(self.now, &event);
+                    self.records.log_event(now.wall, &event);
+                    self.reach.log_event(&event);
                 }
                 Action::Send(span) => {
                     let text = actions.text(span);
