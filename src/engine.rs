@@ -25,7 +25,7 @@ use crate::feed::market::Market;
 use crate::feed::message::Decoder;
 use crate::feed::session::{MAX_SUBSCRIPTIONS, Session};
 use crate::risk::{self, Limits, View, filters};
-use crate::types::account::Booked;
+use crate::types::account::RecordedTrades;
 use crate::types::config::Config;
 use crate::types::event::{Action, Actions, Event, LinkDown};
 use crate::types::hard_stop::HardStop;
@@ -177,11 +177,11 @@ impl Engine {
         }
     }
 
-    /// What earlier runs have booked. A round trip of ours that the account's first reading tells of,
+    /// What earlier runs have recorded. A round trip of ours that the account's first reading tells of,
     /// and that is not among them, ended while no run was there to hear it: it gets its row.
-    pub fn continue_books(&mut self, booked: Booked) {
+    pub fn restore_trades(&mut self, recorded: RecordedTrades) {
         if let Some(trader) = &mut self.trader {
-            trader.positions.continue_books(booked);
+            trader.positions.restore_trades(recorded);
         }
     }
 

@@ -11,9 +11,9 @@ use frames::accounts::{agree, decoder, told};
 use frames::news::{self, FILL, NEWS, UPDATE, USER};
 use frames::tree::{self, Event, News, Reply};
 use hip3::feed::message::{Channel, Decoder, MAX_ENTRIES, Message};
-use hip3::types::ids::{Coin, Sample};
+use hip3::types::ids::{Coin, Excerpt};
 use hip3::types::num::{Px, Side, Sz, Szi, Usd};
-use hip3::types::order::{Cloid, Fate, Fill, OrderAnswer, OrderUpdate, Word};
+use hip3::types::order::{Cloid, Fill, OrderAnswer, OrderUpdate, StatusKind, VenueStatus};
 use hip3::types::time::VenueMs;
 use proptest::prelude::*;
 
@@ -75,7 +75,7 @@ fn update() -> OrderUpdate {
         side: Side::Buy,
         sz: sz("0.5"),
         orig_sz: sz("2"),
-        word: Word::Open,
+        word: VenueStatus::Open,
         status_time: VenueMs(1_790_000_000_123),
     }
 }
@@ -107,21 +107,21 @@ fn updates_are_read_exactly_from_an_array_or_a_single_object() {
     let filled = UPDATE.replace("open", "filled").replace(r#""sz":"0.5""#, r#""sz":"0.0""#);
     let (both, skipped) = updates(&format!("[{UPDATE},{filled}]"));
     assert_eq!((both[0], skipped), (update(), 0));
-    assert_eq!(both[1], OrderUpdate { sz: Sz::ZERO, word: Word::Filled, ..update() });
+    assert_eq!(both[1], OrderUpdate { sz: Sz::ZERO, word: VenueStatus::Filled, ..update() });
 }
 
 #[test]
 fn words_that_nobody_knows_are_kept_as_unknown() {
-    for (text, word, fate) in [
-        ("iocCancelRejected", Word::IocCancelRejected, Fate::Rejected),
-        ("someNewCanceled", Word::OtherCanceled, Fate::Cancelled),
-        ("someNewRejected", Word::OtherRejected, Fate::Rejected),
-        ("teleported", Word::Unknown, Fate::Unknown),
-        ("", Word::Unknown, Fate::Unknown),
+    for (text, word, kind) in [
+        ("iocCancelRejected", VenueStatus::IocCancelRejected, StatusKind::Rejected),
+        ("someNewCanceled", VenueStatus::OtherCanceled, StatusKind::Cancelled),
+        ("someNewRejected", VenueStatus::OtherRejected, StatusKind::Rejected),
+        ("teleported", VenueStatus::Unknown, StatusKind::Unknown),
+        ("", VenueStatus::Unknown, StatusKind::Unknown),
     ] {
         let entry = UPDATE.replace(r#""status":"open""#, &format!(r#""status":"{text}""#));
         let (updates, skipped) = updates(&entry);
-        assert_eq!((updates[0].word, updates[0].word.fate(), skipped), (word, fate, 0), "{text}");
+        assert_eq!((updates[0].word, updates[0].word.kind(), skipped), (word, kind, 0), "{text}");
     }
 }
 
@@ -328,14 +328,14 @@ fn events_have_one_key_and_unknown_ones_are_no_fault() {
 #[test]
 fn every_status_of_an_action_is_told_in_its_place() {
     let all = r#"{"type":"order","data":{"statuses":[{"resting":{"oid":88,"cloid":"0x1"}},{"filled":{"totalSz":"0.2","avgPx":"104.6300000019","oid":89}},{"error":"Order has zero size. asset=3"},"success","waitingForFill"]}}"#;
-    let error = OrderAnswer::Error(Sample::of(b"Order has zero size. asset=3"));
+    let error = OrderAnswer::Error(Excerpt::of(b"Order has zero size. asset=3"));
     let filled = OrderAnswer::Filled { total_sz: sz("0.2"), avg_px: px("104.63"), oid: 89 };
     let resting = OrderAnswer::Resting { oid: 88 };
     let expected = [resting, filled, error, OrderAnswer::Success, OrderAnswer::Unknown];
     assert_eq!(action(all), Reply::Statuses(expected.to_vec()));
     assert_eq!(action(r#"{"type":"order","data":{"statuses":[]}}"#), Reply::Statuses(vec![]));
     let single = r#"{"type":"twapCancel","data":{"status":{"error":"No twap."}}}"#;
-    let error = OrderAnswer::Error(Sample::of(b"No twap."));
+    let error = OrderAnswer::Error(Excerpt::of(b"No twap."));
     assert_eq!(action(single), Reply::Statuses(vec![error]));
 }
 
@@ -377,7 +377,7 @@ fn refusals_and_errors_keep_their_words_and_other_answers_are_other() {
     let Reply::Refused(words) = reply(&refused) else { panic!("{:?}", reply(&refused)) };
     assert!(words.to_string().starts_with(text), "{words}");
     let error = reply(r#"{"type":"error","payload":"429 Too Many Requests"}"#);
-    assert_eq!(error, Reply::Error(Sample::of(b"429 Too Many Requests")));
+    assert_eq!(error, Reply::Error(Excerpt::of(b"429 Too Many Requests")));
     for other in [
         "null",
         "[]",
@@ -604,7 +604,7 @@ proptest! {
         buy in any::<bool>(),
         which in any::<prop::sample::Index>(),
     ) {
-        let (text, word) = Word::KNOWN[which.index(Word::KNOWN.len())];
+        let (text, word) = VenueStatus::KNOWN[which.index(VenueStatus::KNOWN.len())];
         let expected = OrderUpdate {
             coin: coin("abc:OIL"),
             oid,

@@ -307,7 +307,7 @@ fn inexact(token: &Token, line: usize) -> Option<Finding> {
         Token::Number(number) if is_float(number) => {
             ("floats", number, "is floating point where decisions are made")
         }
-        Token::Word(word) => match word.as_str() {
+        Token::VenueStatus(word) => match word.as_str() {
             "HashMap" | "HashSet" => ("order", word, "iterates in the order of chance"),
             "Mutex" | "RwLock" | "Condvar" => ("locks", word, "may wait for another thread"),
             "f64" | "f32" => ("floats", word, "where decisions are made"),

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use hip3::feed::Subscription;
 use hip3::feed::message::{Channel, Decoder, Message, UserEvent};
-use hip3::types::ids::{Coin, MarketId, Sample};
+use hip3::types::ids::{Coin, Excerpt, MarketId};
 use hip3::types::market::Level;
 use hip3::types::num::Side;
-use hip3::types::order::{Fill, OrderAnswer, OrderUpdate, PostAnswer, Word};
+use hip3::types::order::{Fill, OrderAnswer, OrderUpdate, PostAnswer, VenueStatus};
 use serde_json::Value;
 
 /// What a frame must be understood as.
@@ -176,7 +176,8 @@ fn assert_update(update: &OrderUpdate, value: &Value, name: &str) {
     assert_eq!(Some(side(update.side)), order["side"].as_str(), "{name}");
     assert_eq!(Some(update.sz.to_string()), canonical(&order["sz"]), "{name}");
     assert_eq!(Some(update.orig_sz.to_string()), canonical(&order["origSz"]), "{name}");
-    let word = Word::KNOWN.iter().find(|(_, word)| *word == update.word).map(|(text, _)| *text);
+    let word =
+        VenueStatus::KNOWN.iter().find(|(_, word)| *word == update.word).map(|(text, _)| *text);
     assert_eq!(word, value["status"].as_str(), "{name}");
     assert_eq!(Some(update.status_time.0), value["statusTimestamp"].as_i64(), "{name}");
 }
@@ -242,7 +243,7 @@ fn assert_post(answer: PostAnswer<'_>, response: &Value, name: &str) {
             assert_eq!(Some(*oid), told["oid"].as_u64(), "{name}");
         }
         OrderAnswer::Error(words) => {
-            let told = told["error"].as_str().map(|text| Sample::of(text.as_bytes()));
+            let told = told["error"].as_str().map(|text| Excerpt::of(text.as_bytes()));
             assert_eq!(Some(*words), told, "{name}");
         }
         OrderAnswer::Success => assert_eq!(told.as_str(), Some("success"), "{name}"),

@@ -6,7 +6,7 @@ use hip3::types::event::{Event, LinkDown};
 use hip3::types::ids::{Coin, SignalId};
 use hip3::types::log_event::LogEvent;
 use hip3::types::num::{Bps, Px, Side, Sz};
-use hip3::types::record::{Capture, CrossEnd, Decision, Filter, GapCause, Gate, Row};
+use hip3::types::record::{CrossEnd, Decision, Filter, GapCause, Gate, Row, SampleStatus};
 use hip3::types::status::LinkState;
 use hip3::types::time::Nanos;
 use support::{FIRST_ID, START, Scenario, config};
@@ -399,7 +399,7 @@ fn every_signal_gets_its_follow_ups_from_both_sides_of_the_book() {
     s.pass_ms(1);
     let [first] = s.followups()[..] else { panic!("one follow-up") };
     assert_eq!((first.signal, first.offset_ms), (SignalId(FIRST_ID), 1000));
-    assert_eq!(first.status, Capture::Captured);
+    assert_eq!(first.status, SampleStatus::Captured);
     assert_eq!(
         (first.bid.map(|l| l.px), first.ask.map(|l| l.px)),
         (Some(px("100.5")), Some(px("100.6")))
@@ -468,7 +468,9 @@ fn entry_probes_tell_what_a_late_order_would_have_met() {
     s.pass_ms(500);
     let entries = s.entries();
     assert_eq!(entries.iter().map(|r| r.latency_ms).collect::<Vec<_>>(), [50, 200, 400, 900]);
-    assert!(entries.iter().all(|r| r.limit_px == px("100.05") && r.status == Capture::Captured));
+    assert!(
+        entries.iter().all(|r| r.limit_px == px("100.05") && r.status == SampleStatus::Captured)
+    );
     let seen: Vec<_> = entries.iter().map(|r| (r.px, r.available_sz, r.fillable_sz)).collect();
     // Each probe sees the state from before what arrives in the same moment.
     assert_eq!(seen[0], (Some(px("100.05")), Some(sz("0.2")), Some(sz("0.2"))));
@@ -499,7 +501,10 @@ fn looks_into_stale_or_lost_markets_say_so() {
     s.pass_ms(4_000);
     let followups = s.followups();
     let statuses: Vec<_> = followups.iter().map(|r| r.status).collect();
-    assert_eq!(statuses, [Capture::Stale, Capture::Disconnected, Capture::Disconnected]);
+    assert_eq!(
+        statuses,
+        [SampleStatus::Stale, SampleStatus::Disconnected, SampleStatus::Disconnected]
+    );
     assert!(followups[0].bid.is_some());
     assert_eq!(
         (followups[1].bid, followups[1].oracle_px, followups[1].markout),
@@ -516,12 +521,12 @@ fn a_stop_gives_every_look_that_is_owed_and_ends_every_cross() {
     assert!(s.stopped);
     assert_eq!(s.closed, [LinkDown::Stopped]);
     let followups: Vec<_> = s.followups().iter().map(|r| (r.offset_ms, r.status)).collect();
-    let shutdown = |ms| (ms, Capture::Shutdown);
+    let shutdown = |ms| (ms, SampleStatus::Shutdown);
     assert_eq!(followups, [shutdown(1000), shutdown(3000), shutdown(5000)]);
     let entries: Vec<_> = s.entries().iter().map(|r| (r.latency_ms, r.status)).collect();
     assert_eq!(
         entries,
-        [(50, Capture::Captured), (200, Capture::Captured), shutdown(400), shutdown(900)]
+        [(50, SampleStatus::Captured), (200, SampleStatus::Captured), shutdown(400), shutdown(900)]
     );
     assert_eq!(s.crosses()[0].end, CrossEnd::Shutdown);
     let rows = s.rows.len();
@@ -973,7 +978,7 @@ fn a_quote_of_a_late_feed_is_as_old_as_its_block() {
     assert_eq!(seen, [(None, 2_000), (blocked, 3_000), (blocked, 3_001)]);
     assert_eq!(s.status().feed_lag, Some(Nanos::from_millis(2_001)));
     // Looks into a late feed are no looks in time.
-    assert!(s.entries().iter().all(|row| row.status == Capture::Stale), "{:?}", s.entries());
+    assert!(s.entries().iter().all(|row| row.status == SampleStatus::Stale), "{:?}", s.entries());
     assert!(!s.entries().is_empty());
 }
 
@@ -996,10 +1001,10 @@ fn a_pause_of_the_process_is_a_gap_and_its_looks_are_stale() {
     let [cross] = s.crosses()[..] else { panic!("one cross: {:?}", s.crosses()) };
     assert_eq!((cross.end, cross.ended_at), (CrossEnd::Stale, last));
     let statuses: Vec<_> = s.entries().iter().map(|row| (row.latency_ms, row.status)).collect();
-    let captured = |ms| (ms, Capture::Captured);
-    assert_eq!(statuses, [captured(50), captured(200), captured(400), (900, Capture::Stale)]);
+    let captured = |ms| (ms, SampleStatus::Captured);
+    assert_eq!(statuses, [captured(50), captured(200), captured(400), (900, SampleStatus::Stale)]);
     let statuses: Vec<_> = s.followups().iter().map(|row| (row.offset_ms, row.status)).collect();
-    assert_eq!(statuses, [(1000, Capture::Stale), (3000, Capture::Stale)]);
+    assert_eq!(statuses, [(1000, SampleStatus::Stale), (3000, SampleStatus::Stale)]);
 }
 
 /// A13: a context carries no time, so one from a buffer begins no cross; the first behind a young block does.

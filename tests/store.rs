@@ -316,7 +316,7 @@ fn records_whose_first_run_dies_before_its_first_flush_know_when_they_began() {
     drop(store);
     // What ended in that run without a row is still ours to book.
     let (store, _) = open(dir.path(), "r2", secs(NOON, 10));
-    assert_eq!(store.booked().since, Some(NOON));
+    assert_eq!(store.recorded().since, Some(NOON));
 }
 
 #[test]
@@ -326,9 +326,9 @@ fn the_records_know_when_each_market_was_last_left_through_flush_end_and_death()
     let Row::Trade(first) = trade(1, at(10)) else { unreachable!() };
     let coin = first.coin;
     let (mut store, _) = open(dir.path(), "r1", at(0));
-    assert_eq!(store.booked().since, Some(at(0)));
+    assert_eq!(store.recorded().since, Some(at(0)));
     assert_eq!(
-        store.booked().until(coin),
+        store.recorded().until(coin),
         Some(at(0)),
         "nothing before the records is ours to book"
     );
@@ -337,18 +337,18 @@ fn the_records_know_when_each_market_was_last_left_through_flush_end_and_death()
     drop(store); // As good as killed, with the row in its file.
 
     let (mut store, _) = open(dir.path(), "r2", at(30));
-    assert_eq!(store.booked().until(coin), Some(first.exited_at));
+    assert_eq!(store.recorded().until(coin), Some(first.exited_at));
     let Row::Trade(second) = trade(2, at(40)) else { unreachable!() };
     store.append(&Row::Trade(second));
     store.commit(at(50));
     drop(store); // And now with the row in the journal alone.
 
     let (store, _) = open(dir.path(), "r3", at(60));
-    assert_eq!(store.booked().until(coin), Some(second.exited_at));
+    assert_eq!(store.recorded().until(coin), Some(second.exited_at));
     store.close(at(70)).expect("it closes");
     let (store, _) = open(dir.path(), "r4", at(80));
-    assert_eq!((store.booked().since, store.booked().exits.len()), (Some(at(0)), 1));
-    assert_eq!(store.booked().until(coin), Some(second.exited_at));
+    assert_eq!((store.recorded().since, store.recorded().exits.len()), (Some(at(0)), 1));
+    assert_eq!(store.recorded().until(coin), Some(second.exited_at));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use hip3::account::state;
 use hip3::engine::{Engine, Wallet};
 use hip3::executor::encode::Encoder;
 use hip3::executor::signer::{Key, Signer, SigningNetwork};
-use hip3::types::account::{AccountState, Booked, Role};
+use hip3::types::account::{AccountState, RecordedTrades, Role};
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::HardStop;
@@ -98,13 +98,13 @@ impl World {
         self.runs += 1;
         self.engine = engine(&self.config, self.runs, self.latch);
         // As the records carry it over.
-        let mut booked = Booked { since: Some(START), ..Booked::default() };
+        let mut recorded = RecordedTrades { since: Some(START), ..RecordedTrades::default() };
         for row in &self.rows {
             if let Row::Trade(row) = row {
-                booked.add(row.coin, row.exited_at);
+                recorded.add(row.coin, row.exited_at);
             }
         }
-        self.engine.continue_books(booked);
+        self.engine.restore_trades(recorded);
         self.engine.continue_losses(self.losses.clone());
     }
 
@@ -411,9 +411,9 @@ fn a_process_that_dies_between_an_exit_and_its_fill_is_followed_by_one_that_book
                 world.now.wall = world.now.wall.plus(Nanos::from_secs(3));
                 let before = world.rows.len();
                 world.run(Nanos::from_secs(20));
-                let booked =
+                let recorded =
                     |row: &&Row| matches!(row, Row::Trade(r) if r.exit == ExitReason::Foreign);
-                unheard += world.rows[before..].iter().filter(booked).count();
+                unheard += world.rows[before..].iter().filter(recorded).count();
             }
         }
         assert!(kills >= 3 && unheard >= 2, "seed {seed}: {kills} kills, {unheard} ends unheard");

@@ -8,7 +8,7 @@ use hip3::engine::Engine;
 use hip3::types::config::Config;
 use hip3::types::event::{Action, Actions, Event, LinkDown};
 use hip3::types::market::Universe;
-use hip3::types::record::{Capture, GapCause, Gate, Row};
+use hip3::types::record::{GapCause, Gate, Row, SampleStatus};
 use hip3::types::status::Status;
 use hip3::types::time::{Mono, Nanos, Now, Wall};
 use hip3::venue::{ConnId, Faults, Output, Settings, Venue};
@@ -196,7 +196,8 @@ fn ten_calm_minutes_are_understood_whole_and_repeat_to_the_bit() {
     let passed = status.signals - status.signals_blocked;
     assert!(passed > 0, "some pass every gate");
     assert!(
-        rows.iter().any(|row| matches!(row, Row::FollowUp(r) if r.status == Capture::Captured))
+        rows.iter()
+            .any(|row| matches!(row, Row::FollowUp(r) if r.status == SampleStatus::Captured))
     );
     assert!(rows == played(5, "", 10).0, "the same seed gives the same rows");
     assert!(rows != played(6, "", 10).0, "another one does not");
@@ -256,7 +257,8 @@ fn an_hour_of_every_fault_is_survived_and_every_gate_has_its_say() {
     }
     let gap = |cause| rows.iter().any(|row| matches!(row, Row::Gap(r) if r.cause == cause));
     assert!(gap(GapCause::Start) && gap(GapCause::LinkDown));
-    let lost = |row: &Row| matches!(row, Row::FollowUp(r) if r.status == Capture::Disconnected);
+    let lost =
+        |row: &Row| matches!(row, Row::FollowUp(r) if r.status == SampleStatus::Disconnected);
     assert!(rows.iter().any(lost), "some looks fell into a gap");
     assert!(status.signals > 100, "{status:?}");
     assert!(rows == played(9, faults, 60).0, "faults are seeded too");

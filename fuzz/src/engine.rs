@@ -9,7 +9,7 @@ use hip3::types::config::{Config, Dispatch};
 use hip3::types::event::{Event, LinkDown, OperatorCommand};
 use hip3::types::hard_stop::StopReason;
 use hip3::types::num::{Ratio, Side};
-use hip3::types::order::{Cloid, Word};
+use hip3::types::order::{Cloid, VenueStatus};
 use hip3::types::record::Row;
 use hip3::types::time::{Nanos, Wall};
 use serde_json::Value;
@@ -609,7 +609,7 @@ fn share(sz: &str, part: u8) -> String {
 
 /// An entry of `orderUpdates`.
 fn entry(order: &Value, oid: u64, word: u8, rest: u8, time: i64) -> String {
-    let words = Word::KNOWN;
+    let words = VenueStatus::KNOWN;
     let word = words.get(usize::from(word) % (words.len() + 1)).map_or("teleported", |(w, _)| *w);
     let coin = if order["a"] == 110_000 { ONE } else { TWO };
     let side = if order["b"] == true { "B" } else { "A" };

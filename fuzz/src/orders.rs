@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use arbitrary::{Arbitrary, Unstructured};
 use hip3::executor::orders::{Ended, OrderId, Orders};
-use hip3::types::ids::{AssetId, Coin, MarketId, Sample, SignalId};
+use hip3::types::ids::{AssetId, Coin, Excerpt, MarketId, SignalId};
 use hip3::types::num::{Px, Side, Sz, Szi, Usd};
 use hip3::types::order::{
-    Cloid, Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Purpose, Refusal, Word,
+    Cloid, Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Purpose, Refusal, VenueStatus,
 };
 use hip3::types::record::{ExitReason, Outcome};
 use hip3::types::time::{Mono, Nanos, Now, VenueMs, Wall};
@@ -60,7 +60,7 @@ impl Truth {
 
     fn answer(self, order: &Order) -> OrderAnswer {
         let filled = |total_sz| OrderAnswer::Filled { total_sz, avg_px: px(99), oid: oid(order) };
-        let error = |words: &str| OrderAnswer::Error(Sample::of(words.as_bytes()));
+        let error = |words: &str| OrderAnswer::Error(Excerpt::of(words.as_bytes()));
         match self {
             Truth::Filled | Truth::Quarter | Truth::QuarterFilled => filled(self.real()),
             Truth::Missed => {
@@ -323,7 +323,7 @@ impl Desk {
             }
             Said::Update { name, word, rest, placed } => {
                 let Some(order) = self.order(name.oid) else { return };
-                let (_, word) = Word::KNOWN[usize::from(word) % Word::KNOWN.len()];
+                let (_, word) = VenueStatus::KNOWN[usize::from(word) % VenueStatus::KNOWN.len()];
                 let cloid = name.cloid.map(|cloid| Cloid(cloid.into()));
                 let (sz, orig_sz) = (size(rest.into()), size(placed.into()));
                 let told = update(&order, "open", 0);
@@ -346,7 +346,7 @@ impl Desk {
     }
 
     fn answer(&mut self, post: u64, answer: &Answer) {
-        let words = |at: u8| Sample::of(WORDS[usize::from(at) % WORDS.len()].as_bytes());
+        let words = |at: u8| Excerpt::of(WORDS[usize::from(at) % WORDS.len()].as_bytes());
         let statuses: Vec<OrderAnswer>;
         let answer = match *answer {
             Answer::Statuses(list) => {
@@ -369,7 +369,7 @@ impl Desk {
             Answer::Unknown => PostAnswer::Order(None),
             Answer::Order { of, word, rest } => {
                 let Some(order) = self.order(of) else { return };
-                let (_, word) = Word::KNOWN[usize::from(word) % Word::KNOWN.len()];
+                let (_, word) = VenueStatus::KNOWN[usize::from(word) % VenueStatus::KNOWN.len()];
                 let told = update(&order, "open", rest.into());
                 PostAnswer::Order(Some(OrderUpdate { word, ..told }))
             }
@@ -570,7 +570,7 @@ fn update(order: &Order, word: &str, rest: i64) -> OrderUpdate {
         side: order.side,
         sz: size(rest),
         orig_sz: order.sz,
-        word: Word::of(word),
+        word: VenueStatus::of(word),
         status_time: VenueMs(1),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::types::num::{Excess, MAX_UNITS, parse_decimal, parse_signed};
+use crate::types::num::{MAX_UNITS, Rounding, parse_decimal, parse_signed};
 use crate::types::time::VenueMs;
 
 /// An answer is not what the venue's documents promise: where, what stood there, and what was
@@ -139,7 +139,7 @@ impl<'v> At<'v> {
 
     /// A decimal that may be below zero, in units of 10^-`places`: a text, or a whole JSON number.
     /// Truncating drops digits toward zero.
-    pub(super) fn signed(&self, places: u32, excess: Excess) -> Result<i64, Malformed> {
+    pub(super) fn signed(&self, places: u32, rounding: Rounding) -> Result<i64, Malformed> {
         let whole;
         let text = match self.value {
             Value::String(text) => text.as_bytes(),
@@ -149,9 +149,9 @@ impl<'v> At<'v> {
             }
             _ => return Err(self.refuse("a decimal number in a text")),
         };
-        parse_signed(text, places, excess).ok_or_else(|| match excess {
-            Excess::Refuse => self.refuse(format_args!("a number of at most {places} decimals")),
-            Excess::Truncate => self.refuse("a plain decimal number"),
+        parse_signed(text, places, rounding).ok_or_else(|| match rounding {
+            Rounding::Refuse => self.refuse(format_args!("a number of at most {places} decimals")),
+            Rounding::Truncate => self.refuse("a plain decimal number"),
         })
     }
 
@@ -168,10 +168,10 @@ impl<'v> At<'v> {
             }
             _ => return Err(self.refuse("a decimal number in a text")),
         };
-        if let Some(units) = parse_decimal(text, places, Excess::Refuse) {
+        if let Some(units) = parse_decimal(text, places, Rounding::Refuse) {
             return Ok(Amount::Units(units));
         }
-        match parse_decimal(text, places, Excess::Truncate) {
+        match parse_decimal(text, places, Rounding::Truncate) {
             Some(units) if round == Round::Down => Ok(Amount::Units(units)),
             Some(units) if units < MAX_UNITS => Ok(Amount::Units(units + 1)),
             _ if is_plain(text) => Ok(Amount::TooLarge),
@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn signed_decimals_are_exact_or_cut_toward_zero_as_asked() {
-        use Excess::{Refuse, Truncate};
-        for (json, excess, units) in [
+        use Rounding::{Refuse, Truncate};
+        for (json, rounding, units) in [
             ("\"-0.5\"", Refuse, Some(-500)),
             ("\"0.001\"", Refuse, Some(1)),
             ("\"0.0010\"", Refuse, Some(1)),
@@ -266,7 +266,7 @@ mod tests {
             ("null", Truncate, None),
         ] {
             let value = parse("x", json.as_bytes()).expect("JSON");
-            let read = At::root("x", &value).signed(3, excess);
+            let read = At::root("x", &value).signed(3, rounding);
             assert_eq!(read.as_ref().ok(), units.as_ref(), "{json}");
             if let Err(error) = read {
                 assert!(error.to_string().starts_with("x = "), "{error}");

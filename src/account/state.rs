@@ -7,7 +7,7 @@
 use crate::account::json::{At, Malformed, Round, parse};
 use crate::types::account::{AccountMode, DexAccount, HeldPosition, RateLimit};
 use crate::types::ids::Coin;
-use crate::types::num::{Excess, Px, Side, Sz, Szi, Usd};
+use crate::types::num::{Px, Rounding, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Fill};
 use crate::types::time::VenueMs;
 
@@ -202,7 +202,7 @@ fn fill(row: &At<'_>, coin: Coin, time: VenueMs) -> Result<Fill, Malformed> {
 }
 
 fn usd(at: &At<'_>) -> Result<Usd, Malformed> {
-    at.signed(6, Excess::Truncate).map(Usd::from_units)
+    at.signed(6, Rounding::Truncate).map(Usd::from_units)
 }
 
 fn szi(at: &At<'_>) -> Result<Szi, Malformed> {
@@ -210,5 +210,5 @@ fn szi(at: &At<'_>) -> Result<Szi, Malformed> {
 }
 
 fn exact(at: &At<'_>) -> Result<i64, Malformed> {
-    at.signed(8, Excess::Refuse)
+    at.signed(8, Rounding::Refuse)
 }

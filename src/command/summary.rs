@@ -9,7 +9,7 @@ use crate::runtime::meter::{Interval, Measured};
 use crate::runtime::tally::{MarketTally, Tally};
 use crate::types::latency::Stage;
 use crate::types::record::{FOLLOW_UP_MS, Gate, RowKind};
-use crate::types::snapshot::Figures;
+use crate::types::snapshot::Percentiles;
 use crate::types::status::Status;
 use crate::types::time::Nanos;
 
@@ -83,7 +83,7 @@ fn write_latency(text: &mut String, latency: &Measured) {
         "latency", "count", "p50", "p99", "p99.9", "longest"
     );
     for (stage, figures) in &latency.stages {
-        let Figures { count, p50, p99, p999, max } = *figures;
+        let Percentiles { count, p50, p99, p999, max } = *figures;
         let [p50, p99, p999, max] = [p50, p99, p999, max].map(span);
         let _ = writeln!(
             text,
@@ -104,8 +104,8 @@ pub(super) fn span(span: Nanos) -> String {
 }
 
 /// The figures of a stage as JSON.
-pub(super) fn figures_as_json(figures: &Figures) -> serde_json::Value {
-    let Figures { count, p50, p99, p999, max } = figures;
+pub(super) fn figures_as_json(figures: &Percentiles) -> serde_json::Value {
+    let Percentiles { count, p50, p99, p999, max } = figures;
     json!({"count": count, "p50_ns": p50, "p99_ns": p99, "p99_9_ns": p999, "max_ns": max})
 }
 

@@ -8,7 +8,7 @@ use crate::dashboard::Facts;
 use crate::dashboard::history::History;
 use crate::dashboard::json::{Chart, Page, RowMessage, Shown, text};
 use crate::types::record::{Mode, OrderRow, Row, SignalRow, TradeRow};
-use crate::types::snapshot::{Figures, Snapshot};
+use crate::types::snapshot::{Percentiles, Snapshot};
 use crate::types::status::Status;
 use crate::types::time::{Mono, Nanos};
 
@@ -25,12 +25,12 @@ pub(super) struct Board {
     pub(super) facts: Facts,
     /// Whether there is a token, without which nothing is controlled.
     pub(super) has_token: bool,
-    pub(super) shot: Snapshot,
+    pub(super) snapshot: Snapshot,
     pub(super) histories: Vec<History>,
     pub(super) signals: VecDeque<SignalRow>,
     pub(super) orders: VecDeque<OrderRow>,
     pub(super) trades: VecDeque<TradeRow>,
-    pub(super) latency: Vec<(&'static str, Figures)>,
+    pub(super) latency: Vec<(&'static str, Percentiles)>,
     /// Markets that changed since the last update, by place.
     changed: Vec<bool>,
     /// Whether anything else did.
@@ -53,7 +53,7 @@ impl Board {
         Self {
             facts,
             has_token,
-            shot: Snapshot::default(),
+            snapshot: Snapshot::default(),
             histories: Vec::new(),
             signals: VecDeque::new(),
             orders: VecDeque::new(),
@@ -72,20 +72,20 @@ impl Board {
     /// Takes what the hot thread shows; `now` is the dashboard's own clock.
     pub(super) fn take_snapshot(&mut self, now: Mono, snapshot: &Snapshot) {
         let frames = |status: &Status| status.frames;
-        if frames(&snapshot.status) > frames(&self.shot.status) {
+        if frames(&snapshot.status) > frames(&self.snapshot.status) {
             self.heard_at = Some(now);
         }
         self.shown_at = Some(now);
-        let known = &self.shot.markets;
+        let known = &self.snapshot.markets;
         self.changed.resize(snapshot.markets.len(), true);
         self.histories.resize_with(snapshot.markets.len(), History::default);
-        for (index, shot) in snapshot.markets.iter().enumerate() {
-            self.changed[index] |= known.get(index) != Some(shot);
-            self.histories[index].see(snapshot.at, shot);
+        for (index, market) in snapshot.markets.iter().enumerate() {
+            self.changed[index] |= known.get(index) != Some(market);
+            self.histories[index].see(snapshot.at, market);
         }
-        self.stirred |=
-            snapshot.status != self.shot.status || snapshot.positions != self.shot.positions;
-        self.shot.clone_from(snapshot);
+        self.stirred |= snapshot.status != self.snapshot.status
+            || snapshot.positions != self.snapshot.positions;
+        self.snapshot.clone_from(snapshot);
     }
 
     /// Takes a row; what is to be said of it at once, if anything.
@@ -108,7 +108,7 @@ impl Board {
     }
 
     /// Takes what the lengths of a stage come to so far.
-    pub(super) fn take_latency(&mut self, stage: &'static str, figures: Figures) {
+    pub(super) fn take_latency(&mut self, stage: &'static str, figures: Percentiles) {
         match self.latency.iter_mut().find(|(name, _)| *name == stage) {
             Some((_, known)) => *known = figures,
             None => self.latency.push((stage, figures)),
@@ -158,7 +158,7 @@ impl Board {
     /// Whether it does what its mode asks for: sees every market, and in trading may open.
     pub(super) fn ready(&self, now: Mono) -> Result<(), Trouble> {
         self.health(now)?;
-        let status = &self.shot.status;
+        let status = &self.snapshot.status;
         if !(status.md_ready && status.link.is_open()) {
             return Err("not every market is seen".into());
         }
@@ -205,7 +205,7 @@ mod tests {
         Board::new(facts, false)
     }
 
-    fn shot(frames: u64) -> Snapshot {
+    fn snapshot(frames: u64) -> Snapshot {
         let status = Status { frames, md_ready: true, link: LinkState::Live, ..Status::default() };
         Snapshot { status, ..Snapshot::default() }
     }
@@ -217,23 +217,23 @@ mod tests {
     #[test]
     fn a_loop_may_be_silent_for_two_seconds_and_a_link_as_long_as_told() {
         let mut board = board(Nanos::from_millis(100));
-        board.take_snapshot(at(1_000), &shot(5));
+        board.take_snapshot(at(1_000), &snapshot(5));
         assert_eq!(board.health(at(3_000)), Ok(()));
         let past = Mono(at(3_000).0 + 1);
         assert_eq!(board.health(past), Err("the loop does not turn".into()));
         // It turns on, and hears nothing more.
-        board.take_snapshot(at(31_000), &shot(5));
+        board.take_snapshot(at(31_000), &snapshot(5));
         assert_eq!((board.health(at(31_000)), board.ready(at(31_000))), (Ok(()), Ok(())));
         let past = Mono(at(31_000).0 + 1);
         assert_eq!(board.health(past), Err("no frames arrive".into()));
-        board.take_snapshot(past, &shot(6));
+        board.take_snapshot(past, &snapshot(6));
         assert_eq!(board.health(past), Ok(()));
     }
 
     #[test]
     fn where_snapshots_are_rare_five_of_them_may_be_missing() {
         let mut board = board(Nanos::from_secs(4));
-        board.take_snapshot(at(0), &shot(1));
+        board.take_snapshot(at(0), &snapshot(1));
         assert_eq!(board.health(at(20_000)), Ok(()));
         assert_eq!(board.health(Mono(at(20_000).0 + 1)), Err("the loop does not turn".into()));
     }
@@ -242,12 +242,12 @@ mod tests {
     fn an_update_is_due_after_its_interval_and_a_sign_of_life_each_second() {
         let mut board = board(Nanos::from_millis(100));
         assert_eq!(board.update(at(5_000)), None, "nothing was shown yet");
-        board.take_snapshot(at(5_000), &shot(1));
+        board.take_snapshot(at(5_000), &snapshot(1));
         assert!(board.update(at(5_000)).is_some());
-        board.take_snapshot(at(5_050), &shot(2));
+        board.take_snapshot(at(5_050), &snapshot(2));
         assert_eq!(board.update(at(5_099)), None);
         assert!(board.update(at(5_100)).is_some(), "something changed");
-        board.take_snapshot(at(5_200), &shot(2));
+        board.take_snapshot(at(5_200), &snapshot(2));
         assert_eq!(board.update(at(6_099)), None, "nothing did");
         assert!(board.update(at(6_100)).is_some());
     }
@@ -255,9 +255,9 @@ mod tests {
     #[test]
     fn signs_of_life_do_not_wait_for_a_long_interval() {
         let mut board = board(Nanos::from_secs(60));
-        board.take_snapshot(at(5_000), &shot(1));
+        board.take_snapshot(at(5_000), &snapshot(1));
         assert!(board.update(at(5_000)).is_some());
-        board.take_snapshot(at(5_500), &shot(2));
+        board.take_snapshot(at(5_500), &snapshot(2));
         assert_eq!(board.update(at(5_999)), None);
         assert!(board.update(at(6_000)).is_some());
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::types::num::Px;
-use crate::types::snapshot::MarketShot;
+use crate::types::snapshot::MarketSnapshot;
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 /// One point.
@@ -32,7 +32,7 @@ impl History {
     const MOST: usize = 600;
 
     /// Keeps what is seen now, if a point is due.
-    pub(super) fn see(&mut self, now: Now, shot: &MarketShot) {
+    pub(super) fn see(&mut self, now: Now, snapshot: &MarketSnapshot) {
         if now.mono < self.due {
             return;
         }
@@ -44,9 +44,9 @@ impl History {
         }
         self.points.push_back(Point {
             at: now.wall,
-            bid: shot.bid.map(|level| level.px),
-            ask: shot.ask.map(|level| level.px),
-            oracle: shot.oracle,
+            bid: snapshot.bid.map(|level| level.px),
+            ask: snapshot.ask.map(|level| level.px),
+            oracle: snapshot.oracle,
         });
     }
 

@@ -14,7 +14,7 @@ use crate::types::counters;
 use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
 use crate::types::order::Purpose;
 use crate::types::record::{Mode, OrderRow, Outcome, SignalRow, TradeRow};
-use crate::types::snapshot::{Figures, MarketShot, PositionShot, Snapshot};
+use crate::types::snapshot::{MarketSnapshot, Percentiles, PositionSnapshot, Snapshot};
 use crate::types::time::{Mono, Wall};
 
 /// Most rows of a kind in one snapshot.
@@ -161,8 +161,8 @@ impl<'a> Page<'a> {
         changed: Option<&'a [bool]>,
         rows: Option<Rows<'a>>,
     ) -> Self {
-        let (facts, shot) = (&board.facts, &board.shot);
-        let Snapshot { status, .. } = shot;
+        let (facts, snapshot) = (&board.facts, &board.snapshot);
+        let Snapshot { status, .. } = snapshot;
         let trading = &status.trading;
         let trades_here = facts.mode == Mode::Trading;
         let only_trading = |flag: bool| trades_here.then_some(flag);
@@ -175,11 +175,11 @@ impl<'a> Page<'a> {
         };
         Self {
             kind,
-            timestamp_ms: ms(shot.at.wall),
+            timestamp_ms: ms(snapshot.at.wall),
             mode: facts.mode.name(),
             version: &facts.version,
             run_id: &facts.run_id,
-            uptime_s: shot.uptime.as_millis() / 1_000,
+            uptime_s: snapshot.uptime.as_millis() / 1_000,
             ready: Ready {
                 md_ready: status.md_ready,
                 order_snapshot: only_trading(trading.ready.order_snapshot),
@@ -208,15 +208,15 @@ impl<'a> Page<'a> {
             feed_lag_ms: status.feed_lag.map(|lag| lag.as_millis()),
             clock_skew_seconds: status.clock_skew_ms.map(|ms| ms as f64 / 1e3),
             turning: Turning {
-                turns: shot.turns,
-                longest_turn_us: shot.longest_turn.as_micros(),
-                lag_ms: shot.lag.as_millis(),
+                turns: snapshot.turns,
+                longest_turn_us: snapshot.longest_turn.as_micros(),
+                lag_ms: snapshot.lag.as_millis(),
             },
-            markets: Markets { shown: &shot.markets, now: shot.at.mono, only: changed },
-            positions: Positions(&shot.positions),
+            markets: Markets { shown: &snapshot.markets, now: snapshot.at.mono, only: changed },
+            positions: Positions(&snapshot.positions),
             pending_orders: trading.pending,
             rows,
-            counters: Counters { shot, mode: facts.mode },
+            counters: Counters { snapshot, mode: facts.mode },
             funnel: Funnel {
                 crosses: status.crosses,
                 signals: status.signals,
@@ -243,7 +243,7 @@ impl<'a> Page<'a> {
 
 /// The markets, or those of them that changed.
 struct Markets<'a> {
-    shown: &'a [MarketShot],
+    shown: &'a [MarketSnapshot],
     now: Mono,
     only: Option<&'a [bool]>,
 }
@@ -252,7 +252,7 @@ impl Serialize for Markets<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let wanted = |n: usize| self.only.is_none_or(|only| only.get(n).is_none_or(|c| *c));
         let shown = self.shown.iter().enumerate().filter(|(n, _)| wanted(*n));
-        serializer.collect_seq(shown.map(|(_, shot)| Market::of(shot, self.now)))
+        serializer.collect_seq(shown.map(|(_, snapshot)| Market::of(snapshot, self.now)))
     }
 }
 
@@ -277,33 +277,33 @@ struct Market<'a> {
 }
 
 impl<'a> Market<'a> {
-    fn of(shot: &'a MarketShot, now: Mono) -> Self {
-        let edge = |side, px: Option<Px>| Some(px?.edge(side, shot.oracle?)?.to_f64());
-        let (bid, ask) = (shot.bid.map(|level| level.px), shot.ask.map(|level| level.px));
+    fn of(snapshot: &'a MarketSnapshot, now: Mono) -> Self {
+        let edge = |side, px: Option<Px>| Some(px?.edge(side, snapshot.oracle?)?.to_f64());
+        let (bid, ask) = (snapshot.bid.map(|level| level.px), snapshot.ask.map(|level| level.px));
         // A market may be copied a turn after the snapshot was begun: no age is below zero.
         let age = |at: Option<Mono>| at.map(|at| now.since(at).as_millis());
         Self {
-            coin: shot.coin.as_str(),
-            asset_id: shot.asset.0,
+            coin: snapshot.coin.as_str(),
+            asset_id: snapshot.asset.0,
             bid_px: bid.map(Text),
-            bid_sz: shot.bid.map(|level| Text(level.sz)),
+            bid_sz: snapshot.bid.map(|level| Text(level.sz)),
             ask_px: ask.map(Text),
-            ask_sz: shot.ask.map(|level| Text(level.sz)),
-            oracle_px: shot.oracle.map(Text),
-            mark_px: shot.mark.map(Text),
-            spread_bps: shot.spread.map(Bps::to_f64),
+            ask_sz: snapshot.ask.map(|level| Text(level.sz)),
+            oracle_px: snapshot.oracle.map(Text),
+            mark_px: snapshot.mark.map(Text),
+            spread_bps: snapshot.spread.map(Bps::to_f64),
             buy_edge_bps: edge(Side::Buy, ask),
             sell_edge_bps: edge(Side::Sell, bid),
-            cost_bps: shot.cost.map(Bps::to_f64),
-            bbo_age_ms: age(shot.bbo_at),
-            ctx_age_ms: age(shot.ctx_at),
-            gate: shot.gate.map(|gate| gate.name()),
-            state: shot.state.name(),
+            cost_bps: snapshot.cost.map(Bps::to_f64),
+            bbo_age_ms: age(snapshot.bbo_at),
+            ctx_age_ms: age(snapshot.ctx_at),
+            gate: snapshot.gate.map(|gate| gate.name()),
+            state: snapshot.state.name(),
         }
     }
 }
 
-struct Positions<'a>(&'a [PositionShot]);
+struct Positions<'a>(&'a [PositionSnapshot]);
 
 impl Serialize for Positions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -323,19 +323,19 @@ struct Position<'a> {
 }
 
 impl<'a> Position<'a> {
-    fn of(shot: &'a PositionShot) -> Self {
+    fn of(snapshot: &'a PositionSnapshot) -> Self {
         Self {
-            coin: shot.coin.as_str(),
-            side: held_side(shot.szi.side().unwrap_or(Side::Buy)),
-            sz: Text(shot.szi.abs()),
-            entry_px: shot.entry.map(Text),
-            mark_px: shot.mark.map(Text),
-            unrealized_pnl: shot
+            coin: snapshot.coin.as_str(),
+            side: held_side(snapshot.szi.side().unwrap_or(Side::Buy)),
+            sz: Text(snapshot.szi.abs()),
+            entry_px: snapshot.entry.map(Text),
+            mark_px: snapshot.mark.map(Text),
+            unrealized_pnl: snapshot
                 .entry
-                .zip(shot.mark)
-                .and_then(|(entry, mark)| unrealized(shot.szi, entry, mark))
+                .zip(snapshot.mark)
+                .and_then(|(entry, mark)| unrealized(snapshot.szi, entry, mark))
                 .map(Text),
-            held_ms: shot.held.as_millis(),
+            held_ms: snapshot.held.as_millis(),
         }
     }
 }
@@ -527,17 +527,17 @@ impl Shown for TradeRow {
 
 /// Every counter by name.
 struct Counters<'a> {
-    shot: &'a Snapshot,
+    snapshot: &'a Snapshot,
     mode: Mode,
 }
 
 impl Serialize for Counters<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(counters::by_name(self.shot, self.mode))
+        serializer.collect_map(counters::by_name(self.snapshot, self.mode))
     }
 }
 
-struct Latency<'a>(&'a [(&'static str, Figures)]);
+struct Latency<'a>(&'a [(&'static str, Percentiles)]);
 
 #[derive(Serialize)]
 struct Stage {
@@ -552,7 +552,7 @@ impl Serialize for Latency<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, figures) in self.0 {
-            let Figures { count, p50, p99, p999, max } = *figures;
+            let Percentiles { count, p50, p99, p999, max } = *figures;
             let stage =
                 Stage { p50_ns: p50.0, p99_ns: p99.0, p999_ns: p999.0, max_ns: max.0, count };
             map.serialize_entry(name, &stage)?;
@@ -586,8 +586,9 @@ struct Fill {
 impl<'a> Chart<'a> {
     /// Of the market with this name, if it is watched.
     pub(super) fn of(board: &'a Board, coin: &str) -> Option<Self> {
-        let index = board.shot.markets.iter().position(|shot| shot.coin.as_str() == coin)?;
-        let coin = board.shot.markets[index].coin.as_str();
+        let index =
+            board.snapshot.markets.iter().position(|snapshot| snapshot.coin.as_str() == coin)?;
+        let coin = board.snapshot.markets[index].coin.as_str();
         let history = board.histories.get(index);
         let points = || history.into_iter().flat_map(History::points);
         // For a picture: a price in a double is exact to 15 digits.

@@ -124,7 +124,7 @@ fn flag(holds: bool) -> Value {
 
 fn families(board: &Board, now: Mono) -> Vec<Family> {
     let mut all = vec![health(board, now)];
-    all.extend(counters::families(&board.shot, board.facts.mode).into_iter().map(counted));
+    all.extend(counters::families(&board.snapshot, board.facts.mode).into_iter().map(counted));
     all.extend(of_the_run(board));
     all.extend(of_the_feed(board));
     all.extend(of_trading(board));
@@ -158,7 +158,7 @@ fn health(board: &Board, now: Mono) -> Family {
 }
 
 fn of_the_run(board: &Board) -> Vec<Family> {
-    let (facts, shot) = (&board.facts, &board.shot);
+    let (facts, snapshot) = (&board.facts, &board.snapshot);
     let quantiles = board.latency.iter().flat_map(|(stage, figures)| {
         // The name of a summary's label is for summaries alone.
         [("p50", figures.p50), ("p99", figures.p99), ("p999", figures.p999), ("max", figures.max)]
@@ -177,19 +177,19 @@ fn of_the_run(board: &Board) -> Vec<Family> {
         gauges("build_info", "Which program runs, always 1", [(info, Value::Whole(1))]),
         Family {
             unit: Some(Unit::Seconds),
-            ..gauge("uptime", "Time since the run began", seconds(shot.uptime))
+            ..gauge("uptime", "Time since the run began", seconds(snapshot.uptime))
         },
         Family {
             unit: Some(Unit::Seconds),
             ..gauge(
                 "loop_longest_turn",
                 "Longest turn that handled something, since the last snapshot",
-                seconds(shot.longest_turn),
+                seconds(snapshot.longest_turn),
             )
         },
         Family {
             unit: Some(Unit::Seconds),
-            ..gauge("loop_lag", "How late the last snapshot was begun", seconds(shot.lag))
+            ..gauge("loop_lag", "How late the last snapshot was begun", seconds(snapshot.lag))
         },
         Family {
             unit: Some(Unit::Seconds),
@@ -206,7 +206,7 @@ fn of_the_run(board: &Board) -> Vec<Family> {
 }
 
 fn of_the_feed(board: &Board) -> Vec<Family> {
-    let status = &board.shot.status;
+    let status = &board.snapshot.status;
     vec![
         gauge("link_up", "Whether the link is open", flag(status.link.is_open())),
         gauge(
@@ -258,14 +258,14 @@ fn data_age(age: DataAge) -> Family {
 }
 
 fn of_trading(board: &Board) -> Vec<Family> {
-    let trading = &board.shot.status.trading;
+    let trading = &board.snapshot.status.trading;
     let conditions = trading.ready.named();
     let reasons = StopReason::ALL
         .iter()
         .map(|reason| (label("reason", reason.name()), flag(trading.hard_stop.holds(*reason))));
-    let unrealized = board.shot.positions.iter().fold(Usd::ZERO, |sum, shot| {
-        let value = shot.entry.zip(shot.mark);
-        let value = value.and_then(|(e, m)| crate::dashboard::json::unrealized(shot.szi, e, m));
+    let unrealized = board.snapshot.positions.iter().fold(Usd::ZERO, |sum, snapshot| {
+        let value = snapshot.entry.zip(snapshot.mark);
+        let value = value.and_then(|(e, m)| crate::dashboard::json::unrealized(snapshot.szi, e, m));
         sum.saturating_add(value.unwrap_or_default())
     });
     let usd_unit = || Some(Unit::Other("usd".to_owned()));

@@ -29,7 +29,7 @@ pub use crate::dashboard::http::read_command;
 pub use crate::dashboard::rehearse::{Rehearsal, rehearse};
 use crate::types::event::OperatorCommand;
 use crate::types::record::{Mode, Row};
-use crate::types::snapshot::{Figures, Snapshot};
+use crate::types::snapshot::{Percentiles, Snapshot};
 use crate::types::source::{Sink, Source};
 use crate::types::time::{Mono, Nanos};
 
@@ -98,7 +98,7 @@ pub struct Feed<S, B, R, W> {
     /// To the engine.
     pub commands: W,
     /// Lengths of stages, as far as they were measured.
-    pub latency: mpsc::Receiver<(&'static str, Figures)>,
+    pub latency: mpsc::Receiver<(&'static str, Percentiles)>,
 }
 
 /// The dashboard's clock.

@@ -31,19 +31,19 @@ pub struct Rehearsal {
 }
 
 /// Serves one connection that says `input`, waits, and goes away, as a server bound to `bind` would
-/// that shows `shot`.
+/// that shows `snapshot`.
 pub fn rehearse(
     bind: SocketAddr,
     token: Option<Token>,
     facts: Facts,
-    shot: &Snapshot,
+    snapshot: &Snapshot,
     input: &[u8],
 ) -> io::Result<Rehearsal> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
         let patience = facts.patience;
         let (shared, mut command_source) = share(Guard::new(bind, token), facts);
-        shared.board().take_snapshot(Mono(0), shot);
+        shared.board().take_snapshot(Mono(0), snapshot);
         let line = Line::default();
         line.wire().input = input.to_vec();
         let connection = serve::serve(line.clone(), router(Arc::clone(&shared)), patience);

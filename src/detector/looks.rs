@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::feed::market::Market;
 use crate::types::ids::{Coin, MarketId, SignalId};
 use crate::types::num::{Bps, Px, Side, Sz};
-use crate::types::record::{Capture, EntryRow, FOLLOW_UP_MS, FollowUpRow, Row};
+use crate::types::record::{EntryRow, FOLLOW_UP_MS, FollowUpRow, Row, SampleStatus};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
 /// What is remembered of a signal until its last look.
@@ -59,11 +59,11 @@ pub struct Looks {
 pub const MAX_WAITING: usize = 16_384;
 
 /// How much of a market can be seen at `now`; `late` says that the feed is late.
-pub fn capture(now: Mono, market: &Market, stale_after: Option<Nanos>, late: bool) -> Capture {
+pub fn capture(now: Mono, market: &Market, stale_after: Option<Nanos>, late: bool) -> SampleStatus {
     match (market.bbo, market.ctx) {
-        (Some(_), Some(_)) if late || market.ctx_is_stale(now, stale_after) => Capture::Stale,
-        (Some(_), Some(_)) => Capture::Captured,
-        _ => Capture::Disconnected,
+        (Some(_), Some(_)) if late || market.ctx_is_stale(now, stale_after) => SampleStatus::Stale,
+        (Some(_), Some(_)) => SampleStatus::Captured,
+        _ => SampleStatus::Disconnected,
     }
 }
 
@@ -133,7 +133,7 @@ impl Looks {
         self.free.clear();
         for (signal, first) in waiting.into_iter().flatten() {
             for step in first..self.schedule.len() {
-                if let Some(row) = self.row(&signal, step, now, None, Capture::Shutdown) {
+                if let Some(row) = self.row(&signal, step, now, None, SampleStatus::Shutdown) {
                     emit(row);
                 }
             }
@@ -151,10 +151,10 @@ impl Looks {
         step: usize,
         now: Now,
         market: Option<&Market>,
-        status: Capture,
+        status: SampleStatus,
     ) -> Option<Row> {
         let (ms, look) = *self.schedule.get(step)?;
-        let market = market.filter(|_| status != Capture::Disconnected);
+        let market = market.filter(|_| status != SampleStatus::Disconnected);
         Some(match look {
             Look::FollowUp => Row::FollowUp(follow_up(signal, ms, now, market, status)),
             Look::Entry => Row::Entry(entry(signal, ms, now.wall, market, status)),
@@ -167,7 +167,7 @@ fn follow_up(
     offset_ms: u32,
     now: Now,
     market: Option<&Market>,
-    status: Capture,
+    status: SampleStatus,
 ) -> FollowUpRow {
     let bbo = market.and_then(|m| m.bbo).map(|held| held.value);
     let (bid, ask) = (bbo.and_then(|b| b.bid), bbo.and_then(|b| b.ask));
@@ -209,7 +209,7 @@ fn entry(
     latency_ms: u32,
     captured_at: Wall,
     market: Option<&Market>,
-    status: Capture,
+    status: SampleStatus,
 ) -> EntryRow {
     let bbo = market.and_then(|m| m.bbo).map(|held| held.value);
     let touched = bbo.and_then(|b| b.touched(signal.side));

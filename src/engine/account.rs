@@ -1,7 +1,7 @@
 //! Readings of the account: when they are wanted, and what they say of positions, budget and funds.
 
 use crate::engine::trader::Trader;
-use crate::feed::bucket::Bucket;
+use crate::feed::bucket::TokenBucket;
 use crate::feed::market::Market;
 use crate::position::{Judged, LAG_MS, MISMATCH_READS, Ours, Verdict};
 use crate::types::account::{AccountState, HeldPosition};
@@ -38,7 +38,7 @@ const REST_REFILL: Nanos = Nanos::from_millis(200);
 /// What is left of the REST weight. Readings of the venue and of the account take turns when both wait.
 #[derive(Clone, Debug)]
 pub(super) struct RestBudget {
-    bucket: Bucket,
+    bucket: TokenBucket,
     /// Weight of a reading of the venue: `perpDexs` and `userFees`, and three questions a dex.
     universe: u32,
     /// Until when a reading of the venue, and one of the account, is known to wait.
@@ -55,7 +55,7 @@ impl RestBudget {
     /// All of it, for so many dexes.
     pub(super) fn new(dexes: usize) -> Self {
         Self {
-            bucket: Bucket::new(REST_BURST, REST_REFILL),
+            bucket: TokenBucket::new(REST_BURST, REST_REFILL),
             universe: 40_u32.saturating_add(60_u32.saturating_mul(dexes as u32)),
             universe_waits: Mono(0),
             account_waits: Mono(0),
@@ -303,7 +303,7 @@ impl Trader {
     }
 
     /// A reading has accounted for orders whose rows never came: `extra`, on top of what rows tell, is
-    /// what they filled. It is booked as their fills, at the prices that their answers told, without a
+    /// what they filled. It is recorded as their fills, at the prices that their answers told, without a
     /// fee, which rows alone tell.
     fn account_for(
         &mut self,
@@ -380,7 +380,7 @@ impl Trader {
         let was_flat = self.positions.held(id).is_flat();
         let unread = !self.positions.is_based(id);
         let mut ended_before: Option<Usd> = None;
-        for row in self.positions.unbooked(now, id, judged.at, held, fills) {
+        for row in self.positions.unrecorded(now, id, judged.at, held, fills) {
             self.on_trade(row, out);
             ended_before = Some(ended_before.unwrap_or_default().saturating_add(row.net));
         }

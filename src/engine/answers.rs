@@ -9,7 +9,7 @@ use crate::feed::message::{Message, UserEvent};
 use crate::position::{Applied, ExitEnd, Why};
 use crate::types::event::{Action, Actions};
 use crate::types::hard_stop::StopReason;
-use crate::types::ids::{Coin, MarketId, Sample};
+use crate::types::ids::{Coin, Excerpt, MarketId};
 use crate::types::log_event::LogEvent;
 use crate::types::losses::LossEntry;
 use crate::types::num::Usd;
@@ -147,7 +147,7 @@ impl Trader {
     }
 
     /// An action was refused whole: nothing of it was executed.
-    pub(super) fn on_refused_whole(&mut self, now: Now, words: Sample, out: &mut Actions) {
+    pub(super) fn on_refused_whole(&mut self, now: Now, words: Excerpt, out: &mut Actions) {
         let refusal = refusals::refusal(words.as_bytes());
         self.doubt_signer(now, refusal);
         if refusal == Refusal::AddressBudget {

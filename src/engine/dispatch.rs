@@ -11,7 +11,7 @@ use crate::feed::session::Session;
 use crate::types::config;
 use crate::types::event::Actions;
 use crate::types::ids::MarketId;
-use crate::types::latency::Mark;
+use crate::types::latency::Timestamp;
 use crate::types::log_event::LogEvent;
 use crate::types::order::{Order, Purpose};
 use crate::types::time::{Now, Wall};
@@ -103,11 +103,11 @@ impl Trader {
             expires = self.exits_expire(dies);
         }
         let action = encode::Action::Orders(&batch);
-        out.watch.mark(Mark::SignBegan);
+        out.watch.mark(Timestamp::SignBegan);
         let sent = session.may_send(now.mono, keep)
             && match self.post(now, &action, Some(expires), out) {
                 Some((post, nonce)) => {
-                    out.watch.mark(Mark::Signed);
+                    out.watch.mark(Timestamp::Signed);
                     self.budget.spend(now.mono, kind, batch.len() as u32, post);
                     for (id, order) in ids.iter().zip(&batch) {
                         self.orders.sent(now, *id, nonce, post, dies);

@@ -7,8 +7,8 @@ use crate::feed::Subscription;
 use crate::feed::message::Message;
 use crate::risk::{self, View};
 use crate::types::event::Actions;
-use crate::types::ids::{MarketId, Sample};
-use crate::types::latency::Mark;
+use crate::types::ids::{Excerpt, MarketId};
+use crate::types::latency::Timestamp;
 use crate::types::log_event::LogEvent;
 use crate::types::status::Status;
 use crate::types::time::{Nanos, Now};
@@ -41,7 +41,7 @@ impl Engine {
         self.received(now, frame.len());
         match self.decoder.decode(frame) {
             Ok(Message::Bbo { market, bbo }) => {
-                out.watch.mark(Mark::Parsed);
+                out.watch.mark(Timestamp::Parsed);
                 self.status.bbo += 1;
                 let as_of = self.on_block(now, market, bbo.time, out);
                 self.mark_received(now, Subscription::Bbo(market), market, out);
@@ -51,7 +51,7 @@ impl Engine {
                 }
             }
             Ok(Message::Ctx { market, ctx }) => {
-                out.watch.mark(Mark::Parsed);
+                out.watch.mark(Timestamp::Parsed);
                 self.status.ctx += 1;
                 self.mark_received(now, Subscription::Ctx(market), market, out);
                 let buffered = self.resumed_at.is_some();
@@ -85,7 +85,7 @@ impl Engine {
             Ok(Message::Ack { .. }) => self.status.acks += 1,
             Ok(Message::Pong) => self.status.pongs += 1,
             Ok(Message::VenueError(text)) => {
-                let text = Sample::of(text);
+                let text = Excerpt::of(text);
                 self.status.venue_errors += 1;
                 self.complain(now, Complaint::VenueError, LogEvent::VenueError { text }, out);
             }
@@ -94,12 +94,12 @@ impl Engine {
             Ok(Message::Unknown) if frame.trim_ascii() == GREETING => self.status.ignored += 1,
             Ok(Message::Unknown) => {
                 self.status.unknown += 1;
-                let event = LogEvent::UnknownChannel { frame: Sample::of(frame) };
+                let event = LogEvent::UnknownChannel { frame: Excerpt::of(frame) };
                 self.complain(now, Complaint::UnknownChannel, event, out);
             }
             Err(malformed) => {
                 self.status.malformed += 1;
-                let event = LogEvent::Malformed { why: malformed.why, frame: Sample::of(frame) };
+                let event = LogEvent::Malformed { why: malformed.why, frame: Excerpt::of(frame) };
                 self.complain(now, Complaint::Malformed, event, out);
             }
         }
@@ -175,7 +175,7 @@ impl Engine {
         watch.near_cap = assessment.near_cap;
         tell_halt(market, watch, out);
         self.with_world(now, out, |detector, world| detector.on_market(world, id, news));
-        out.watch.mark(Mark::Decided);
+        out.watch.mark(Timestamp::Decided);
     }
 }
 

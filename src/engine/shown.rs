@@ -5,7 +5,7 @@ use crate::executor::orders::Ways;
 use crate::feed::market::Market;
 use crate::types::ids::{Coin, MarketId};
 use crate::types::num::Szi;
-use crate::types::snapshot::{MarketShot, PositionShot};
+use crate::types::snapshot::{MarketSnapshot, PositionSnapshot};
 use crate::types::status::{Status, Trading};
 use crate::types::time::{Mono, Wall};
 
@@ -49,11 +49,11 @@ impl Engine {
     }
 
     /// Shows the markets from `from` on, at most `most`, in their order.
-    pub fn show_markets(&self, from: usize, most: usize, out: &mut Vec<MarketShot>) {
+    pub fn show_markets(&self, from: usize, most: usize, out: &mut Vec<MarketSnapshot>) {
         let held = self.markets.iter().zip(&self.watches).enumerate();
         for (index, (market, watch)) in held.skip(from).take(most) {
             let bbo = market.bbo.map(|held| held.value);
-            out.push(MarketShot {
+            out.push(MarketSnapshot {
                 coin: market.spec.coin,
                 asset: market.spec.asset,
                 bid: bbo.and_then(|bbo| bbo.bid),
@@ -71,11 +71,11 @@ impl Engine {
     }
 
     /// Shows what is held.
-    pub fn show_positions(&self, now: Mono, out: &mut Vec<PositionShot>) {
+    pub fn show_positions(&self, now: Mono, out: &mut Vec<PositionSnapshot>) {
         let held = self.trader.iter().flat_map(|trader| trader.positions.iter_open());
         out.extend(held.filter_map(|(id, position)| {
             let market = self.markets.get(id.index())?;
-            Some(PositionShot {
+            Some(PositionSnapshot {
                 coin: market.spec.coin,
                 szi: position.szi,
                 entry: position.entry_px(),

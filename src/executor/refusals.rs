@@ -3,7 +3,7 @@
 //! Words are matched by how they begin, whatever their case, with or without the final period, a
 //! leading `L1 error: ` and a trailing ` asset=N` (PROTOCOL.md §3.6).
 
-use crate::types::order::{Fate, Refusal, Word};
+use crate::types::order::{Refusal, StatusKind, VenueStatus};
 
 /// How refusals begin, without the final period. The first that fits counts, so a longer text
 /// stands before one that it begins with.
@@ -86,9 +86,9 @@ pub fn refusal(text: &[u8]) -> Refusal {
 
 /// Why an order with this word is gone; `None` when it is not, or has filled, or when the word says
 /// nothing (PROTOCOL.md §2.6).
-pub fn refusal_of_word(word: Word) -> Option<Refusal> {
+pub fn refusal_of_word(word: VenueStatus) -> Option<Refusal> {
     use Refusal as R;
-    use Word as W;
+    use VenueStatus as W;
     let refusal = match word {
         W::ReduceOnlyCanceled | W::ReduceOnlyRejected => R::ReduceOnly,
         W::MarginCanceled | W::PerpMarginRejected => R::Margin,
@@ -108,10 +108,10 @@ pub fn refusal_of_word(word: Word) -> Option<Refusal> {
         W::OracleRejected => R::FarFromOracle,
         W::PerpMaxPositionRejected => R::MarginTier,
         W::TooManyOpenOrdersRejected => R::TooManyOpenOrders,
-        other => match other.fate() {
-            Fate::Cancelled => R::Cancelled,
-            Fate::Rejected => R::Unlisted,
-            Fate::Live | Fate::Filled | Fate::Unknown => return None,
+        other => match other.kind() {
+            StatusKind::Cancelled => R::Cancelled,
+            StatusKind::Rejected => R::Unlisted,
+            StatusKind::Live | StatusKind::Filled | StatusKind::Unknown => return None,
         },
     };
     Some(refusal)
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn every_refusal_has_words_or_is_read_from_a_status() {
         let words: Vec<Refusal> =
-            Word::KNOWN.iter().filter_map(|(_, w)| refusal_of_word(*w)).collect();
+            VenueStatus::KNOWN.iter().filter_map(|(_, w)| refusal_of_word(*w)).collect();
         for wanted in Refusal::ALL {
             let told = TABLE.iter().chain(HINTS).any(|(_, refusal)| refusal == wanted);
             assert!(told || words.contains(wanted), "{wanted:?} cannot come about");
@@ -273,31 +273,37 @@ mod tests {
 
     #[test]
     fn a_status_that_ends_an_order_has_a_reason_and_no_other_has() {
-        for (text, word) in Word::KNOWN {
-            let ends = matches!(word.fate(), Fate::Cancelled | Fate::Rejected);
+        for (text, word) in VenueStatus::KNOWN {
+            let ends = matches!(word.kind(), StatusKind::Cancelled | StatusKind::Rejected);
             assert_eq!(refusal_of_word(*word).is_some(), ends, "{text}");
         }
-        assert_eq!(refusal_of_word(Word::OtherCanceled), Some(Refusal::Cancelled));
-        assert_eq!(refusal_of_word(Word::OtherRejected), Some(Refusal::Unlisted));
-        assert_eq!(refusal_of_word(Word::Unknown), None);
+        assert_eq!(refusal_of_word(VenueStatus::OtherCanceled), Some(Refusal::Cancelled));
+        assert_eq!(refusal_of_word(VenueStatus::OtherRejected), Some(Refusal::Unlisted));
+        assert_eq!(refusal_of_word(VenueStatus::Unknown), None);
     }
 
     #[test]
     fn answer_and_status_of_one_refusal_agree() {
         for (text, word) in [
-            ("Price must be divisible by tick size.", Word::TickRejected),
-            ("Order must have minimum value of $10.", Word::MinTradeNtlRejected),
-            ("Insufficient margin to place order.", Word::PerpMarginRejected),
-            ("Reduce only order would increase position.", Word::ReduceOnlyRejected),
-            ("Post only order would have immediately matched", Word::BadAloPxRejected),
+            ("Price must be divisible by tick size.", VenueStatus::TickRejected),
+            ("Order must have minimum value of $10.", VenueStatus::MinTradeNtlRejected),
+            ("Insufficient margin to place order.", VenueStatus::PerpMarginRejected),
+            ("Reduce only order would increase position.", VenueStatus::ReduceOnlyRejected),
+            ("Post only order would have immediately matched", VenueStatus::BadAloPxRejected),
             (
                 "Order could not immediately match against any resting orders.",
-                Word::IocCancelRejected,
+                VenueStatus::IocCancelRejected,
             ),
-            ("Invalid TP/SL price.", Word::BadTriggerPxRejected),
-            ("No liquidity available for market order.", Word::MarketOrderNoLiquidityRejected),
-            ("Order would increase open interest too quickly", Word::OpenInterestIncreaseRejected),
-            ("Order price too far from oracle", Word::OracleRejected),
+            ("Invalid TP/SL price.", VenueStatus::BadTriggerPxRejected),
+            (
+                "No liquidity available for market order.",
+                VenueStatus::MarketOrderNoLiquidityRejected,
+            ),
+            (
+                "Order would increase open interest too quickly",
+                VenueStatus::OpenInterestIncreaseRejected,
+            ),
+            ("Order price too far from oracle", VenueStatus::OracleRejected),
         ] {
             assert_eq!(Some(refusal(text.as_bytes())), refusal_of_word(word), "{text}");
         }

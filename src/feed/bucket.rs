@@ -5,7 +5,7 @@ use crate::types::time::{Mono, Nanos};
 /// Grants up to `capacity` at once and one more each `refill`; so never more than
 /// `capacity + window / refill` in any window.
 #[derive(Clone, Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     capacity: u32,
     refill: Nanos,
     level: u32,
@@ -13,7 +13,7 @@ pub struct Bucket {
     counted_to: Mono,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full one. `refill` must not be zero.
     pub fn new(capacity: u32, refill: Nanos) -> Self {
         debug_assert!(refill > Nanos::ZERO, "a bucket that refills at once limits nothing");
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn it_grants_its_capacity_and_then_at_its_rate() {
-        let mut bucket = Bucket::new(3, Nanos(10));
+        let mut bucket = TokenBucket::new(3, Nanos(10));
         let t = Mono(1000);
         assert!(bucket.take(t, 3));
         assert!(!bucket.take(t, 1));
@@ -100,7 +100,7 @@ mod tests {
             steps in proptest::collection::vec((0_u64..40, 1_u32..4), 1..200)
         ) {
             let (capacity, refill, window) = (5_u32, 7_u64, 100_u64);
-            let mut bucket = Bucket::new(capacity, Nanos(refill));
+            let mut bucket = TokenBucket::new(capacity, Nanos(refill));
             let mut now = 0;
             let mut granted: Vec<(u64, u32)> = Vec::new();
             for (wait, n) in steps {

@@ -7,7 +7,7 @@ use crate::types::time::{Mono, Nanos, VenueMs};
 
 /// A value and when it was received.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Held<T> {
+pub struct Timed<T> {
     /// The value.
     pub value: T,
     /// When it was received; for a quote that a late feed brought, when it was due. Ages count from here,
@@ -54,9 +54,9 @@ pub struct Market {
     /// Whether a rule was ever read that differs from the first: it stays so until a restart.
     pub rule_changed: bool,
     /// The last quote.
-    pub bbo: Option<Held<Bbo>>,
+    pub bbo: Option<Timed<Bbo>>,
     /// The last ctx.
-    pub ctx: Option<Held<Ctx>>,
+    pub ctx: Option<Timed<Ctx>>,
     /// Whether the ctx may be older than its receipt says: it was held when the process stood still, or
     /// waited in a buffer meanwhile.
     pub ctx_in_doubt: bool,
@@ -106,7 +106,7 @@ impl Market {
             Some(last) if bbo.time < last => self.regressed = true,
             _ => self.last_time = Some(bbo.time),
         }
-        self.bbo = Some(Held { value: bbo, received_at: as_of });
+        self.bbo = Some(Timed { value: bbo, received_at: as_of });
         self.spread = bbo.tradable().and_then(|(bid, ask)| {
             let (bid, ask) = (i128::from(bid.px.units()), i128::from(ask.px.units()));
             Bps::of(2 * (ask - bid), ask + bid)
@@ -116,7 +116,7 @@ impl Market {
 
     /// Takes a ctx.
     pub fn take_ctx(&mut self, now: Mono, ctx: Ctx) {
-        self.ctx = Some(Held { value: ctx, received_at: now });
+        self.ctx = Some(Timed { value: ctx, received_at: now });
         self.ctx_in_doubt = false;
     }
 

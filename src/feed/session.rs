@@ -10,7 +10,7 @@
 //! coin whose subscription alone was followed by a drop twice is quarantined for some minutes.
 
 use crate::feed::Subscription;
-use crate::feed::bucket::Bucket;
+use crate::feed::bucket::TokenBucket;
 use crate::types::config;
 use crate::types::event::{Action, Actions, LinkDown};
 use crate::types::ids::{Coin, MarketId};
@@ -118,8 +118,8 @@ pub struct Session {
     probes: usize,
     /// When the next of them are, whatever is not acknowledged.
     probe_at: Mono,
-    connections: Bucket,
-    messages: Bucket,
+    connections: TokenBucket,
+    messages: TokenBucket,
     jitter: SplitMix64,
 }
 
@@ -141,8 +141,8 @@ impl Session {
             suspects: Vec::new(),
             probes: 1,
             probe_at: Mono::MAX,
-            connections: Bucket::new(CONNECTIONS.0, CONNECTIONS.1),
-            messages: Bucket::new(MESSAGES.0, MESSAGES.1),
+            connections: TokenBucket::new(CONNECTIONS.0, CONNECTIONS.1),
+            messages: TokenBucket::new(MESSAGES.0, MESSAGES.1),
             jitter: SplitMix64(seed),
         }
     }

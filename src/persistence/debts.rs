@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::account::Booked;
+use crate::types::account::RecordedTrades;
 use crate::types::ids::{Coin, CrossId, SignalId};
 use crate::types::num::{Bps, Px, Side};
 use crate::types::record::{
-    Capture, CrossEnd, CrossRow, EntryRow, FOLLOW_UP_MS, FollowUpRow, Row, SignalRow,
+    CrossEnd, CrossRow, EntryRow, FOLLOW_UP_MS, FollowUpRow, Row, SampleStatus, SignalRow,
 };
 use crate::types::time::{Nanos, Wall};
 
@@ -21,7 +21,7 @@ pub(super) struct Debts {
     crosses: BTreeMap<CrossId, OwedCross>,
     /// No debt itself: what is not in here may be one of the engine's.
     #[serde(default)]
-    pub(super) booked: Booked,
+    pub(super) recorded: RecordedTrades,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -48,8 +48,8 @@ struct OwedCross {
 impl Debts {
     /// None yet, of records that begin now.
     pub(super) fn beginning(now: Wall) -> Self {
-        let booked = Booked { since: Some(now), ..Booked::default() };
-        Self { booked, ..Self::default() }
+        let recorded = RecordedTrades { since: Some(now), ..RecordedTrades::default() };
+        Self { recorded, ..Self::default() }
     }
 
     /// Takes `row` into account; a signal owes an entry probe at each of `entry_latencies_ms`.
@@ -65,7 +65,7 @@ impl Debts {
             Row::Cross(row) => {
                 self.crosses.remove(&row.id);
             }
-            Row::Trade(row) => self.booked.add(row.coin, row.exited_at),
+            Row::Trade(row) => self.recorded.add(row.coin, row.exited_at),
             Row::Gap(_) | Row::Order(_) => {}
         }
     }
@@ -123,7 +123,7 @@ impl Debts {
                     available_sz: None,
                     fillable_sz: None,
                     oracle_px: None,
-                    status: Capture::Shutdown,
+                    status: SampleStatus::Shutdown,
                 }));
             }
             for offset_ms in &owed.follow_ups {
@@ -143,7 +143,7 @@ impl Debts {
                     market_moved: None,
                     markout: None,
                     bbo_age: None,
-                    status: Capture::Shutdown,
+                    status: SampleStatus::Shutdown,
                 }));
             }
         }

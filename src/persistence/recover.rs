@@ -102,7 +102,7 @@ pub(super) fn open(
         store.inherit(run, now, closed, &mut recovery).map_err(failed("write its journal"))?;
     }
     store.alive.at = now;
-    store.debts.booked.since.get_or_insert(now);
+    store.debts.recorded.since.get_or_insert(now);
     // Also today's files without rows of the journal: better to learn of trouble now.
     for kind in RowKind::ALL {
         store.file(now.day(), kind, &mut recovery.warnings);

@@ -10,7 +10,7 @@ use crate::persistence::disk::{Disk, OsDisk};
 use crate::persistence::journal::{self, Alive, Journal, Numbered, Opening, Record};
 use crate::persistence::recover::{self, Recovery};
 use crate::persistence::run::RunInfo;
-use crate::types::account::Booked;
+use crate::types::account::RecordedTrades;
 use crate::types::record::{CrossEnd, GapCause, GapRow, Row, RowKind};
 use crate::types::time::{DAY_NS, Day, Nanos, Wall};
 
@@ -307,8 +307,8 @@ impl Store {
     }
 
     /// Which round trips have their rows.
-    pub fn booked(&self) -> &Booked {
-        &self.debts.booked
+    pub fn recorded(&self) -> &RecordedTrades {
+        &self.debts.recorded
     }
 
     /// How it is doing.

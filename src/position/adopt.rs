@@ -132,13 +132,13 @@ fn walk(position: &mut Position, side: Side, fills: &[&Fill]) {
 
 impl Positions {
     /// Round trips of ours that ended by `at`, before our first reading of the market, and that no run
-    /// has booked: their process died before it heard of the end. Oldest first. To be asked before
+    /// has recorded: their process died before it heard of the end. Oldest first. To be asked before
     /// [`Positions::adopt`]; once the market has a baseline there are none.
     ///
-    /// A booked one ended when its row says, by our clock; one that came after it began later still.
+    /// A recorded one ended when its row says, by our clock; one that came after it began later still.
     /// The middle of a round trip is on the same side of that moment even if the venue's clock is a
     /// little off ours. What began or ended by a flip is left out: no order of ours flips. Allocates.
-    pub fn unbooked(
+    pub fn unrecorded(
         &mut self,
         now: Now,
         market: MarketId,
@@ -147,7 +147,7 @@ impl Positions {
         fills: &[Fill],
     ) -> Vec<TradeRow> {
         let Some(slot) = self.slots.get(market.index()) else { return Vec::new() };
-        let Some(until) = self.booked.until(slot.coin) else { return Vec::new() };
+        let Some(until) = self.recorded.until(slot.coin) else { return Vec::new() };
         if slot.baseline.is_some() {
             return Vec::new();
         }

@@ -6,7 +6,7 @@
 //! here: a position forgotten because an answer was empty; an entry time that moves; a fill that
 //! counts twice.
 
-use crate::types::account::Booked;
+use crate::types::account::RecordedTrades;
 use crate::types::ids::{AssetId, Coin, MarketId, SignalId};
 use crate::types::num::{Px, Szi, Usd};
 use crate::types::order::Fill;
@@ -82,8 +82,8 @@ pub struct Positions {
     slots: Vec<Slot>,
     seen: Seen,
     next_trade_id: u64,
-    /// What earlier runs have booked.
-    booked: Booked,
+    /// What earlier runs have recorded.
+    recorded: RecordedTrades,
     /// Closing fills whose `closedPnl` was not our profit. Ours is recorded.
     pub pnl_differs: u64,
 }
@@ -105,14 +105,14 @@ impl Positions {
             slots: Vec::new(),
             seen: Seen::new(),
             next_trade_id: first_trade_id,
-            booked: Booked::default(),
+            recorded: RecordedTrades::default(),
             pnl_differs: 0,
         }
     }
 
-    /// What earlier runs have booked; see [`Positions::unbooked`].
-    pub fn continue_books(&mut self, booked: Booked) {
-        self.booked = booked;
+    /// What earlier runs have recorded; see [`Positions::unrecorded`].
+    pub fn restore_trades(&mut self, recorded: RecordedTrades) {
+        self.recorded = recorded;
     }
 
     /// Whether a reading was taken over in every market.

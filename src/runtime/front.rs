@@ -10,14 +10,14 @@ use crate::dashboard::{self, Facts, Feed, Patience, Token};
 use crate::runtime::os::{self, TokenError, load_token};
 use crate::runtime::showcase::Audience;
 use crate::types::config::{self, Config};
-use crate::types::snapshot::Figures;
+use crate::types::snapshot::Percentiles;
 use crate::types::time::Nanos;
 
 /// Lengths of stages that may wait for the dashboard.
 const FIGURES: usize = 64;
 
 /// Takes what the lengths of a stage come to, by its name.
-pub type Measurements = mpsc::SyncSender<(&'static str, Figures)>;
+pub type Measurements = mpsc::SyncSender<(&'static str, Percentiles)>;
 
 /// Why there is no dashboard.
 #[derive(Debug, thiserror::Error)]

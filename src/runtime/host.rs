@@ -124,7 +124,7 @@ pub enum RunError {
     CaptureExists(PathBuf),
     /// The capture file.
     #[error("capture {path}: {source}")]
-    Capture {
+    SampleStatus {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -227,7 +227,7 @@ fn run_alerting(
             let created = capture::create(path, &header, CAPTURED);
             let (tap, writer) = created.map_err(|source| match source.kind() {
                 io::ErrorKind::AlreadyExists => RunError::CaptureExists(path.clone()),
-                _ => RunError::Capture { path: path.clone(), source },
+                _ => RunError::SampleStatus { path: path.clone(), source },
             })?;
             (Some(tap), Some(writer))
         }
@@ -321,7 +321,7 @@ fn run_alerting(
             }
             let Armed { wallet, presigning, lock, .. } = armed;
             let mut engine = Engine::trading(config, first_id, seed, wallet, latch);
-            engine.continue_books(store.booked().clone());
+            engine.restore_trades(store.recorded().clone());
             engine.continue_losses(losses);
             (engine, presigning, Some(lock))
         }
@@ -474,7 +474,7 @@ fn run_alerting(
     let records = recorder.join().map_err(|_| RunError::Died("recorder"));
     let captured = capture.map(|(path, thread)| match thread.join() {
         Ok(Ok(lines)) => Ok(lines),
-        Ok(Err(source)) => Err(RunError::Capture { path, source }),
+        Ok(Err(source)) => Err(RunError::SampleStatus { path, source }),
         Err(_) => Err(RunError::Died("capture")),
     });
     // The desk may be in the middle of a slow question. It holds nothing that must be kept.

@@ -19,7 +19,7 @@ use crate::runtime::ring::{Consumer, Producer};
 use crate::runtime::showcase::{Loop, Showcase};
 use crate::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
 use crate::types::hard_stop::HardStop;
-use crate::types::latency::{Mark, Stage, Stopwatch};
+use crate::types::latency::{Stage, Stopwatch, Timestamp};
 use crate::types::log_event::{LogEvent, TimedLogEvent};
 use crate::types::losses::LossEntry;
 use crate::types::num::Usd;
@@ -317,9 +317,9 @@ impl Hot {
         if let Some(took) = watch.answer() {
             self.meter.record(Stage::OrderRtt, took);
         }
-        let Some(parsed) = watch.at(Mark::Parsed) else { return };
+        let Some(parsed) = watch.at(Timestamp::Parsed) else { return };
         self.meter.record(Stage::Parse, ticks_between(began, parsed));
-        if let Some(decided) = watch.at(Mark::Decided) {
+        if let Some(decided) = watch.at(Timestamp::Decided) {
             self.meter.record(Stage::Decide, ticks_between(parsed, decided));
         }
         let read_at = self.link.as_ref().and_then(Link::read_at);
@@ -347,8 +347,8 @@ impl Hot {
         let mut broken = None;
         let mut sent = false;
         let mut unasked = None;
-        let signed = actions.watch.at(Mark::Signed);
-        if let (Some(began), Some(ended)) = (actions.watch.at(Mark::SignBegan), signed) {
+        let signed = actions.watch.at(Timestamp::Signed);
+        if let (Some(began), Some(ended)) = (actions.watch.at(Timestamp::SignBegan), signed) {
             self.meter.record(Stage::Sign, ticks_between(began, ended));
         }
         let mut began = 0;

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 
 use crate::runtime::ring::{Consumer, Producer, ring};
 use crate::types::latency::Stage;
-use crate::types::snapshot::Figures;
+use crate::types::snapshot::Percentiles;
 use crate::types::time::{Mono, Nanos};
 
 /// Longest length that is told apart from longer ones.
@@ -103,7 +103,7 @@ pub struct Closed<'a> {
     /// Lengths within it, nanoseconds; at least one.
     pub counts: &'a Histogram<u32>,
     /// What all of them come to since the start.
-    pub overall: Figures,
+    pub overall: Percentiles,
 }
 
 impl Meter {
@@ -135,9 +135,9 @@ impl Meter {
     }
 }
 
-fn figures<T: hdrhistogram::Counter>(counts: &Histogram<T>) -> Figures {
+fn figures<T: hdrhistogram::Counter>(counts: &Histogram<T>) -> Percentiles {
     let at = |quantile| Nanos(counts.value_at_quantile(quantile));
-    Figures {
+    Percentiles {
         count: counts.len(),
         p50: at(0.5),
         p99: at(0.99),
@@ -154,21 +154,21 @@ pub struct Interval {
     /// Its end.
     pub to: Nanos,
     /// What was counted.
-    pub figures: Figures,
+    pub figures: Percentiles,
 }
 
 /// What was measured.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Measured {
     /// All of it, of every stage that had anything.
-    pub stages: Vec<(Stage, Figures)>,
+    pub stages: Vec<(Stage, Percentiles)>,
     /// Turns by time, at most [`INTERVALS`], none missing in between.
     pub turns: Vec<Interval>,
 }
 
 impl Measured {
     /// What this stage came to; all zero when it had nothing.
-    pub fn of(&self, stage: Stage) -> Figures {
+    pub fn of(&self, stage: Stage) -> Percentiles {
         let found = self.stages.iter().find(|(known, _)| *known == stage);
         found.map(|(_, figures)| *figures).unwrap_or_default()
     }
@@ -453,6 +453,6 @@ mod tests {
         let measured = collector.measured();
         assert_eq!(measured.stages.len(), 2, "a stage that had nothing is left out");
         assert_eq!((measured.of(parse).count, measured.of(lag).max), (2, Nanos(7)));
-        assert_eq!(measured.of(Stage::Turn), Figures::default());
+        assert_eq!(measured.of(Stage::Turn), Percentiles::default());
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::types::ids::Coin;
 use crate::types::num::Usd;
 use crate::types::order::Purpose;
-use crate::types::record::{Capture, ExitReason, FOLLOW_UP_MS, OrderRow, Outcome, Row, TradeRow};
+use crate::types::record::{
+    ExitReason, FOLLOW_UP_MS, OrderRow, Outcome, Row, SampleStatus, TradeRow,
+};
 
 /// What trading in one market came to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -171,7 +173,7 @@ impl Tally {
             }
             Row::Entry(row) => {
                 let wanted = self.wanted.get(&row.signal.0).copied();
-                if let (Some(wanted), Some(fillable), Capture::Captured) =
+                if let (Some(wanted), Some(fillable), SampleStatus::Captured) =
                     (wanted.filter(|wanted| *wanted > 0), row.fillable_sz, row.status)
                 {
                     let (seen, whole) = &mut self.market(row.coin).entries;

@@ -7,7 +7,7 @@ use crate::runtime::os::{GIT_COMMIT, run_id};
 use crate::runtime::ring::{Consumer, Producer, ring};
 use crate::simulation::disk::{Mood, Spindle};
 use crate::simulation::fault::{Chance, Fault, HostFaults};
-use crate::types::account::Booked;
+use crate::types::account::RecordedTrades;
 use crate::types::config::Config;
 use crate::types::hard_stop::HardStop;
 use crate::types::losses::{LossEntry, Losses};
@@ -137,8 +137,8 @@ impl Recorder {
     }
 
     /// Which round trips have their rows.
-    pub(super) fn booked(&self) -> Booked {
-        self.store.booked().clone()
+    pub(super) fn recorded(&self) -> RecordedTrades {
+        self.store.recorded().clone()
     }
 
     /// Takes a row, or counts it when the ring is full. Returns whether it was taken.

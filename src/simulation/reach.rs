@@ -9,7 +9,7 @@ use crate::types::hard_stop::StopReason;
 use crate::types::log_event::LogEvent;
 use crate::types::order::{Purpose, RefusalClass};
 use crate::types::record::{
-    Capture, Check, CrossEnd, Decision, ExitReason, Filter, GapCause, Gate, Mode, Outcome, Row,
+    Check, CrossEnd, Decision, ExitReason, Filter, GapCause, Gate, Mode, Outcome, Row, SampleStatus,
 };
 use crate::types::snapshot::Snapshot;
 use crate::types::status::Status;
@@ -129,12 +129,12 @@ impl Reach {
     }
 }
 
-fn capture(status: Capture) -> &'static str {
+fn capture(status: SampleStatus) -> &'static str {
     match status {
-        Capture::Captured => "look:captured",
-        Capture::Stale => "look:stale",
-        Capture::Disconnected => "look:disconnected",
-        Capture::Shutdown => "look:shutdown",
+        SampleStatus::Captured => "look:captured",
+        SampleStatus::Stale => "look:stale",
+        SampleStatus::Disconnected => "look:disconnected",
+        SampleStatus::Shutdown => "look:shutdown",
     }
 }
 
@@ -153,9 +153,9 @@ fn metrics(status: &Status) -> impl Iterator<Item = (String, u64)> {
         "rows_unshown",
         "snapshots_skipped",
     ];
-    let shot = Snapshot { status: *status, ..Snapshot::default() };
+    let snapshot = Snapshot { status: *status, ..Snapshot::default() };
     let known = |name: &str| !ELSEWHERE.contains(&name) && !name.contains('.');
-    let all = counters::by_name(&shot, Mode::Trading).into_iter();
+    let all = counters::by_name(&snapshot, Mode::Trading).into_iter();
     all.filter(move |(name, _)| known(name)).map(|(name, count)| (name.into_owned(), count))
 }
 

@@ -110,7 +110,7 @@ const fn kind(event: &LogEvent) -> Kind {
             warn("an order filled and no row tells of it: the account is read", MARKETS)
         }
         LogEvent::FillsAssumed { .. } => {
-            warn("fill booked without its row, as the account shows it: fee unknown", MARKETS)
+            warn("fill recorded without its row, as the account shows it: fee unknown", MARKETS)
         }
         LogEvent::OrderInDoubt { .. } => warn("order in doubt: looked up", MARKETS),
         LogEvent::PositionOpened { .. } => info("position opened", MANY),
@@ -358,7 +358,7 @@ mod tests {
     use crate::telemetry::log::tests::{Memory, lines};
     use crate::telemetry::log::{Screen, subscriber};
     use crate::types::config::{LogFormat, LogLevel};
-    use crate::types::ids::{Coin, Sample};
+    use crate::types::ids::{Coin, Excerpt};
     use crate::types::num::{Bps, Side, Usd};
     use crate::types::order::{Cloid, Refusal};
     use crate::types::ready::Waiting;
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn every_note_is_one_line_as_severe_as_its_kind() {
         let coin = Coin::new("xyz:SILVER").unwrap();
-        let (span, words) = (Nanos::from_secs(1), Sample::of(b"1000 Expired\x1b[2J\n"));
+        let (span, words) = (Nanos::from_secs(1), Excerpt::of(b"1000 Expired\x1b[2J\n"));
         let events = [
             (LogEvent::UniverseRead { markets: 3, active: 2, watched: 1 }, "INFO"),
             (LogEvent::UniverseFailed { retry: span }, "WARN"),
@@ -425,7 +425,7 @@ mod tests {
                     coin,
                     cloid: Cloid(7),
                     refusal: Refusal::Tick,
-                    words: Sample::of(b"Price must be"),
+                    words: Excerpt::of(b"Price must be"),
                 },
                 "WARN",
             ),
@@ -475,11 +475,11 @@ mod tests {
     fn a_storm_is_a_few_lines_and_a_count() {
         let lines = told(LogLevel::Info, |told| {
             for nth in 0..1_000 {
-                told.tell(Mono(nth), &LogEvent::VenueError { text: Sample::of(b"too many") });
+                told.tell(Mono(nth), &LogEvent::VenueError { text: Excerpt::of(b"too many") });
             }
             told.tell(Mono(2_000), &LogEvent::RowsLost { rows: 1 });
             told.pass(Mono(60_000_000_000));
-            told.tell(Mono(60_000_000_001), &LogEvent::VenueError { text: Sample::of(b"again") });
+            told.tell(Mono(60_000_000_001), &LogEvent::VenueError { text: Excerpt::of(b"again") });
         });
         assert_eq!(lines.len(), FEW as usize + 3, "{lines:#?}");
         assert!(lines[FEW as usize].contains("rows LOST"), "another kind has its own limit");

@@ -13,14 +13,14 @@ use crate::types::time::{VenueMs, Wall};
 /// Which round trips have their rows, as the records tell: what ended later has none. So a run finds
 /// what closed while its predecessor was dead.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-pub struct Booked {
+pub struct RecordedTrades {
     /// When the records began; `None` before there are any.
     pub since: Option<Wall>,
     /// When the latest round trip of a market ended.
     pub exits: BTreeMap<Coin, Wall>,
 }
 
-impl Booked {
+impl RecordedTrades {
     /// A round trip ended there and has its row.
     pub fn add(&mut self, coin: Coin, exited_at: Wall) {
         let latest = self.exits.entry(coin).or_insert(exited_at);

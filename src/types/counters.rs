@@ -98,26 +98,26 @@ fn label(name: &'static str, value: impl Into<Cow<'static, str>>) -> Labels {
 }
 
 /// All counters, by family.
-pub fn families(shot: &Snapshot, mode: Mode) -> Vec<Family> {
-    let mut all = of_feed(shot);
-    all.extend(of_records(shot, mode));
-    all.extend(of_trading(shot));
-    all.push(Family::single("loop_turns", "Turns of the hot loop", "turns", shot.turns));
+pub fn families(snapshot: &Snapshot, mode: Mode) -> Vec<Family> {
+    let mut all = of_feed(snapshot);
+    all.extend(of_records(snapshot, mode));
+    all.extend(of_trading(snapshot));
+    all.push(Family::single("loop_turns", "Turns of the hot loop", "turns", snapshot.turns));
     let ring = |name| label("ring", name);
     all.push(
         Family::new("ring_drops", "What full rings between threads could not take")
-            .with("rows_lost", ring("records"), shot.status.rows_lost)
-            .with("notes_lost", ring("notes"), shot.notes_lost)
-            .with("rows_unshown", ring("dashboard"), shot.rows_unshown)
-            .with("snapshots_skipped", ring("snapshots"), shot.skipped),
+            .with("rows_lost", ring("records"), snapshot.status.rows_lost)
+            .with("notes_lost", ring("notes"), snapshot.notes_lost)
+            .with("rows_unshown", ring("dashboard"), snapshot.rows_unshown)
+            .with("snapshots_skipped", ring("snapshots"), snapshot.skipped),
     );
     all
 }
 
 /// All counters and totals by their names in the snapshot.
-pub fn by_name(shot: &Snapshot, mode: Mode) -> Vec<(Cow<'static, str>, u64)> {
+pub fn by_name(snapshot: &Snapshot, mode: Mode) -> Vec<(Cow<'static, str>, u64)> {
     let mut all = Vec::new();
-    for family in families(shot, mode) {
+    for family in families(snapshot, mode) {
         all.extend(family.totals.iter().map(|(name, value)| (Cow::Borrowed(*name), *value)));
         for counter in &family.counters {
             all.push((counter.name.clone(), family.in_snapshot(counter.value)));
@@ -126,8 +126,8 @@ pub fn by_name(shot: &Snapshot, mode: Mode) -> Vec<(Cow<'static, str>, u64)> {
     all
 }
 
-fn of_feed(shot: &Snapshot) -> Vec<Family> {
-    let status = &shot.status;
+fn of_feed(snapshot: &Snapshot) -> Vec<Family> {
+    let status = &snapshot.status;
     let channel = |name| label("channel", name);
     let gate = |gate: Gate| label("gate", gate.name());
     let blocks = Gate::ALL.map(|g| (g.name(), gate(g), status.gate_blocks[g as usize]));
@@ -175,8 +175,8 @@ fn of_feed(shot: &Snapshot) -> Vec<Family> {
     ]
 }
 
-fn of_records(shot: &Snapshot, mode: Mode) -> Vec<Family> {
-    let status = &shot.status;
+fn of_records(snapshot: &Snapshot, mode: Mode) -> Vec<Family> {
+    let status = &snapshot.status;
     let trading = &status.trading;
     let observed = match mode {
         Mode::Observation => {
@@ -215,8 +215,8 @@ fn of_records(shot: &Snapshot, mode: Mode) -> Vec<Family> {
     ]
 }
 
-fn of_trading(shot: &Snapshot) -> Vec<Family> {
-    let trading = &shot.status.trading;
+fn of_trading(snapshot: &Snapshot) -> Vec<Family> {
+    let trading = &snapshot.status.trading;
     let order = |purpose: &'static str, name: &'static str, value: &'static str| {
         vec![("purpose", purpose.into()), (name, value.into())]
     };
@@ -282,12 +282,12 @@ mod tests {
 
     #[test]
     fn every_name_is_one_counter_in_both_lists() {
-        let shot = Snapshot::default();
-        let names = by_name(&shot, Mode::Trading);
+        let snapshot = Snapshot::default();
+        let names = by_name(&snapshot, Mode::Trading);
         let distinct: BTreeSet<_> = names.iter().map(|(name, _)| name).collect();
         assert_eq!(distinct.len(), names.len());
         let mut metrics = BTreeSet::new();
-        for family in families(&shot, Mode::Trading) {
+        for family in families(&snapshot, Mode::Trading) {
             assert!(!family.counters.is_empty(), "{}", family.name);
             for counter in family.counters {
                 let metric = (family.name, family.unit as u8, counter.labels);
@@ -298,11 +298,11 @@ mod tests {
 
     #[test]
     fn a_total_is_the_sum_of_its_kinds_as_the_snapshot_has_them() {
-        let mut shot = Snapshot::default();
-        shot.status.gate_blocked[0] = Nanos(1_999_999);
-        shot.status.gate_blocked[1] = Nanos::from_millis(5);
-        shot.status.trading.stopped_by = [1; Check::ALL.len()];
-        let all = by_name(&shot, Mode::Trading);
+        let mut snapshot = Snapshot::default();
+        snapshot.status.gate_blocked[0] = Nanos(1_999_999);
+        snapshot.status.gate_blocked[1] = Nanos::from_millis(5);
+        snapshot.status.trading.stopped_by = [1; Check::ALL.len()];
+        let all = by_name(&snapshot, Mode::Trading);
         let value = |name: &str| all.iter().find(|(known, _)| known == name).map(|(_, n)| *n);
         assert_eq!(value("gate_blocked_ms"), Some(6));
         let [first, second, ..] = Gate::ALL.map(|gate| format!("gate_blocked_ms.{}", gate.name()));

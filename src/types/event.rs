@@ -126,7 +126,7 @@ pub enum Action {
     /// what follows from its loss.
     Close(LinkDown),
     /// Send a text frame.
-    Send(Span),
+    Send(ByteRange),
     /// Read the venue: `perpDexs`, `meta`, caps, fees.
     ReadUniverse,
     /// Read the account: state on every dex, balances, budget, and fills since this moment.
@@ -141,7 +141,7 @@ pub enum Action {
         /// When it no longer makes sense to send it: the venue would not take it any more.
         expires: Wall,
         /// The signed body.
-        body: Span,
+        body: ByteRange,
     },
     /// Ask the venue what the signer is to it (`userRole`).
     ReadSignerRole,
@@ -159,7 +159,7 @@ pub enum Action {
 
 /// A piece of [`Actions::text`], in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Span {
+pub struct ByteRange {
     start: u32,
     end: u32,
 }
@@ -206,7 +206,7 @@ impl Actions {
         let span = Range { start, end: self.text.len() };
         // A buffer of 4 GiB is out of reach: it is cleared every turn.
         let (start, end) = (span.start as u32, span.end as u32);
-        self.push(Action::Send(Span { start, end }));
+        self.push(Action::Send(ByteRange { start, end }));
     }
 
     /// As [`Actions::send`], but what `write` has begun is taken back when it fails: half a frame
@@ -235,13 +235,13 @@ impl Actions {
     fn try_write<E>(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<Span, E> {
+    ) -> Result<ByteRange, E> {
         let start = self.text.len();
         if let Err(error) = write(&mut self.text) {
             self.text.truncate(start);
             return Err(error);
         }
-        Ok(Span { start: start as u32, end: self.text.len() as u32 })
+        Ok(ByteRange { start: start as u32, end: self.text.len() as u32 })
     }
 
     /// What was asked for, in order.
@@ -255,7 +255,7 @@ impl Actions {
     }
 
     /// The text of a [`Action::Send`] or the body of a [`Action::Exchange`].
-    pub fn text(&self, span: Span) -> &[u8] {
+    pub fn text(&self, span: ByteRange) -> &[u8] {
         self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 

@@ -151,12 +151,12 @@ impl<'de> Deserialize<'de> for Address {
 
 /// A few bytes of what the network sent, kept for the log.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Sample {
-    text: [u8; Sample::MAX],
+pub struct Excerpt {
+    text: [u8; Excerpt::MAX],
     len: u8,
 }
 
-impl Sample {
+impl Excerpt {
     /// Longest sample kept, in bytes.
     pub const MAX: usize = 120;
 
@@ -175,15 +175,15 @@ impl Sample {
 }
 
 /// Escapes whatever is not printable: the bytes are a stranger's and end up on a terminal.
-impl fmt::Display for Sample {
+impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_bytes().escape_ascii().fmt(f)
     }
 }
 
-impl fmt::Debug for Sample {
+impl fmt::Debug for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sample({self})")
+        write!(f, "Excerpt({self})")
     }
 }
 
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn samples_cannot_drive_a_terminal() {
-        assert_eq!(Sample::of(b"\x1b[2J\"").to_string(), "\\x1b[2J\\\"");
-        assert_eq!(Sample::of(&[b'a'; 500]).to_string().len(), Sample::MAX);
+        assert_eq!(Excerpt::of(b"\x1b[2J\"").to_string(), "\\x1b[2J\\\"");
+        assert_eq!(Excerpt::of(&[b'a'; 500]).to_string().len(), Excerpt::MAX);
     }
 }

@@ -60,11 +60,11 @@ impl Stage {
 }
 
 /// Reads a counter that only goes up.
-pub type Ticks = fn() -> u64;
+pub type TscTicks = fn() -> u64;
 
 /// A moment within the handling of one event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mark {
+pub enum Timestamp {
     /// A frame of market data is understood.
     Parsed,
     /// What follows from it is decided.
@@ -78,7 +78,7 @@ pub enum Mark {
 /// The stamps of one event; zero is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stopwatch {
-    ticks: Option<Ticks>,
+    ticks: Option<TscTicks>,
     marks: [u64; 4],
     /// How long the answer to orders took that this event brought.
     answered: Option<Nanos>,
@@ -86,19 +86,19 @@ pub struct Stopwatch {
 
 impl Stopwatch {
     /// One that stamps by this counter. The default stamps nothing.
-    pub fn new(ticks: Ticks) -> Self {
+    pub fn new(ticks: TscTicks) -> Self {
         Self { ticks: Some(ticks), ..Self::default() }
     }
 
     /// Stamps a moment. Of several of a kind the last one stays.
-    pub fn mark(&mut self, mark: Mark) {
+    pub fn mark(&mut self, mark: Timestamp) {
         if let Some(ticks) = self.ticks {
             self.marks[mark as usize] = ticks();
         }
     }
 
     /// When that was, if it was.
-    pub fn at(&self, mark: Mark) -> Option<u64> {
+    pub fn at(&self, mark: Timestamp) -> Option<u64> {
         Some(self.marks[mark as usize]).filter(|at| *at != 0)
     }
 
@@ -134,14 +134,14 @@ mod tests {
     #[test]
     fn a_stopwatch_without_a_counter_stamps_nothing() {
         let mut watch = Stopwatch::default();
-        watch.mark(Mark::Parsed);
-        assert_eq!(watch.at(Mark::Parsed), None);
+        watch.mark(Timestamp::Parsed);
+        assert_eq!(watch.at(Timestamp::Parsed), None);
         let mut watch = Stopwatch::new(|| 7);
-        watch.mark(Mark::Signed);
-        assert_eq!((watch.at(Mark::Signed), watch.at(Mark::Parsed)), (Some(7), None));
+        watch.mark(Timestamp::Signed);
+        assert_eq!((watch.at(Timestamp::Signed), watch.at(Timestamp::Parsed)), (Some(7), None));
         watch.answered(Nanos(9));
         assert_eq!(watch.answer(), Some(Nanos(9)));
         watch.reset();
-        assert_eq!((watch.at(Mark::Signed), watch.answer()), (None, None));
+        assert_eq!((watch.at(Timestamp::Signed), watch.answer()), (None, None));
     }
 }

@@ -3,7 +3,7 @@
 use crate::types::account::Role;
 use crate::types::event::LinkDown;
 use crate::types::hard_stop::StopReason;
-use crate::types::ids::{Address, Coin, Sample};
+use crate::types::ids::{Address, Coin, Excerpt};
 use crate::types::losses::LossLimit;
 use crate::types::num::{Bps, Px, Side, Sz, Szi, Usd};
 use crate::types::order::{Cloid, Purpose, Refusal};
@@ -45,7 +45,7 @@ pub enum LogEvent {
     /// The link is down; the next attempt starts after `retry`.
     LinkDown { cause: LinkDown, was_up: Nanos, retry: Nanos },
     /// What the end of a link was about: code and reason of a close frame, or an error.
-    LinkSaid { words: Sample },
+    LinkSaid { words: Excerpt },
     /// All markets have data, or are set aside.
     Ready { markets: u32, set_aside: u32 },
     /// A market without data no longer holds up the rest.
@@ -61,11 +61,11 @@ pub enum LogEvent {
     /// A gap ended.
     GapEnded { cause: GapCause, lasted: Nanos, markets: u32 },
     /// The venue complained on its error channel.
-    VenueError { text: Sample },
+    VenueError { text: Excerpt },
     /// A frame could not be understood. Logged once per kind and minute; all are counted.
-    Malformed { why: &'static str, frame: Sample },
+    Malformed { why: &'static str, frame: Excerpt },
     /// A frame came on a channel we do not know. Logged once per minute; all are counted.
-    UnknownChannel { frame: Sample },
+    UnknownChannel { frame: Excerpt },
     /// Rows or log events were lost to a full ring.
     RowsLost { rows: u64 },
     /// Too many signals wait for their follow-ups: new ones are counted and not recorded.
@@ -87,10 +87,10 @@ pub enum LogEvent {
     /// An order is over.
     OrderEnded { coin: Coin, cloid: Cloid, outcome: Outcome, filled: Sz, fee: Usd },
     /// The venue refused an order, in these words.
-    Refused { coin: Coin, cloid: Cloid, refusal: Refusal, words: Sample },
+    Refused { coin: Coin, cloid: Cloid, refusal: Refusal, words: Excerpt },
     /// An order has filled and no row tells of it: the account is read for it.
     FillRowsMissing { coin: Coin, cloid: Cloid },
-    /// A reading of the account shows what an order filled, and no row ever told of it: it is booked at
+    /// A reading of the account shows what an order filled, and no row ever told of it: it is recorded at
     /// the price that the answer told, without its fee.
     FillsAssumed { coin: Coin, cloid: Cloid, sz: Sz },
     /// What became of an order is not known: it is looked up.
@@ -118,7 +118,7 @@ pub enum LogEvent {
     /// The address budget is low, or empty: only exits pass.
     BudgetLow { left: i64 },
     /// The leverage of a market could not be set: no entries there.
-    LeverageRefused { coin: Coin, words: Sample },
+    LeverageRefused { coin: Coin, words: Excerpt },
     /// The venue does not do what `signer` signs for `account`, the configured one.
     SignerNotOurs { signer: Address, role: Role, account: Address },
     /// A limit on losses is reached, that of the window or that of the UTC day.

@@ -19,7 +19,7 @@ pub const MAX_UNITS: i64 = 999_999_999_999_999_999;
 
 /// What to do with digits past the last place that are not zeros.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Excess {
+pub enum Rounding {
     /// The text is refused: prices and sizes are exact (PROTOCOL.md §0).
     Refuse,
     /// The digits are dropped: open interest and volumes print binary noise (PROTOCOL.md §0).
@@ -29,8 +29,8 @@ pub enum Excess {
 /// Reads a plain unsigned decimal (`digits` or `digits.digits`) in units of 10^-`places`.
 ///
 /// `None` for an empty text, a sign, an exponent, a bare point, any other byte, a value above
-/// [`MAX_UNITS`], or digits that `excess` refuses.
-pub fn parse_decimal(text: &[u8], places: u32, excess: Excess) -> Option<i64> {
+/// [`MAX_UNITS`], or digits that `rounding` refuses.
+pub fn parse_decimal(text: &[u8], places: u32, rounding: Rounding) -> Option<i64> {
     let mut units: i64 = 0;
     let mut at = 0;
     while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d <= 9) {
@@ -56,7 +56,7 @@ pub fn parse_decimal(text: &[u8], places: u32, excess: Excess) -> Option<i64> {
                 if left > 0 {
                     units = units.checked_mul(10)?.checked_add(i64::from(digit))?;
                     left -= 1;
-                } else if digit != 0 && excess == Excess::Refuse {
+                } else if digit != 0 && rounding == Rounding::Refuse {
                     return None;
                 }
             }
@@ -68,10 +68,10 @@ pub fn parse_decimal(text: &[u8], places: u32, excess: Excess) -> Option<i64> {
 }
 
 /// As [`parse_decimal`], with a minus sign allowed. `-0` is zero.
-pub fn parse_signed(text: &[u8], places: u32, excess: Excess) -> Option<i64> {
+pub fn parse_signed(text: &[u8], places: u32, rounding: Rounding) -> Option<i64> {
     match text.strip_prefix(b"-") {
-        Some(magnitude) => parse_decimal(magnitude, places, excess).map(|units| -units),
-        None => parse_decimal(text, places, excess),
+        Some(magnitude) => parse_decimal(magnitude, places, rounding).map(|units| -units),
+        None => parse_decimal(text, places, rounding),
     }
 }
 
@@ -121,12 +121,12 @@ macro_rules! decimal {
             /// Reads a plain unsigned decimal; `None` when it is malformed, too large, or has more
             /// decimals than the type holds.
             pub fn parse(text: &[u8]) -> Option<Self> {
-                parse_decimal(text, $places, Excess::Refuse).map(Self)
+                parse_decimal(text, $places, Rounding::Refuse).map(Self)
             }
 
             /// As `parse`, but drops decimals that the type cannot hold.
             pub fn parse_truncating(text: &[u8]) -> Option<Self> {
-                parse_decimal(text, $places, Excess::Truncate).map(Self)
+                parse_decimal(text, $places, Rounding::Truncate).map(Self)
             }
         }
 
@@ -223,7 +223,7 @@ impl Sz {
 impl Szi {
     /// Reads a plain decimal with an optional minus sign.
     pub fn parse_signed(text: &[u8]) -> Option<Self> {
-        parse_signed(text, PLACES, Excess::Refuse).map(Self)
+        parse_signed(text, PLACES, Rounding::Refuse).map(Self)
     }
 
     /// `sz` on the side that a position of it would be: bought is above zero.
@@ -267,12 +267,12 @@ impl Szi {
 impl Usd {
     /// Reads a plain decimal with an optional minus sign, exactly.
     pub fn parse_signed(text: &[u8]) -> Option<Self> {
-        parse_signed(text, 6, Excess::Refuse).map(Self)
+        parse_signed(text, 6, Rounding::Refuse).map(Self)
     }
 
     /// As `parse_signed`, but drops digits past the sixth decimal: sums print binary noise.
     pub fn parse_signed_truncating(text: &[u8]) -> Option<Self> {
-        parse_signed(text, 6, Excess::Truncate).map(Self)
+        parse_signed(text, 6, Rounding::Truncate).map(Self)
     }
 
     /// The sum; stays at the ends of the range, far beyond any account.
@@ -330,7 +330,7 @@ impl Bps {
 
     /// Reads an unsigned decimal number of basis points, rounded down to 2^-32.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let units = parse_decimal(text, 12, Excess::Refuse)?;
+        let units = parse_decimal(text, 12, Rounding::Refuse)?;
         let bits = (i128::from(units) << 32).div_euclid(1_000_000_000_000);
         i64::try_from(bits).ok().map(Self::from_bits)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::types::ids::{AssetId, Coin, MarketId, Sample, SignalId};
+use crate::types::ids::{AssetId, Coin, Excerpt, MarketId, SignalId};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
 use crate::types::record::ExitReason;
 use crate::types::time::VenueMs;
@@ -138,7 +138,7 @@ macro_rules! words {
         /// What `orderUpdates` and `orderStatus` call the state of an order (PROTOCOL.md §2.6).
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
         #[allow(missing_docs, reason = "the venue's words")]
-        pub enum Word {
+        pub enum VenueStatus {
             $($(#[$doc])* $name,)*
             /// A word that ends in `Canceled`, `Cancelled` or `Cancel`.
             OtherCanceled,
@@ -148,9 +148,9 @@ macro_rules! words {
             Unknown,
         }
 
-        impl Word {
+        impl VenueStatus {
             /// Every word that is known by name.
-            pub const KNOWN: &'static [(&'static str, Word)] = &[$(($text, Word::$name),)*];
+            pub const KNOWN: &'static [(&'static str, VenueStatus)] = &[$(($text, VenueStatus::$name),)*];
         }
     };
 }
@@ -192,9 +192,9 @@ words! {
     TooManyOpenOrdersRejected = "tooManyOpenOrdersRejected",
 }
 
-/// What a [`Word`] means for an order's life.
+/// What a [`VenueStatus`] means for an order's life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Fate {
+pub enum StatusKind {
     /// It may still fill.
     Live,
     /// It has filled whole.
@@ -207,7 +207,7 @@ pub enum Fate {
     Unknown,
 }
 
-impl Word {
+impl VenueStatus {
     /// The word of this text, by name or else by how it ends.
     pub fn of(text: &str) -> Self {
         if let Some((_, word)) = Self::KNOWN.iter().find(|(known, _)| *known == text) {
@@ -224,11 +224,11 @@ impl Word {
     }
 
     /// What it means.
-    pub const fn fate(self) -> Fate {
-        use Word as W;
+    pub const fn kind(self) -> StatusKind {
+        use VenueStatus as W;
         match self {
-            W::Open | W::Triggered | W::Accepted => Fate::Live,
-            W::Filled => Fate::Filled,
+            W::Open | W::Triggered | W::Accepted => StatusKind::Live,
+            W::Filled => StatusKind::Filled,
             W::Canceled
             | W::MarginCanceled
             | W::VaultWithdrawalCanceled
@@ -241,7 +241,7 @@ impl Word {
             | W::ScheduledCancel
             | W::OutcomeSettledCanceled
             | W::InternalCancel
-            | W::OtherCanceled => Fate::Cancelled,
+            | W::OtherCanceled => StatusKind::Cancelled,
             W::Rejected
             | W::TickRejected
             | W::MinTradeNtlRejected
@@ -260,8 +260,8 @@ impl Word {
             | W::OracleRejected
             | W::PerpMaxPositionRejected
             | W::TooManyOpenOrdersRejected
-            | W::OtherRejected => Fate::Rejected,
-            W::Unknown => Fate::Unknown,
+            | W::OtherRejected => StatusKind::Rejected,
+            W::Unknown => StatusKind::Unknown,
         }
     }
 }
@@ -282,7 +282,7 @@ pub struct OrderUpdate {
     /// What it was placed with.
     pub orig_sz: Sz,
     /// The state.
-    pub word: Word,
+    pub word: VenueStatus,
     /// Since when.
     pub status_time: VenueMs,
 }
@@ -405,7 +405,7 @@ macro_rules! refusals {
 /// What follows from a refusal.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub enum RefusalClass {
-    /// The usual fate of an IOC: nothing follows.
+    /// The usual outcome of an IOC: nothing follows.
     Miss,
     /// There was nothing left to do: what the order was to close is gone, so the account is read.
     Superfluous,
@@ -556,7 +556,7 @@ pub enum OrderAnswer {
         oid: u64,
     },
     /// Refused, in these words.
-    Error(Sample),
+    Error(Excerpt),
     /// Done: of a cancel. Of an order it says too little, and is looked up.
     Success,
     /// Anything else: looked up.
@@ -571,13 +571,13 @@ pub enum PostAnswer<'a> {
     /// The action was done, and there is no more to say.
     Default,
     /// The action was refused whole, in these words: nothing was executed.
-    Refused(Sample),
+    Refused(Excerpt),
     /// Answer of an `orderStatus` question: `None` is `unknownOid`.
     Order(Option<OrderUpdate>),
     /// Any other info, or one that could not be understood.
     Other,
     /// The post itself was wrong; the words mirror an HTTP error.
-    Error(Sample),
+    Error(Excerpt),
 }
 
 #[cfg(test)]
@@ -599,14 +599,14 @@ mod tests {
 
     #[test]
     fn unknown_words_are_judged_by_how_they_end() {
-        assert_eq!(Word::of("iocCancelRejected"), Word::IocCancelRejected);
-        assert_eq!(Word::of("someNewCanceled").fate(), Fate::Cancelled);
-        assert_eq!(Word::of("cancelled").fate(), Fate::Cancelled);
-        assert_eq!(Word::of("someNewRejected").fate(), Fate::Rejected);
-        assert_eq!(Word::of("teleported").fate(), Fate::Unknown);
-        for (text, word) in Word::KNOWN {
-            assert_eq!(Word::of(text), *word);
-            assert_ne!(word.fate(), Fate::Unknown, "{text}");
+        assert_eq!(VenueStatus::of("iocCancelRejected"), VenueStatus::IocCancelRejected);
+        assert_eq!(VenueStatus::of("someNewCanceled").kind(), StatusKind::Cancelled);
+        assert_eq!(VenueStatus::of("cancelled").kind(), StatusKind::Cancelled);
+        assert_eq!(VenueStatus::of("someNewRejected").kind(), StatusKind::Rejected);
+        assert_eq!(VenueStatus::of("teleported").kind(), StatusKind::Unknown);
+        for (text, word) in VenueStatus::KNOWN {
+            assert_eq!(VenueStatus::of(text), *word);
+            assert_ne!(word.kind(), StatusKind::Unknown, "{text}");
         }
     }
 }

@@ -279,7 +279,7 @@ pub struct SignalRow {
 /// How much a later look at a signal saw.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Capture {
+pub enum SampleStatus {
     /// The market's live state.
     Captured,
     /// State whose ctx had gone stale, of a feed that is late, or of before the process stood still.
@@ -290,14 +290,14 @@ pub enum Capture {
     Shutdown,
 }
 
-impl Capture {
+impl SampleStatus {
     /// As files write it.
     pub const fn name(self) -> &'static str {
         match self {
-            Capture::Captured => "captured",
-            Capture::Stale => "stale",
-            Capture::Disconnected => "disconnected",
-            Capture::Shutdown => "shutdown",
+            SampleStatus::Captured => "captured",
+            SampleStatus::Stale => "stale",
+            SampleStatus::Disconnected => "disconnected",
+            SampleStatus::Shutdown => "shutdown",
         }
     }
 }
@@ -340,7 +340,7 @@ pub struct FollowUpRow {
     /// Age of the quote.
     pub bbo_age: Option<Nanos>,
     /// How much was seen.
-    pub status: Capture,
+    pub status: SampleStatus,
 }
 
 /// What an order sent at the signal would have met some time later.
@@ -370,7 +370,7 @@ pub struct EntryRow {
     /// Oracle price now.
     pub oracle_px: Option<Px>,
     /// How much was seen.
-    pub status: Capture,
+    pub status: SampleStatus,
 }
 
 /// Why a cross ended.

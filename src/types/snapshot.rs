@@ -30,9 +30,9 @@ pub struct Snapshot {
     /// Counters, and what holds.
     pub status: Status,
     /// Every market watched, in the order in which they were listed.
-    pub markets: Vec<MarketShot>,
+    pub markets: Vec<MarketSnapshot>,
     /// What is held.
-    pub positions: Vec<PositionShot>,
+    pub positions: Vec<PositionSnapshot>,
 }
 
 impl Snapshot {
@@ -48,7 +48,7 @@ impl Snapshot {
 
 /// One market.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct MarketShot {
+pub struct MarketSnapshot {
     /// Its name.
     pub coin: Coin,
     /// Its id.
@@ -102,7 +102,7 @@ impl MarketState {
 
 /// One position.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PositionShot {
+pub struct PositionSnapshot {
     /// Its market.
     pub coin: Coin,
     /// What is held, above zero when long.
@@ -117,7 +117,7 @@ pub struct PositionShot {
 
 /// What lengths of time come to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Figures {
+pub struct Percentiles {
     /// How many were counted.
     pub count: u64,
     /// Half of them were no longer.

@@ -176,9 +176,9 @@ fn a_flood_of_connections_passes_and_others_are_served() {
 
 /// As many markets as there can be, all of which change with `n`.
 fn large(n: u64) -> Snapshot {
-    let mut shot = snapshot();
-    let one = shot.markets[0];
-    shot.markets = (0..498)
+    let mut snapshot = snapshot();
+    let one = snapshot.markets[0];
+    snapshot.markets = (0..498)
         .map(|index| {
             let mut market = one;
             market.coin = Coin::new(&format!("xyz:MARKET{index}")).expect("a name");
@@ -186,8 +186,8 @@ fn large(n: u64) -> Snapshot {
             market
         })
         .collect();
-    shot.status.frames = n;
-    shot
+    snapshot.status.frames = n;
+    snapshot
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use hip3::types::num::Bps;
 use hip3::types::record::{Decision, Gate, Row};
-use hip3::types::snapshot::Figures;
+use hip3::types::snapshot::Percentiles;
 use hip3::types::time::{Mono, Nanos};
 
 use crate::harness::{Server, facts, trading};
@@ -188,9 +188,9 @@ fn with_a_token_trading_can_be_controlled() {
 #[test]
 fn the_snapshot_has_every_counter_that_the_metrics_have() {
     // In which each counter has a number of its own.
-    let (shot, _) = numbered();
+    let (snapshot, _) = numbered();
     let mut server = Server::start(trading(), None);
-    server.show(&shot);
+    server.show(&snapshot);
     let fields = fields(&server);
     let counters = fields["counters"].as_object().expect("counters");
     let numbers: BTreeSet<u64> = counters.values().map(|n| n.as_u64().expect("a number")).collect();
@@ -209,7 +209,7 @@ fn the_snapshot_has_every_counter_that_the_metrics_have() {
         seen += 1;
     }
     assert!(seen > 80, "{seen}");
-    let stopped = shot.status.trading.stopped_by;
+    let stopped = snapshot.status.trading.stopped_by;
     assert_eq!(counters["stopped_by.NotReady"], json!(stopped[1]));
     assert_eq!(counters["stopped_by.BudgetExhausted"], json!(stopped[7]));
     assert_eq!(counters["stopped_by"], json!(stopped.iter().sum::<u64>()));
@@ -280,7 +280,7 @@ fn a_server_that_was_shown_nothing_says_nothing_wrong() {
 #[test]
 fn lengths_of_stages_are_shown_as_they_were_last_measured() {
     let mut server = Server::observing();
-    let figures = |n: u64| Figures {
+    let figures = |n: u64| Percentiles {
         count: n,
         p50: Nanos(n + 1),
         p99: Nanos(n + 2),
@@ -431,32 +431,32 @@ fn a_hundred_rows_of_a_kind_are_shown_and_no_more() {
 #[test]
 fn a_history_has_a_point_a_second_and_what_happened_meanwhile() {
     let mut server = Server::start(trading(), None);
-    let mut shot = snapshot();
+    let mut snapshot = snapshot();
     // Four looks, half a second apart: the second and the fourth are no points.
     for half in 0..4_u64 {
-        shot.at.mono = Mono(50_000_000_000 + half * 500_000_000);
-        shot.at.wall = NOON.plus(Nanos::from_millis(half * 500));
+        snapshot.at.mono = Mono(50_000_000_000 + half * 500_000_000);
+        snapshot.at.wall = NOON.plus(Nanos::from_millis(half * 500));
         if half == 2 {
-            shot.markets[0].bid = None;
-            shot.markets[0].ask = level("100.0625", "1");
-            shot.markets[0].oracle = Some(px("100.5"));
+            snapshot.markets[0].bid = None;
+            snapshot.markets[0].ask = level("100.0625", "1");
+            snapshot.markets[0].oracle = Some(px("100.5"));
         }
-        server.show(&shot);
+        server.show(&snapshot);
     }
     // Before the first point, after it, and of another market.
     let mut rows = [store_rows::signal(1, NOON.minus(Nanos(1))), store_rows::signal(2, NOON)];
     for row in &mut rows {
         let Row::Signal(signal) = row else { panic!() };
-        signal.coin = shot.markets[0].coin;
+        signal.coin = snapshot.markets[0].coin;
         server.rows.push(*row).expect("room");
     }
     server.rows.push(store_rows::signal(3, NOON)).expect("room");
     for mut row in [store_rows::entry_order(2, NOON), store_rows::exit_order(2, NOON)] {
         let Row::Order(order) = &mut row else { panic!() };
-        order.coin = shot.markets[0].coin;
+        order.coin = snapshot.markets[0].coin;
         server.rows.push(row).expect("room");
     }
-    server.show(&shot);
+    server.show(&snapshot);
     for path in ["/api/history?coin=xyz:NVDA", "/api/history?coin=xyz%3ANVDA&more=1"] {
         let answer = server.get(path);
         assert_eq!(answer.status, 200);
@@ -494,11 +494,11 @@ fn a_history_has_a_point_a_second_and_what_happened_meanwhile() {
 #[test]
 fn a_history_is_ten_minutes_long() {
     let mut server = Server::observing();
-    let mut shot = snapshot();
+    let mut snapshot = snapshot();
     for second in 0..610_u64 {
-        shot.at.mono = Mono((1_000 + second) * 1_000_000_000);
-        shot.at.wall = secs(NOON, second);
-        server.show(&shot);
+        snapshot.at.mono = Mono((1_000 + second) * 1_000_000_000);
+        snapshot.at.wall = secs(NOON, second);
+        server.show(&snapshot);
     }
     let chart = server.get("/api/history?coin=xyz:NVDA").json();
     let times = chart["t_ms"].as_array().expect("a list");
@@ -527,10 +527,11 @@ fn a_history_of_nothing_is_told_so() {
 #[test]
 fn edges_are_of_the_side_that_would_be_taken() {
     let mut server = Server::observing();
-    let mut shot = snapshot();
-    (shot.markets[0].bid, shot.markets[0].ask) = (level("101", "1"), level("101.5", "1"));
-    (shot.markets[0].gate, shot.markets[0].spread) = (Some(Gate::Halt), Some(Bps::from_int(49)));
-    server.show(&shot);
+    let mut snapshot = snapshot();
+    (snapshot.markets[0].bid, snapshot.markets[0].ask) = (level("101", "1"), level("101.5", "1"));
+    (snapshot.markets[0].gate, snapshot.markets[0].spread) =
+        (Some(Gate::Halt), Some(Bps::from_int(49)));
+    server.show(&snapshot);
     let fields = fields(&server);
     let market = &fields["markets"][0];
     let edges = (&market["buy_edge_bps"], &market["sell_edge_bps"], &market["gate"]);

@@ -9,7 +9,7 @@ use hip3::runtime::showcase::{Loop, showcase};
 use hip3::types::config::{self, Config};
 use hip3::types::event::OperatorCommand;
 use hip3::types::record::Mode;
-use hip3::types::snapshot::Figures;
+use hip3::types::snapshot::Percentiles;
 use serde_json::json;
 
 use crate::harness::{fresh_token, wait_for};
@@ -77,7 +77,7 @@ fn an_engine_is_seen_through_it_and_hears_what_is_asked() {
     for row in &s.rows {
         showcase.show(row);
     }
-    measured.send(("turn", Figures::default())).expect("it listens");
+    measured.send(("turn", Percentiles::default())).expect("it listens");
     let shown = wait_for("the engine to be shown", || {
         s.pass_ms(100);
         showcase.step(s.now(), &s.engine, Loop::default());

@@ -10,7 +10,7 @@ use hip3::dashboard::{self, Facts, Feed, Patience, Token};
 use hip3::runtime::ring::{Consumer, Producer, ring};
 use hip3::types::event::OperatorCommand;
 use hip3::types::record::{Mode, Row};
-use hip3::types::snapshot::{Figures, Snapshot};
+use hip3::types::snapshot::{Percentiles, Snapshot};
 use hip3::types::time::Nanos;
 
 /// Nothing that a test waits for takes longer, however loaded the machine is; past it the test fails
@@ -54,7 +54,7 @@ pub(crate) struct Server {
     spent: Consumer<Box<Snapshot>>,
     pub(crate) rows: Producer<Row>,
     pub(crate) commands: Consumer<OperatorCommand>,
-    pub(crate) measured: SyncSender<(&'static str, Figures)>,
+    pub(crate) measured: SyncSender<(&'static str, Percentiles)>,
 }
 
 impl Server {

@@ -45,12 +45,12 @@ fn before_anything_was_shown_nothing_is_well() {
 #[test]
 fn without_frames_it_is_not_well_and_with_them_it_is() {
     let mut server = Server::observing();
-    let mut shot = snapshot();
-    shot.status.frames = 0;
-    server.show(&shot);
+    let mut snapshot = snapshot();
+    snapshot.status.frames = 0;
+    server.show(&snapshot);
     assert_eq!(both(&server), [not("no frames arrive"), not("no frames arrive")]);
-    shot.status.frames = 1;
-    server.show(&shot);
+    snapshot.status.frames = 1;
+    server.show(&snapshot);
     assert_eq!(both(&server), [well(), well()]);
     server.end();
 }
@@ -59,9 +59,9 @@ fn without_frames_it_is_not_well_and_with_them_it_is() {
 fn frames_that_stop_are_missed() {
     let facts = Facts { frame_patience: Nanos::from_millis(1), ..facts() };
     let mut server = Server::start(facts, None);
-    let shot = snapshot();
+    let snapshot = snapshot();
     wait_for("the silence to be noticed", || {
-        server.show(&shot);
+        server.show(&snapshot);
         (both(&server)[0] == not("no frames arrive")).then_some(())
     });
     server.end();
@@ -83,11 +83,11 @@ fn a_loop_that_stops_is_missed() {
 #[test]
 fn observation_is_ready_once_every_market_is_seen_on_an_open_link() {
     let mut server = Server::observing();
-    let mut shot = snapshot();
-    shot.status.md_ready = false;
-    server.show(&shot);
+    let mut snapshot = snapshot();
+    snapshot.status.md_ready = false;
+    server.show(&snapshot);
     assert_eq!(both(&server), [well(), not("not every market is seen")]);
-    shot.status.md_ready = true;
+    snapshot.status.md_ready = true;
     for (link, open) in [
         (LinkState::Idle, false),
         (LinkState::Backoff, false),
@@ -95,8 +95,8 @@ fn observation_is_ready_once_every_market_is_seen_on_an_open_link() {
         (LinkState::Subscribing, true),
         (LinkState::Live, true),
     ] {
-        shot.status.link = link;
-        server.show(&shot);
+        snapshot.status.link = link;
+        server.show(&snapshot);
         let ready = if open { well() } else { not("not every market is seen") };
         assert_eq!(both(&server), [well(), ready], "{link:?}");
     }
@@ -120,9 +120,9 @@ fn trading_is_ready_once_it_may_open() {
     };
     let mut server = Server::start(trading(), None);
     let show = |server: &mut Server, ready, hard_stop| {
-        let mut shot: Snapshot = snapshot();
-        (shot.status.trading.ready, shot.status.trading.hard_stop) = (ready, hard_stop);
-        server.show(&shot);
+        let mut snapshot: Snapshot = snapshot();
+        (snapshot.status.trading.ready, snapshot.status.trading.hard_stop) = (ready, hard_stop);
+        server.show(&snapshot);
     };
     for n in 0..6 {
         show(&mut server, without(n), HardStop::default());
@@ -140,15 +140,15 @@ fn trading_is_ready_once_it_may_open() {
     show(&mut server, ready, HardStop::default());
     assert_eq!(both(&server), [well(), well()]);
     // A19: entries wait in every market, and it says for what.
-    let mut shot: Snapshot = snapshot();
-    shot.status.trading.ready = ready;
-    shot.status.trading.waiting =
+    let mut snapshot: Snapshot = snapshot();
+    snapshot.status.trading.ready = ready;
+    snapshot.status.trading.waiting =
         Waiting { budget: true, leverage: Some((0, 2)), ..Waiting::default() };
-    server.show(&shot);
+    server.show(&snapshot);
     assert_eq!(both(&server), [well(), not("entries wait for: budget, leverage 0/2")]);
     // A35: some markets may be traded.
-    shot.status.trading.waiting = Waiting { leverage: Some((1, 2)), ..Waiting::default() };
-    server.show(&shot);
+    snapshot.status.trading.waiting = Waiting { leverage: Some((1, 2)), ..Waiting::default() };
+    server.show(&snapshot);
     assert_eq!(both(&server), [well(), well()]);
     server.end();
 }

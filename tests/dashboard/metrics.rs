@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hip3::types::hard_stop::{HardStop, StopReason};
-use hip3::types::snapshot::Figures;
+use hip3::types::snapshot::Percentiles;
 use hip3::types::status::LinkState;
 use hip3::types::time::{Nanos, Wall};
 
@@ -88,7 +88,7 @@ fn labels(text: &str) {
 /// Everything that can have a sample has one.
 pub(crate) fn full_server() -> Server {
     let mut server = Server::start(trading(), None);
-    let figures = Figures {
+    let figures = Percentiles {
         count: 5,
         p50: Nanos::from_millis(1),
         p99: Nanos::from_millis(20),
@@ -110,9 +110,9 @@ fn read(server: &Server) -> Metrics {
 
 #[test]
 fn every_counter_is_there_with_its_own_number() {
-    let (shot, expected) = numbered();
+    let (snapshot, expected) = numbered();
     let mut server = Server::start(trading(), None);
-    server.show(&shot);
+    server.show(&snapshot);
     let metrics = read(&server);
     for (sample, value) in &expected {
         let shown = metrics.samples.get(sample);
@@ -198,11 +198,11 @@ fn states_and_what_was_measured_are_there_in_base_units() {
 fn each_reason_and_each_state_of_the_link_has_its_flag() {
     let mut server = Server::start(trading(), None);
     for reason in StopReason::ALL {
-        let mut shot = snapshot();
+        let mut snapshot = snapshot();
         let mut hard_stop = HardStop::default();
         hard_stop.set(*reason, Wall(1));
-        shot.status.trading.hard_stop = hard_stop;
-        server.show(&shot);
+        snapshot.status.trading.hard_stop = hard_stop;
+        server.show(&snapshot);
         let metrics = read(&server);
         for other in StopReason::ALL {
             let shown = metrics.samples[&format!(r#"hip3_hard_stop{{reason="{}"}}"#, other.name())];
@@ -215,9 +215,9 @@ fn each_reason_and_each_state_of_the_link_has_its_flag() {
         (LinkState::Subscribing, 1.0, 0.0),
         (LinkState::Live, 1.0, 1.0),
     ] {
-        let mut shot = snapshot();
-        shot.status.link = link;
-        server.show(&shot);
+        let mut snapshot = snapshot();
+        snapshot.status.link = link;
+        server.show(&snapshot);
         let samples = read(&server).samples;
         assert_eq!([samples["hip3_link_up"], samples["hip3_link_live"]], [up, live], "{link:?}");
     }

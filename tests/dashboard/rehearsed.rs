@@ -15,8 +15,9 @@ use crate::sample::trading_snapshot;
 fn tried(bind: &str, token: Option<&str>, input: &str) -> Rehearsal {
     let bind: SocketAddr = bind.parse().expect("an address");
     let token = token.map(|text| Token::new(text).expect("a token"));
-    let shot = trading_snapshot();
-    let rehearsal = rehearse(bind, token, trading(), &shot, input.as_bytes()).expect("a runtime");
+    let snapshot = trading_snapshot();
+    let rehearsal =
+        rehearse(bind, token, trading(), &snapshot, input.as_bytes()).expect("a runtime");
     assert!(rehearsal.ended, "{input:?}");
     rehearsal
 }

@@ -5,7 +5,7 @@ use hip3::types::ids::{AssetId, Coin};
 use hip3::types::num::{Bps, Szi, Usd};
 use hip3::types::ready::Waiting;
 use hip3::types::record::{ExitReason, Gate, Outcome};
-use hip3::types::snapshot::{MarketShot, MarketState, PositionShot, Snapshot};
+use hip3::types::snapshot::{MarketSnapshot, MarketState, PositionSnapshot, Snapshot};
 use hip3::types::status::{DataAge, LinkState, ReadyFlags, Status, Trading};
 use hip3::types::time::{Mono, Nanos, Now};
 
@@ -16,9 +16,9 @@ fn coin(name: &str) -> Coin {
 }
 
 /// Two markets: one of which all is known, and one of which nothing is.
-pub(crate) fn markets(now: Mono) -> Vec<MarketShot> {
+pub(crate) fn markets(now: Mono) -> Vec<MarketSnapshot> {
     let ago = |ms| Mono(now.0 - Nanos::from_millis(ms).0);
-    let known = MarketShot {
+    let known = MarketSnapshot {
         coin: coin("xyz:NVDA"),
         asset: AssetId(110_001),
         bid: level("99.95", "1.5"),
@@ -32,7 +32,7 @@ pub(crate) fn markets(now: Mono) -> Vec<MarketShot> {
         gate: Some(Gate::SpreadShock),
         state: MarketState::Live,
     };
-    let unknown = MarketShot {
+    let unknown = MarketSnapshot {
         coin: coin("xyz:SILVER"),
         asset: AssetId(110_027),
         bid: None,
@@ -82,7 +82,7 @@ pub(crate) fn snapshot() -> Snapshot {
 
 /// The same of a run that trades, holds something, and is stopped.
 pub(crate) fn trading_snapshot() -> Snapshot {
-    let mut shot = snapshot();
+    let mut snapshot = snapshot();
     let mut hard_stop = HardStop::default();
     hard_stop.set(StopReason::Loss, secs(NOON, 1));
     let ready = ReadyFlags {
@@ -113,16 +113,16 @@ pub(crate) fn trading_snapshot() -> Snapshot {
     trading.entries_ended[Outcome::Expired as usize] = 1;
     trading.trades[ExitReason::TimeStop as usize] = 2;
     trading.trades[ExitReason::Flatten as usize] = 1;
-    shot.status.trading = trading;
-    shot.positions = vec![
-        PositionShot {
+    snapshot.status.trading = trading;
+    snapshot.positions = vec![
+        PositionSnapshot {
             coin: coin("xyz:NVDA"),
             szi: Szi::parse_signed(b"-0.3").expect("a size"),
             entry: Some(px("100.5")),
             mark: Some(px("100.02")),
             held: Nanos::from_millis(2_500),
         },
-        PositionShot {
+        PositionSnapshot {
             coin: coin("xyz:SILVER"),
             szi: Szi::parse_signed(b"2").expect("a size"),
             entry: None,
@@ -130,5 +130,5 @@ pub(crate) fn trading_snapshot() -> Snapshot {
             held: Nanos::ZERO,
         },
     ];
-    shot
+    snapshot
 }

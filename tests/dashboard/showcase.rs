@@ -70,7 +70,7 @@ fn a_snapshot_of_many_markets_takes_some_turns_and_is_whole() {
             coins.map(|coin| coin.as_str().to_owned()).collect()
         };
         assert_eq!(
-            coins(&mut snapshot.markets.iter().map(|shot| shot.coin)),
+            coins(&mut snapshot.markets.iter().map(|snapshot| snapshot.coin)),
             coins(&mut engine.markets().iter().map(|market| market.spec.coin))
         );
         assert_eq!(snapshot.status, engine.status(at(0).mono));

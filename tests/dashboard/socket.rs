@@ -104,15 +104,15 @@ fn the_snapshot_comes_first_and_is_the_same_as_over_http() {
 #[test]
 fn an_update_holds_the_markets_that_changed_and_no_rows() {
     let mut server = Server::observing();
-    let mut shot = snapshot();
-    server.show(&shot);
+    let mut snapshot = snapshot();
+    server.show(&snapshot);
     let mut socket = open(&server);
     let whole = next(&mut socket);
     // What had changed before it listened comes once.
     next_of(&mut socket, "update");
-    shot.markets[1].bid = level("1.5", "2");
-    shot.status.frames += 1;
-    server.show(&shot);
+    snapshot.markets[1].bid = level("1.5", "2");
+    snapshot.status.frames += 1;
+    server.show(&snapshot);
     let update = loop {
         let update = next_of(&mut socket, "update");
         if update["counters"]["frames"] == 101 {
@@ -130,10 +130,10 @@ fn an_update_holds_the_markets_that_changed_and_no_rows() {
     assert_eq!(keys(&update), expected);
 
     // A market that was listed meanwhile comes along.
-    let mut listed = shot.markets[0];
+    let mut listed = snapshot.markets[0];
     listed.coin = hip3::types::ids::Coin::new("xyz:NEW").expect("a name");
-    shot.markets.push(listed);
-    server.show(&shot);
+    snapshot.markets.push(listed);
+    server.show(&snapshot);
     let update = loop {
         let update = next_of(&mut socket, "update");
         if update["markets"] != json!([]) {
@@ -165,18 +165,18 @@ fn while_nothing_changes_there_is_still_a_sign_of_life() {
 fn updates_are_no_more_frequent_than_told() {
     let facts = Facts { update_interval: Nanos::from_secs(1), ..facts() };
     let mut server = Server::start(facts, None);
-    let mut shot = snapshot();
-    server.show(&shot);
+    let mut snapshot = snapshot();
+    server.show(&snapshot);
     let mut socket = open(&server);
     next(&mut socket);
     // So many looks change something, and some of them are told together.
     let (mut shown, mut updates) = (0, 0);
     for _ in 0..100 {
-        shot.status.frames += 1;
-        server.show(&shot);
+        snapshot.status.frames += 1;
+        server.show(&snapshot);
         shown += 1;
     }
-    while next_of(&mut socket, "update")["counters"]["frames"] != json!(shot.status.frames) {
+    while next_of(&mut socket, "update")["counters"]["frames"] != json!(snapshot.status.frames) {
         updates += 1;
     }
     assert!(updates < shown / 2, "{updates} updates of {shown} looks");

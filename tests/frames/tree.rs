@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use hip3::types::ids::{Coin, Sample};
+use hip3::types::ids::{Coin, Excerpt};
 use hip3::types::num::{Px, Side, Sz, Szi, Usd};
-use hip3::types::order::{Cloid, Fill, OrderAnswer, OrderUpdate, Word};
+use hip3::types::order::{Cloid, Fill, OrderAnswer, OrderUpdate, VenueStatus};
 use hip3::types::time::VenueMs;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -31,10 +31,10 @@ pub(crate) enum Event {
 pub(crate) enum Reply {
     Statuses(Vec<OrderAnswer>),
     Default,
-    Refused(Sample),
+    Refused(Excerpt),
     Order(Option<OrderUpdate>),
     Other,
-    Error(Sample),
+    Error(Excerpt),
 }
 
 /// Reads a frame; `None` for anything else and for what is malformed.
@@ -113,7 +113,7 @@ fn update(entry: &Tree) -> Option<OrderUpdate> {
         side: side(order.only("side").ok()??)?,
         sz: Sz::from_units(unsigned(order.only("sz").ok()??)?),
         orig_sz: Sz::from_units(unsigned(order.only("origSz").ok()??)?),
-        word: Word::of(status?.text()?),
+        word: VenueStatus::of(status?.text()?),
         status_time: time?.time()?,
     })
 }
@@ -176,7 +176,7 @@ fn event(data: &Tree) -> Option<Event> {
 fn reply(response: &Tree) -> Option<Reply> {
     let (kind, payload) = (response.only("type").ok()?, response.only("payload").ok()?);
     let payload = payload?;
-    let words = |at: &Tree| at.text().map(|text| Sample::of(text.as_bytes()));
+    let words = |at: &Tree| at.text().map(|text| Excerpt::of(text.as_bytes()));
     match kind?.text()? {
         "error" => words(payload).map(Reply::Error),
         "info" => {
@@ -226,7 +226,7 @@ fn status_of(at: &Tree) -> OrderAnswer {
         let [(key, value)] = held[..] else { return None };
         match key {
             "resting" => Some(OrderAnswer::Resting { oid: value.only("oid").ok()??.id()? }),
-            "error" => Some(OrderAnswer::Error(Sample::of(value.text()?.as_bytes()))),
+            "error" => Some(OrderAnswer::Error(Excerpt::of(value.text()?.as_bytes()))),
             _ => {
                 let avg = decimal(value.only("avgPx").ok()??, 8, usize::MAX, true)?;
                 let oid = value.only("oid").ok()??.id()?;

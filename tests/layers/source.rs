@@ -8,7 +8,7 @@ use std::str::Chars;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Token {
     /// A name or keyword.
-    Word(String),
+    VenueStatus(String),
     /// A number, as written.
     Number(String),
     /// `::`
@@ -33,7 +33,7 @@ pub(crate) struct Placed {
 impl Placed {
     pub(crate) fn word(&self) -> Option<&str> {
         match &self.token {
-            Token::Word(word) => Some(word),
+            Token::VenueStatus(word) => Some(word),
             _ => None,
         }
     }
@@ -82,7 +82,7 @@ fn tree(tokens: &[Placed], mut at: usize, before: &[String], found: &mut Vec<Pat
     let (mut line, depth) = (tokens[at].line, tokens[at].depth);
     loop {
         match tokens.get(at).map(|placed| (&placed.token, placed.line)) {
-            Some((Token::Word(word), here)) => {
+            Some((Token::VenueStatus(word), here)) => {
                 parts.push(word.clone());
                 line = here;
                 at += 1;
@@ -146,7 +146,7 @@ fn mark_modules(tokens: &mut [Placed]) {
 }
 
 fn is_cfg_test(tokens: &[Placed]) -> bool {
-    let word = |text: &str| Token::Word(text.to_owned());
+    let word = |text: &str| Token::VenueStatus(text.to_owned());
     let expected = [
         Token::Mark('#'),
         Token::Mark('['),
@@ -313,7 +313,7 @@ impl Reader<'_> {
                     self.raw_string(hashes, line);
                 } // Else a raw name such as `r#type`: the name comes next.
             }
-            _ => self.push(Token::Word(text), line),
+            _ => self.push(Token::VenueStatus(text), line),
         }
     }
 }

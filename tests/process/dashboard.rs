@@ -74,11 +74,11 @@ fn a_run_is_halted_flattened_and_released_by_its_dashboard() {
     let visitor = Visitor { agent, address: found.expect("an address"), token };
 
     run.wait_until("a position", || visitor.snapshot()["positions"] != json!([]));
-    let shot = visitor.snapshot();
-    assert_eq!(shot["mode"], "trading");
-    assert_eq!(shot["control"], json!({ "available": true, "why": null }));
-    assert!(shot["counters"]["frames"].as_u64() > Some(0), "{shot}");
-    assert!(shot["orders"].as_array().is_some_and(|orders| !orders.is_empty()), "{shot}");
+    let snapshot = visitor.snapshot();
+    assert_eq!(snapshot["mode"], "trading");
+    assert_eq!(snapshot["control"], json!({ "available": true, "why": null }));
+    assert!(snapshot["counters"]["frames"].as_u64() > Some(0), "{snapshot}");
+    assert!(snapshot["orders"].as_array().is_some_and(|orders| !orders.is_empty()), "{snapshot}");
 
     assert_eq!(visitor.ask(&json!({ "action": "halt" })), 202);
     run.wait_until("the halt", || {

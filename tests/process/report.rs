@@ -9,7 +9,7 @@ use hip3::types::ids::Coin;
 use hip3::types::market::Level;
 use hip3::types::num::Bps;
 use hip3::types::record::{
-    Capture, CrossRow, EntryRow, FollowUpRow, GapCause, GapRow, Mode, Row, SignalRow,
+    CrossRow, EntryRow, FollowUpRow, GapCause, GapRow, Mode, Row, SampleStatus, SignalRow,
 };
 use hip3::types::time::{Nanos, Wall};
 use serde_json::Value;
@@ -55,7 +55,12 @@ fn seen(id: u64, at: Wall, coin: &str, left: &str, bid: &str) -> Vec<Row> {
     for (latency_ms, fillable) in [(50, "0.35"), (400, left)] {
         let Row::Entry(one) = entry(number, latency_ms, at) else { panic!("a probe") };
         let fillable_sz = Some(sz(fillable));
-        rows.push(Row::Entry(EntryRow { coin, fillable_sz, status: Capture::Captured, ..one }));
+        rows.push(Row::Entry(EntryRow {
+            coin,
+            fillable_sz,
+            status: SampleStatus::Captured,
+            ..one
+        }));
     }
     for offset_ms in [1000, 3000, 5000] {
         let Row::FollowUp(one) = follow_up(number, offset_ms, at) else { panic!("a look") };

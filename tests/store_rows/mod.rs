@@ -15,8 +15,8 @@ use hip3::types::market::Level;
 use hip3::types::num::{Bps, Px, Ratio, Side, Sz, Usd};
 use hip3::types::order::{Cloid, Purpose, Refusal};
 use hip3::types::record::{
-    Capture, CrossEnd, CrossRow, Decision, EntryRow, ExitReason, FollowUpRow, GapCause, GapRow,
-    Gate, Mode, OrderRow, Outcome, Row, SignalRow, SizeLimit, TradeRow,
+    CrossEnd, CrossRow, Decision, EntryRow, ExitReason, FollowUpRow, GapCause, GapRow, Gate, Mode,
+    OrderRow, Outcome, Row, SampleStatus, SignalRow, SizeLimit, TradeRow,
 };
 use hip3::types::time::{Nanos, VenueMs, Wall};
 
@@ -109,7 +109,7 @@ pub(crate) fn follow_up(id: u64, offset_ms: u32, at: Wall) -> Row {
         market_moved: Some(Bps::from_int(50)),
         markout: Some(Bps::parse(b"37.5").expect("bps")),
         bbo_age: Some(Nanos::from_millis(3)),
-        status: Capture::Captured,
+        status: SampleStatus::Captured,
     })
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn entry(id: u64, latency_ms: u32, at: Wall) -> Row {
         available_sz: Some(Sz::ZERO),
         fillable_sz: Some(Sz::ZERO),
         oracle_px: Some(px("80.61")),
-        status: Capture::Stale,
+        status: SampleStatus::Stale,
     })
 }
 

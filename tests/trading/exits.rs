@@ -339,7 +339,7 @@ fn a_position_is_never_held_because_the_collar_forbids_the_only_bid() {
     assert_eq!(desk.trading().positions, 0);
 }
 
-/// A6: misses of an exit are the usual fate of an IOC and stop nothing.
+/// A6: misses of an exit are the usual outcome of an IOC and stop nothing.
 #[test]
 fn misses_of_an_exit_are_no_failures() {
     let mut desk = Desk::ready(&patient());

@@ -1,6 +1,6 @@
 //! Limits on losses, across restarts.
 
-use hip3::types::account::Booked;
+use hip3::types::account::RecordedTrades;
 use hip3::types::config::Config;
 use hip3::types::event::{Event, OperatorCommand};
 use hip3::types::hard_stop::{HardStop, StopReason};
@@ -22,7 +22,7 @@ fn settings() -> Config {
 /// A run that begins with what runs before have kept.
 fn begun(config: &Config, first_id: u64, losses: Losses, latch: HardStop) -> Desk {
     let mut engine = engine(config, first_id, latch);
-    engine.continue_books(Booked { since: Some(START), ..Booked::default() });
+    engine.restore_trades(RecordedTrades { since: Some(START), ..RecordedTrades::default() });
     engine.continue_losses(losses);
     Desk::of(engine)
 }

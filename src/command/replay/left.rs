@@ -20,14 +20,16 @@ pub(super) struct Left {
 pub(super) fn left(engine: &Engine, quotes: &[Option<Bbo>], now: Mono) -> Vec<Left> {
     let mut held = Vec::new();
     engine.show_positions(now, &mut held);
-    let open = held.iter().filter_map(|shot| Some((shot, shot.szi.side()?)));
-    open.map(|(shot, side)| {
-        let market = engine.markets().iter().position(|market| market.spec.coin == shot.coin);
+    let open = held.iter().filter_map(|snapshot| Some((snapshot, snapshot.szi.side()?)));
+    open.map(|(snapshot, side)| {
+        let market = engine.markets().iter().position(|market| market.spec.coin == snapshot.coin);
         let quote = market.and_then(|at| quotes.get(at).copied().flatten());
         let exit = quote.and_then(|quote| quote.standing(side.opposite())).map(|level| level.px);
-        let profit =
-            shot.entry.zip(exit).and_then(|(entry, exit)| profit(side, shot.szi, entry, exit));
-        Left { coin: shot.coin, szi: shot.szi, profit }
+        let profit = snapshot
+            .entry
+            .zip(exit)
+            .and_then(|(entry, exit)| profit(side, snapshot.szi, entry, exit));
+        Left { coin: snapshot.coin, szi: snapshot.szi, profit }
     })
     .collect()
 }

@@ -8,7 +8,7 @@ use crate::command::replay::value::Rule;
 use crate::command::replay::{Replay, Source};
 use crate::report::trip::PlanError;
 use crate::types::config::{self, Config};
-use crate::types::num::{Excess, Ratio, parse_signed};
+use crate::types::num::{Ratio, Rounding, parse_signed};
 use crate::types::record::FOLLOW_UP_MS;
 
 /// Most points of a grid.
@@ -169,7 +169,7 @@ pub(super) fn axis(text: &str) -> Result<Axis, String> {
         Some((first, rest)) => {
             let (last, step) = rest.split_once(':').ok_or_else(|| expected("first..last:step"))?;
             let number = |text: &str| {
-                parse_signed(text.as_bytes(), 9, Excess::Refuse)
+                parse_signed(text.as_bytes(), 9, Rounding::Refuse)
                     .ok_or_else(|| expected("decimal numbers"))
             };
             let (first, last, step) = (number(first)?, number(last)?, number(step)?);

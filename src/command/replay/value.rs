@@ -5,7 +5,7 @@
 use crate::report::signal::Charged;
 use crate::report::trip::{LEAST_NOTIONAL, net_bps};
 use crate::types::num::{Px, Side, Sz};
-use crate::types::record::{Capture, Decision, EntryRow, FEE_SIDES, FollowUpRow, SignalRow};
+use crate::types::record::{Decision, EntryRow, FEE_SIDES, FollowUpRow, SampleStatus, SignalRow};
 
 /// How a signal is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +107,7 @@ impl Looks {
 
     /// Takes an entry row of the signal.
     pub(super) fn entry(&mut self, rule: &Rule, row: &EntryRow) {
-        let seen = row.fillable_sz.filter(|_| row.status == Capture::Captured);
+        let seen = row.fillable_sz.filter(|_| row.status == SampleStatus::Captured);
         if row.latency_ms == rule.probes.0 {
             self.early = seen;
         }
@@ -118,7 +118,7 @@ impl Looks {
 
     /// Takes a follow-up row of the signal.
     pub(super) fn follow_up(&mut self, rule: &Rule, row: &FollowUpRow) {
-        if row.offset_ms == rule.exit_ms && row.status == Capture::Captured {
+        if row.offset_ms == rule.exit_ms && row.status == SampleStatus::Captured {
             let level = match self.side {
                 Side::Buy => row.bid,
                 Side::Sell => row.ask,
@@ -227,7 +227,7 @@ pub(super) mod tests {
         }
     }
 
-    fn look(latency_ms: u32, fillable: &str, status: Capture) -> EntryRow {
+    fn look(latency_ms: u32, fillable: &str, status: SampleStatus) -> EntryRow {
         EntryRow {
             signal: SignalId(1),
             coin: Coin::new("xyz:A").expect("a name"),
@@ -244,7 +244,7 @@ pub(super) mod tests {
         }
     }
 
-    fn follow_up(bid: Option<Level>, ask: Option<Level>, status: Capture) -> FollowUpRow {
+    fn follow_up(bid: Option<Level>, ask: Option<Level>, status: SampleStatus) -> FollowUpRow {
         FollowUpRow {
             signal: SignalId(1),
             coin: Coin::new("xyz:A").expect("a name"),
@@ -280,7 +280,7 @@ pub(super) mod tests {
         }
     }
 
-    const SEEN: Capture = Capture::Captured;
+    const SEEN: SampleStatus = SampleStatus::Captured;
 
     #[test]
     fn a_round_trip_pays_both_spreads_and_both_fees() {
@@ -329,10 +329,10 @@ pub(super) mod tests {
         let kept = Looks::of(&rule(), &small);
         assert_eq!(kept.judge(&rule(), 0.0, true), Verdict::BelowMinimum);
         assert_eq!(Looks::of(&rule(), &buy).judge(&rule(), 0.0, true), Verdict::InGap);
-        let stale = [look(400, "2", Capture::Stale)];
+        let stale = [look(400, "2", SampleStatus::Stale)];
         assert_eq!(judged(&rule(), &buy, &stale, &exit), Verdict::Unseen);
         assert_eq!(judged(&rule(), &buy, &[], &exit), Verdict::Unseen);
-        let unseen = follow_up(level("101", "1"), None, Capture::Disconnected);
+        let unseen = follow_up(level("101", "1"), None, SampleStatus::Disconnected);
         assert_eq!(judged(&rule(), &buy, &whole, &unseen), Verdict::Unseen);
         let nothing = follow_up(None, level("101", "1"), SEEN);
         assert_eq!(judged(&rule(), &buy, &whole, &nothing), Verdict::NoExit);

@@ -14,7 +14,7 @@ use crate::report::signal::Signal;
 use crate::report::tally::{Context, DayTally, Tally};
 use crate::report::trip::Plan;
 use crate::types::num::Side;
-use crate::types::record::{Capture, Gate, RowKind};
+use crate::types::record::{Gate, RowKind, SampleStatus};
 use crate::types::time::{Day, Wall};
 
 const SIGNALS: &[&str] = &[
@@ -127,7 +127,7 @@ fn read_day(survey: &Survey, day: Day, context: &Context<'_>) -> Result<DayTally
     let mut joined = day::Day::new(&context.plan.latencies_ms);
     let mut names = Dictionary::default();
     let sell = names.code(Side::Sell.name());
-    let captured = names.code(Capture::Captured.name());
+    let captured = names.code(SampleStatus::Captured.name());
     let asked: Vec<u32> = survey.asked.iter().map(|market| names.code(market)).collect();
     records.batches(RowKind::Signals, day, SIGNALS, &mut names, |batch, names| {
         push_signals(&mut joined, batch, names, sell, &asked, survey, context.settings);

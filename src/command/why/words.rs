@@ -115,7 +115,7 @@ pub(super) const fn outcome(outcome: Outcome) -> &'static str {
 /// What a refusal of this class means.
 pub(super) const fn class(class: RefusalClass) -> &'static str {
     match class {
-        RefusalClass::Miss => "a miss, the usual fate of an order that must fill at once",
+        RefusalClass::Miss => "a miss, the usual outcome of an order that must fill at once",
         RefusalClass::Superfluous => "nothing was left to do: what it was to close was gone",
         RefusalClass::OurFault => "our fault: we asked for something wrong",
         RefusalClass::VenueState => "the market or the venue could not take it then",

@@ -13,7 +13,7 @@ pub use life::{IllegalTransition, Life, OrderEvent, OrderState, Ways};
 pub use table::Orders;
 pub use tracked::Tracked;
 
-use crate::types::ids::{MarketId, Sample};
+use crate::types::ids::{Excerpt, MarketId};
 use crate::types::num::{Px, Side, Sz};
 use crate::types::order::{Order, Purpose, Refusal};
 use crate::types::record::{OrderRow, Outcome};
@@ -85,7 +85,7 @@ pub enum Answered {
         /// How many of them are still in the table.
         live: u32,
         /// Why all of it was refused, if it was, and the words.
-        refused: Option<(Refusal, Sample)>,
+        refused: Option<(Refusal, Excerpt)>,
     },
     /// A look-up of this order, which may be over by now.
     LookUp(OrderId),
@@ -165,7 +165,7 @@ pub struct Ended {
     /// Why nothing of it filled, if that was told.
     pub refusal: Option<Refusal>,
     /// The words of the refusal, if there were any.
-    pub words: Option<Sample>,
+    pub words: Option<Excerpt>,
     /// How much filled.
     pub filled: Sz,
     /// Of that, what no fill row told: the position does not hold it.

@@ -254,7 +254,7 @@ impl Orders {
         tracked.ended()
     }
 
-    /// Takes one exit whose fate is known; to be called until it gives `None`, and before
+    /// Takes one exit whose outcome is known; to be called until it gives `None`, and before
     /// [`Orders::take_ended`]. Each is told once.
     pub fn take_closed_exit(&mut self) -> Option<ClosedExit> {
         self.each_mut().find_map(Tracked::take_closed_exit)
@@ -329,7 +329,7 @@ impl Orders {
         self.open_exits(market).next().is_some()
     }
 
-    /// Until when the venue may take an exit of this market that was sent and whose fate is not known;
+    /// Until when the venue may take an exit of this market that was sent and whose outcome is not known;
     /// the beginning of time when there is none.
     pub fn open_exits_until(&self, market: MarketId) -> Mono {
         let sent = self.open_exits(market).filter_map(|tracked| tracked.sent);

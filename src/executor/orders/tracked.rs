@@ -6,10 +6,10 @@ use super::{
     LOOK_UP_SLOW_PACE, LOOK_UPS, LOOK_UPS_OF_EXIT, OrderId, ROWS_GRACE,
 };
 use crate::executor::refusals::{refusal, refusal_of_word};
-use crate::types::ids::Sample;
+use crate::types::ids::Excerpt;
 use crate::types::num::{Px, Sz, Szi, Usd};
 use crate::types::order::{
-    Fate, Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Purpose, Refusal, Word,
+    Fill, Order, OrderAnswer, OrderUpdate, PostAnswer, Purpose, Refusal, StatusKind, VenueStatus,
 };
 use crate::types::record::{OrderRow, Outcome};
 use crate::types::time::{Mono, Nanos, Now, VenueMs, Wall};
@@ -116,7 +116,7 @@ pub struct Tracked {
     /// Whether it was told that nothing more can fill.
     close_told: bool,
     updated_at: Option<Wall>,
-    words: Option<Sample>,
+    words: Option<Excerpt>,
     doubt: Option<Doubt>,
     /// Something filled, and only rows can tell how much; this much at most.
     guess: Option<Sz>,
@@ -340,7 +340,7 @@ impl Tracked {
         }
     }
 
-    fn on_refusal(&mut self, now: Now, words: Sample) {
+    fn on_refusal(&mut self, now: Now, words: Excerpt) {
         self.words.get_or_insert(words);
         match refusal(words.as_bytes()) {
             // The action with that nonce may be this very one (PROTOCOL.md §3.6).
@@ -361,7 +361,7 @@ impl Tracked {
 
     /// `orderUpdates` told of it.
     pub(super) fn on_update(&mut self, now: Now, update: &OrderUpdate) {
-        if !matches!(update.word.fate(), Fate::Live | Fate::Unknown) {
+        if !matches!(update.word.kind(), StatusKind::Live | StatusKind::Unknown) {
             self.updated_at.get_or_insert(now.wall);
         }
         self.on_word(now, update);
@@ -386,16 +386,16 @@ impl Tracked {
 
     fn on_word(&mut self, now: Now, update: &OrderUpdate) {
         self.oid.get_or_insert(update.oid);
-        let fate = update.word.fate();
-        match fate {
-            Fate::Live => {}
-            Fate::Unknown => self.begin_doubt(now, None),
-            Fate::Filled => {
+        let kind = update.word.kind();
+        match kind {
+            StatusKind::Live => {}
+            StatusKind::Unknown => self.begin_doubt(now, None),
+            StatusKind::Filled => {
                 self.take_filled_size(update);
                 self.close(OrderEvent::Expired);
             }
-            Fate::Cancelled | Fate::Rejected => {
-                if fate == Fate::Cancelled {
+            StatusKind::Cancelled | StatusKind::Rejected => {
+                if kind == StatusKind::Cancelled {
                     self.take_filled_size(update);
                 }
                 let refusal = refusal_of_word(update.word).unwrap_or(Refusal::Unlisted);
@@ -410,11 +410,11 @@ impl Tracked {
     /// position without a word (PROTOCOL.md §9.4): there the answer and the rows tell.
     fn take_filled_size(&mut self, update: &OrderUpdate) {
         let gone = less(update.orig_sz, update.sz);
-        if update.word == Word::ReduceOnlyCanceled {
+        if update.word == VenueStatus::ReduceOnlyCanceled {
             return;
         }
         if self.order.reduce_only || gone == Sz::ZERO {
-            if gone > Sz::ZERO || update.word.fate() == Fate::Filled {
+            if gone > Sz::ZERO || update.word.kind() == StatusKind::Filled {
                 self.guess = Some(self.guess.unwrap_or_default().max(gone));
             }
         } else {
@@ -562,7 +562,7 @@ impl Tracked {
         self.done.is_some() || (self.life.is_closed() && (told || overdue))
     }
 
-    /// What there is to say of an exit whose fate is known, once.
+    /// Reports an exit whose outcome is known, once.
     pub(super) fn take_closed_exit(&mut self) -> Option<ClosedExit> {
         if !self.order.reduce_only || self.close_told || !self.is_fate_known() {
             return None;

@@ -16,7 +16,7 @@ mod symbols;
 use std::fmt;
 
 use crate::feed::Subscription;
-use crate::types::ids::Sample;
+use crate::types::ids::Excerpt;
 use crate::types::ids::{Coin, MarketId};
 use crate::types::market::{Bbo, Ctx};
 use crate::types::num::Usd;
@@ -198,9 +198,9 @@ impl Decoder {
     pub fn exchanged<'a>(&'a mut self, status: u16, body: &[u8]) -> PostAnswer<'a> {
         match status {
             200 => self.parser.read_exchanged(body),
-            429 => PostAnswer::Error(Sample::of(b"429 Too Many Requests")),
-            422 => PostAnswer::Error(Sample::of(b"422 Failed to deserialize the JSON body")),
-            _ => PostAnswer::Error(Sample::of(body)),
+            429 => PostAnswer::Error(Excerpt::of(b"429 Too Many Requests")),
+            422 => PostAnswer::Error(Excerpt::of(b"422 Failed to deserialize the JSON body")),
+            _ => PostAnswer::Error(Excerpt::of(body)),
         }
     }
 

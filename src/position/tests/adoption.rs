@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::position::ExitEnd;
-use crate::types::account::Booked;
+use crate::types::account::RecordedTrades;
 use crate::types::time::Nanos;
 
 fn started(start: &str, fill: Fill) -> Fill {
@@ -167,28 +167,32 @@ fn two_trips() -> [Fill; 5] {
     ]
 }
 
-fn books(since_ms: i64, exit_ms: Option<i64>) -> Booked {
+fn books(since_ms: i64, exit_ms: Option<i64>) -> RecordedTrades {
     let wall = |ms| at(ms).wall;
-    let mut booked = Booked { since: Some(wall(since_ms)), ..Booked::default() };
+    let mut recorded = RecordedTrades { since: Some(wall(since_ms)), ..RecordedTrades::default() };
     if let Some(ms) = exit_ms {
-        booked.add(coin(SILVER), wall(ms));
+        recorded.add(coin(SILVER), wall(ms));
     }
-    booked
+    recorded
 }
 
-fn unbooked(booked: Booked, held: Option<&HeldPosition>, fills: &[Fill]) -> Vec<TradeRow> {
+fn unrecorded(
+    recorded: RecordedTrades,
+    held: Option<&HeldPosition>,
+    fills: &[Fill],
+) -> Vec<TradeRow> {
     let mut positions = bare();
-    positions.continue_books(booked);
-    let rows = positions.unbooked(at(90_000), SILVER, venue(80_000), held, fills);
+    positions.restore_trades(recorded);
+    let rows = positions.unrecorded(at(90_000), SILVER, venue(80_000), held, fills);
     positions.adopt(at(90_000), SILVER, venue(80_000), held, None, fills);
-    let again = positions.unbooked(at(90_000), SILVER, venue(80_000), held, fills);
+    let again = positions.unrecorded(at(90_000), SILVER, venue(80_000), held, fills);
     assert_eq!(again, [], "only before there is a baseline");
     rows
 }
 
 #[test]
 fn round_trips_that_ended_unheard_get_their_rows_to_the_unit() {
-    let rows = unbooked(books(0, None), None, &two_trips());
+    let rows = unrecorded(books(0, None), None, &two_trips());
     let money: Vec<_> = rows.iter().map(|row| (row.gross, row.fees, row.fills)).collect();
     assert_eq!(money, [(usd("2"), usd("0.002"), 2), (usd("-3"), usd("0.009"), 3)]);
     assert_eq!((rows[1].entered_at, rows[1].exited_at), (at(5_000).wall, at(6_000).wall));
@@ -200,31 +204,39 @@ fn round_trips_that_ended_unheard_get_their_rows_to_the_unit() {
     // What is held now began behind them.
     let next = [&two_trips()[..], &[ours(started("0", bought(7_000, "3", "20", "0")))]].concat();
     let theirs = held(SILVER, "3", None);
-    assert_eq!(unbooked(books(0, None), Some(&theirs), &next).len(), 2);
+    assert_eq!(unrecorded(books(0, None), Some(&theirs), &next).len(), 2);
 }
 
 #[test]
 fn what_has_its_row_is_not_booked_again_though_the_clocks_differ_a_little() {
     for late_ms in [-400, 0, 400] {
-        let rows = unbooked(books(0, Some(2_000 + late_ms)), None, &two_trips());
+        let rows = unrecorded(books(0, Some(2_000 + late_ms)), None, &two_trips());
         assert_eq!(rows.len(), 1, "{late_ms}");
-        let rows = unbooked(books(0, Some(6_000 + late_ms)), None, &two_trips());
+        let rows = unrecorded(books(0, Some(6_000 + late_ms)), None, &two_trips());
         assert_eq!(rows, [], "{late_ms}");
     }
-    assert_eq!(unbooked(books(3_000, None), None, &two_trips()).len(), 1, "records began between");
-    assert_eq!(unbooked(Booked::default(), None, &two_trips()), [], "nothing is known of records");
+    assert_eq!(
+        unrecorded(books(3_000, None), None, &two_trips()).len(),
+        1,
+        "records began between"
+    );
+    assert_eq!(
+        unrecorded(RecordedTrades::default(), None, &two_trips()),
+        [],
+        "nothing is known of records"
+    );
 }
 
 #[test]
 fn a_round_trip_that_is_not_ours_or_not_told_whole_is_not_booked() {
     let mut fills = two_trips();
     fills[2].cloid = None;
-    let rows = unbooked(books(0, None), None, &fills);
+    let rows = unrecorded(books(0, None), None, &fills);
     assert_eq!(rows.len(), 1, "the owner's own hand");
     assert_eq!(rows[0].exited_at, at(2_000).wall);
-    assert_eq!(unbooked(books(0, None), None, &two_trips()[1..]).len(), 1);
-    assert_eq!(unbooked(books(0, None), None, &two_trips()[3..]), []);
+    assert_eq!(unrecorded(books(0, None), None, &two_trips()[1..]).len(), 1);
+    assert_eq!(unrecorded(books(0, None), None, &two_trips()[3..]), []);
     // Held, and the fills do not lead there: then what they tell of the past proves nothing.
     let theirs = held(SILVER, "4", None);
-    assert_eq!(unbooked(books(0, None), Some(&theirs), &two_trips()), []);
+    assert_eq!(unrecorded(books(0, None), Some(&theirs), &two_trips()), []);
 }

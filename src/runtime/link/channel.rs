@@ -17,7 +17,7 @@ use tungstenite::{Error, Message, Utf8Bytes, WebSocket};
 
 use crate::runtime::link::{LinkEvent, MAX_BACKLOG, MAX_MESSAGE};
 use crate::types::event::LinkDown;
-use crate::types::ids::Sample;
+use crate::types::ids::Excerpt;
 
 const USER_AGENT: &str = concat!("hip3/", env!("CARGO_PKG_VERSION"));
 
@@ -51,7 +51,7 @@ pub struct Channel<S: Carrier> {
     outgoing: BytesMut,
     /// Whether the carrier did not take everything yet.
     unflushed: bool,
-    last_words: Option<Sample>,
+    last_words: Option<Excerpt>,
 }
 
 enum State<S: Carrier> {
@@ -217,7 +217,7 @@ impl<S: Carrier> Channel<S> {
 
     /// What the end was about, for the log: code and reason of the venue's close frame, or the
     /// error. `None` while it lasts, and after an end without a word.
-    pub fn last_words(&self) -> Option<Sample> {
+    pub fn last_words(&self) -> Option<Excerpt> {
         self.last_words
     }
 
@@ -325,13 +325,13 @@ impl<S: Carrier> fmt::Debug for Channel<S> {
 }
 
 /// The beginning of what `words` say, without an allocation.
-pub(super) fn sample<D: fmt::Display + ?Sized>(words: &D) -> Sample {
-    let mut buffer = [0; Sample::MAX];
+pub(super) fn sample<D: fmt::Display + ?Sized>(words: &D) -> Excerpt {
+    let mut buffer = [0; Excerpt::MAX];
     let mut rest = &mut buffer[..];
     // What does not fit is cut off, and the error says only that.
     let _ = write!(rest, "{words}");
-    let used = Sample::MAX - rest.len();
-    Sample::of(&buffer[..used])
+    let used = Excerpt::MAX - rest.len();
+    Excerpt::of(&buffer[..used])
 }
 
 /// Whether bad UTF-8 was found in a message that came whole, so that the next one is not affected.

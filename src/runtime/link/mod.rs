@@ -26,7 +26,7 @@ pub use self::endpoint::{Endpoint, EndpointError, resolve};
 use self::stream::{Stream, tune};
 pub use self::stream::{tls_config, tls_config_with};
 use crate::types::event::LinkDown;
-use crate::types::ids::Sample;
+use crate::types::ids::Excerpt;
 
 /// Longest message accepted, in bytes, whole or in fragments.
 pub const MAX_MESSAGE: usize = 4 << 20;
@@ -73,7 +73,7 @@ pub struct Link {
     state: State,
     events_left: u32,
     more: bool,
-    last_words: Option<Sample>,
+    last_words: Option<Excerpt>,
 }
 
 /// From the first packet to the last.
@@ -239,7 +239,7 @@ impl Link {
 
     /// What the end was about, for the log: code and reason of the venue's close frame, or the
     /// error. `None` while it lasts, and after an end without a word.
-    pub fn last_words(&self) -> Option<Sample> {
+    pub fn last_words(&self) -> Option<Excerpt> {
         match &self.state {
             State::Up(channel) => channel.last_words(),
             State::Connecting(_) | State::Gone => self.last_words,

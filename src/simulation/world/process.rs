@@ -71,7 +71,7 @@ impl World {
         let encoder = Encoder::new(Signer::new(key, None), SigningNetwork::Testnet, None);
         let wallet = Wallet { encoder, user: USER.to_string() };
         let mut engine = Engine::trading(self.config(), first, seed, wallet, self.machine.kept);
-        engine.continue_books(recorder.booked());
+        engine.restore_trades(recorder.recorded());
         engine.continue_losses(self.machine.losses.clone());
         self.judge.born(self.now, number, &self.machine.kept);
         self.records.born(now.wall);

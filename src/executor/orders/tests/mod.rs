@@ -6,7 +6,7 @@ mod streams;
 use super::*;
 use crate::types::ids::{AssetId, Coin, SignalId};
 use crate::types::num::{Px, Side, Usd};
-use crate::types::order::{Cloid, Fill, OrderAnswer, OrderUpdate, PostAnswer, Word};
+use crate::types::order::{Cloid, Fill, OrderAnswer, OrderUpdate, PostAnswer, VenueStatus};
 use crate::types::record::ExitReason;
 use crate::types::time::{Mono, Now, VenueMs};
 
@@ -70,7 +70,7 @@ fn update(order: &Order, word: &str, rest: &str) -> OrderUpdate {
         side: order.side,
         sz: sz(rest),
         orig_sz: order.sz,
-        word: Word::of(word),
+        word: VenueStatus::of(word),
         status_time: VenueMs(1),
     }
 }
@@ -97,7 +97,7 @@ fn filled(order: &Order, size: &str) -> OrderAnswer {
 }
 
 fn error(words: &str) -> OrderAnswer {
-    OrderAnswer::Error(Sample::of(words.as_bytes()))
+    OrderAnswer::Error(Excerpt::of(words.as_bytes()))
 }
 
 const MISS: &str = "Order could not immediately match against any resting orders. asset=110007";

@@ -56,7 +56,7 @@ fn an_order_that_misses_has_expired() {
     desk.answer(300, post, &[error(MISS)]);
     let ended = desk.ended();
     assert_eq!((ended.outcome, ended.refusal), (Outcome::Expired, Some(Refusal::NoMatch)));
-    assert_eq!(ended.words, Some(Sample::of(MISS.as_bytes())));
+    assert_eq!(ended.words, Some(Excerpt::of(MISS.as_bytes())));
     assert_eq!((ended.filled, ended.row.avg_px), (Sz::ZERO, None));
 }
 
@@ -64,7 +64,7 @@ fn an_order_that_misses_has_expired() {
 fn an_order_that_is_refused_is_rejected() {
     let mut desk = Desk::new();
     let (_, post) = desk.send(0, entry(1));
-    let words = Sample::of(b"Must deposit before performing actions. User: 0x01");
+    let words = Excerpt::of(b"Must deposit before performing actions. User: 0x01");
     let answered = desk.orders.on_answer(ms(300), post, &PostAnswer::Refused(words));
     let refused = Some((Refusal::MustDeposit, words));
     assert_eq!(answered, Answered::Orders { live: 1, refused });
@@ -325,7 +325,7 @@ fn an_order_that_was_there_and_is_forgotten_ends_as_its_rows_tell() {
 #[test]
 fn answers_that_say_too_little_lead_to_a_look_up() {
     let order = entry(1);
-    let error_500 = Sample::of(b"502 Bad Gateway");
+    let error_500 = Excerpt::of(b"502 Bad Gateway");
     for answer in [
         PostAnswer::Statuses(&[OrderAnswer::Success]),
         PostAnswer::Statuses(&[OrderAnswer::Unknown]),
@@ -356,7 +356,7 @@ fn answers_that_say_too_little_lead_to_a_look_up() {
 fn a_post_that_could_not_be_read_is_refused() {
     let mut desk = Desk::new();
     let (_, post) = desk.send(0, entry(1));
-    let words = Sample::of(b"422 Failed to deserialize the JSON body into the target type");
+    let words = Excerpt::of(b"422 Failed to deserialize the JSON body into the target type");
     desk.orders.on_answer(ms(100), post, &PostAnswer::Error(words));
     let ended = desk.ended();
     assert_eq!((ended.outcome, ended.refusal), (Outcome::Rejected, Some(Refusal::Unreadable)));
@@ -364,7 +364,7 @@ fn a_post_that_could_not_be_read_is_refused() {
 
 #[test]
 fn a_duplicate_nonce_may_be_our_own_and_is_looked_up() {
-    let words = Sample::of(b"Invalid nonce: duplicate nonce 1741107452532");
+    let words = Excerpt::of(b"Invalid nonce: duplicate nonce 1741107452532");
     for found in [true, false] {
         let mut desk = Desk::new();
         let order = entry(1);
@@ -621,7 +621,7 @@ fn one_look_up_that_finds_nothing_proves_an_exit_dead_once_it_has_expired() {
             assert_eq!(desk.orders.has_open_exit(MARKET), at < 3_000, "{timeout_ms}: {at}");
         }
         assert_eq!(asked.last(), Some(&3_000), "{timeout_ms}: {asked:?}");
-        let closed = desk.orders.take_closed_exit().expect("its fate is known");
+        let closed = desk.orders.take_closed_exit().expect("its outcome is known");
         let told = (closed.sent, closed.heard, closed.together, closed.refusal);
         assert_eq!(told, (true, false, false, Some(Refusal::TooLate)));
         assert_eq!(desk.orders.take_closed_exit(), None, "told once");
@@ -674,7 +674,7 @@ fn an_exit_is_closed_when_its_fate_is_known_and_not_when_its_rows_have_come() {
 
 #[test]
 fn exits_that_were_refused_in_one_action_say_so() {
-    let words = Sample::of(b"Order has invalid size.");
+    let words = Excerpt::of(b"Order has invalid size.");
     let lone = [OrderAnswer::Error(words)];
     let answers = [PostAnswer::Refused(words), PostAnswer::Statuses(&lone)];
     for answer in answers {

@@ -11,7 +11,7 @@ use super::{Body, Why};
 use crate::feed::message::UserEvent;
 use crate::types::ids::Coin;
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
-use crate::types::order::{Cloid, Fill, OrderUpdate, Word};
+use crate::types::order::{Cloid, Fill, OrderUpdate, VenueStatus};
 use crate::types::time::VenueMs;
 
 /// An array of updates, or a single one.
@@ -41,7 +41,7 @@ pub(super) fn order_update(entry: Json<'_, '_>) -> Option<OrderUpdate> {
         side: self::side(side)?,
         sz: sz?.exact(Sz::parse)?,
         orig_sz: orig_sz?.exact(Sz::parse)?,
-        word: Word::of(status?.text()?),
+        word: VenueStatus::of(status?.text()?),
         status_time: VenueMs(time?.integer()?),
     })
 }

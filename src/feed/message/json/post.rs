@@ -7,7 +7,7 @@ use super::account::order_update;
 use super::rows::MAX_ENTRIES;
 use super::tape::Json;
 use super::{Body, Why};
-use crate::types::ids::Sample;
+use crate::types::ids::Excerpt;
 use crate::types::num::{Px, Sz};
 use crate::types::order::{OrderAnswer, PostAnswer};
 
@@ -105,8 +105,8 @@ fn info<'a>(payload: Json<'_, '_>) -> Option<PostAnswer<'a>> {
     }
 }
 
-fn words(text: Json<'_, '_>) -> Option<Sample> {
-    text.text().map(|text| Sample::of(text.as_bytes()))
+fn words(text: Json<'_, '_>) -> Option<Excerpt> {
+    text.text().map(|text| Excerpt::of(text.as_bytes()))
 }
 
 #[cfg(test)]
