@@ -16,8 +16,8 @@ mod signer;
 mod stop;
 mod trader;
 
-use crate::detector::Judged;
-use crate::detector::cross::{self, Detector, World};
+use crate::detector::GateReport;
+use crate::detector::cross::{self, Context, Detector};
 use crate::engine::clock::longest_turn;
 use crate::feed::Subscription;
 use crate::feed::clock::FeedClock;
@@ -315,7 +315,7 @@ impl Engine {
         let Some(trader) = trader else { return };
         let worth = |order: &Order| {
             let Some(market) = markets.get(order.market.index()) else { return false };
-            let gates = risk::judge_all(limits, &View { now: now.mono, market });
+            let gates = risk::evaluate_all(limits, &View { now: now.mono, market });
             let edge = detector.edge_left(now.mono, market, order);
             gates.blocked_by.is_none()
                 && edge.is_some_and(|edge| filters::is_plausible(filters, edge))
@@ -405,7 +405,7 @@ impl Engine {
         &mut self,
         now: Now,
         out: &mut Actions,
-        work: impl FnOnce(&mut Detector, &mut World<'_>),
+        work: impl FnOnce(&mut Detector, &mut Context<'_>),
     ) {
         let late = self.is_late();
         let (limits, markets) = (&self.limits, &self.markets);
@@ -417,13 +417,13 @@ impl Engine {
         let limits_of_filters = &self.filters;
         let filter = |signal: &_| filters::first_blocking(limits_of_filters, signal);
         let judge = |market: &Market| {
-            let all = risk::judge_all(limits, &View { now: now.mono, market });
-            Judged { blocked_by: all.blocked_by, mask: all.mask, factor: all.factor }
+            let all = risk::evaluate_all(limits, &View { now: now.mono, market });
+            GateReport { blocked_by: all.blocked_by, mask: all.mask, factor: all.factor }
         };
         let status = &mut self.status;
         let decide = &mut decide;
         let mut world =
-            World { now, markets, late, judge: &judge, filter: &filter, decide, status, out };
+            Context { now, markets, late, judge: &judge, filter: &filter, decide, status, out };
         work(&mut self.detector, &mut world);
     }
 

@@ -479,7 +479,7 @@ fn a_pure_stage_that_reaches_outside_is_found() {
         ("src/engine.rs", "use std::time::Instant;", "pure"),
         ("src/engine.rs", "let now = std::time::SystemTime::now();", "pure"),
         ("src/feed/session.rs", "use std::{collections::BTreeMap, net::TcpStream};", "pure"),
-        ("src/detector/looks.rs", "std::thread::sleep(pause);", "pure"),
+        ("src/detector/samples.rs", "std::thread::sleep(pause);", "pure"),
         ("src/risk/gates.rs", "mod tests { fn f() { ::std::fs::read(x); } }", "pure"),
         ("src/types/num.rs", "use std::fs::File;", "pure"),
         ("src/risk/gates.rs", "fn f(x: f64) {}", "floats"),

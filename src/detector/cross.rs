@@ -1,8 +1,10 @@
 //! Crosses of all markets and sides: when they begin, what they yield, why they end.
 
-use crate::detector::looks::{Looks, MAX_WAITING, Watched};
+use crate::detector::samples::{MAX_WAITING, SignalSamples, TrackedSignal};
 use crate::detector::timers::{Timer, Timers};
-use crate::detector::{Calm, Cost, Decided, Dislocation, Judged, Suggestion, dislocation, suggest};
+use crate::detector::{
+    Cost, Decided, Dislocation, GateReport, NoSignal, Suggestion, dislocation, suggest,
+};
 use crate::feed::market::Market;
 use crate::types::config;
 use crate::types::event::Actions;
@@ -39,9 +41,9 @@ struct Slot {
     open: [Option<Cross>; 2],
 }
 
-/// Which news made us look.
+/// What caused an evaluation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum News {
+pub enum Trigger {
     /// A quote.
     Quote,
     /// A ctx, or nothing but time.
@@ -66,14 +68,14 @@ pub struct Settings {
 pub struct Detector {
     settings: Settings,
     slots: Vec<Slot>,
-    looks: Looks,
+    samples: SignalSamples,
     timers: Timers,
     next_signal: u64,
     next_cross: u64,
 }
 
 /// The markets, what the gates say of one, and where results go.
-pub struct World<'a> {
+pub struct Context<'a> {
     /// The moment.
     pub now: Now,
     /// All markets.
@@ -81,7 +83,7 @@ pub struct World<'a> {
     /// Whether the feed is late: what is held shows markets as they were a while ago.
     pub late: bool,
     /// What the gates say.
-    pub judge: &'a dyn Fn(&Market) -> Judged,
+    pub judge: &'a dyn Fn(&Market) -> GateReport,
     /// The first filter that blocks a signal.
     pub filter: &'a dyn Fn(&SignalRow) -> Option<Filter>,
     /// What becomes of a signal that neither a gate nor a filter blocks.
@@ -96,7 +98,7 @@ impl Detector {
     /// Knows no market yet.
     pub fn new(settings: Settings) -> Self {
         Self {
-            looks: Looks::new(&settings.detector.entry_latencies_ms),
+            samples: SignalSamples::new(&settings.detector.entry_latencies_ms),
             slots: Vec::with_capacity(1024),
             timers: Timers::with_capacity(2 * MAX_WAITING + 4096),
             next_signal: settings.first_id,
@@ -132,26 +134,26 @@ impl Detector {
         self.timers.next_due()
     }
 
-    /// Looks at both sides of `market` after `news` of it.
-    pub fn on_market(&mut self, world: &mut World<'_>, market: MarketId, news: News) {
+    /// Evaluates both sides of `market` after `trigger`.
+    pub fn on_market(&mut self, world: &mut Context<'_>, market: MarketId, trigger: Trigger) {
         for side in Side::BOTH {
-            self.step(world, market, side, news);
+            self.step(world, market, side, trigger);
         }
     }
 
     /// Does what has fallen due.
-    pub fn on_time(&mut self, world: &mut World<'_>) {
+    pub fn on_time(&mut self, world: &mut Context<'_>) {
         while let Some(timer) = self.timers.pop_due(world.now.mono) {
             match timer {
-                Timer::Look { slot } => self.look(world, slot),
+                Timer::Sample { slot } => self.take(world, slot),
                 Timer::Resignal { market, side, cross } => {
                     if self.open(market, side).is_some_and(|open| open.id == cross) {
-                        self.step(world, market, side, News::Other);
+                        self.step(world, market, side, Trigger::Other);
                     }
                 }
                 Timer::Stale { market, side, cross } => {
                     if self.open(market, side).is_some_and(|open| open.id == cross) {
-                        self.step(world, market, side, News::Other);
+                        self.step(world, market, side, Trigger::Other);
                         self.watch_staleness(world.markets, market, side);
                     }
                 }
@@ -160,7 +162,7 @@ impl Detector {
     }
 
     /// Ends every cross.
-    pub fn end_all(&mut self, world: &mut World<'_>, end: CrossEnd) {
+    pub fn end_all(&mut self, world: &mut Context<'_>, end: CrossEnd) {
         for index in 0..self.slots.len() {
             for side in Side::BOTH {
                 if let Some(cross) = self.slots[index].open[side.index()].take() {
@@ -170,18 +172,18 @@ impl Detector {
         }
     }
 
-    /// Gives every later look that is still owed.
-    pub fn shut_down(&mut self, world: &mut World<'_>) {
+    /// Records every sample that is still pending.
+    pub fn shut_down(&mut self, world: &mut Context<'_>) {
         self.end_all(world, CrossEnd::Shutdown);
         let (status, out) = (&mut *world.status, &mut *world.out);
-        self.looks.shut_down(world.now, |row| count_and_record(status, out, row));
+        self.samples.shut_down(world.now, |row| count_and_record(status, out, row));
     }
 
     fn open(&self, market: MarketId, side: Side) -> Option<&Cross> {
         self.slots.get(market.index())?.open[side.index()].as_ref()
     }
 
-    fn step(&mut self, world: &mut World<'_>, id: MarketId, side: Side, news: News) {
+    fn step(&mut self, world: &mut Context<'_>, id: MarketId, side: Side, trigger: Trigger) {
         let (Some(slot), Some(market)) =
             (self.slots.get_mut(id.index()), world.markets.get(id.index()))
         else {
@@ -192,7 +194,7 @@ impl Detector {
             Some(cost) => {
                 dislocation(now.mono, market, side, cost.total, self.settings.stale_after)
             }
-            None => Err(Calm::NoQuote),
+            None => Err(NoSignal::NoQuote),
         };
         let open = &mut slot.open[side.index()];
         match (open.as_mut(), found) {
@@ -231,14 +233,14 @@ impl Detector {
             }
             (Some(cross), Ok(dislocation)) => {
                 cross.max_edge = cross.max_edge.max(dislocation.edge);
-                update_survival(cross, market, side, now.mono, news);
+                update_survival(cross, market, side, now.mono, trigger);
                 self.signal(world, id, side, &dislocation, None);
             }
             (Some(cross), Err(calm)) => {
-                update_survival(cross, market, side, now.mono, news);
+                update_survival(cross, market, side, now.mono, trigger);
                 let cross = *cross;
                 *open = None;
-                close(world, id, side, &cross, calm.end(news == News::Quote));
+                close(world, id, side, &cross, calm.end(trigger == Trigger::Quote));
             }
         }
     }
@@ -247,11 +249,11 @@ impl Detector {
     /// what the gates and the sizing have said already in this step.
     fn signal(
         &mut self,
-        world: &mut World<'_>,
+        world: &mut Context<'_>,
         id: MarketId,
         side: Side,
         found: &Dislocation,
-        known: Option<(Judged, Option<Suggestion>)>,
+        known: Option<(GateReport, Option<Suggestion>)>,
     ) {
         let settings = &self.settings;
         let Some(market) = world.markets.get(id.index()) else { return };
@@ -277,7 +279,7 @@ impl Detector {
             .value
             .tradable()
             .map_or(0, |(bid, ask)| i128::from(bid.px.units()) + i128::from(ask.px.units()));
-        if !self.looks.has_room() {
+        if !self.samples.has_room() {
             world.status.signals_shed += 1;
             if world.status.signals_shed.is_power_of_two() {
                 world.out.log(LogEvent::SignalsShed { shed: world.status.signals_shed });
@@ -330,7 +332,7 @@ impl Detector {
         self.next_signal += 1;
         cross.signals = cross.signals.saturating_add(1);
         self.timers.arm(next, Timer::Resignal { market: id, side, cross: cross.id });
-        let watched = Watched {
+        let tracked = TrackedSignal {
             id: row.id,
             market: id,
             coin: row.coin,
@@ -342,22 +344,23 @@ impl Detector {
             edge: found.edge,
             sz: suggestion.sz,
         };
-        if let Some((slot, due)) = self.looks.watch(watched) {
-            self.timers.arm(due, Timer::Look { slot });
+        if let Some((slot, due)) = self.samples.track(tracked) {
+            self.timers.arm(due, Timer::Sample { slot });
         }
         count_and_record(world.status, world.out, Row::Signal(row));
     }
 
-    fn look(&mut self, world: &mut World<'_>, slot: u32) {
-        let Some(market) = self.looks.market(slot).and_then(|id| world.markets.get(id.index()))
+    fn take(&mut self, world: &mut Context<'_>, slot: u32) {
+        let Some(market) = self.samples.market(slot).and_then(|id| world.markets.get(id.index()))
         else {
             return;
         };
         let stale_after = self.settings.stale_after;
-        if let Some((row, next)) = self.looks.look(world.now, slot, market, stale_after, world.late)
+        if let Some((row, next)) =
+            self.samples.take(world.now, slot, market, stale_after, world.late)
         {
             if let Some(due) = next {
-                self.timers.arm(due, Timer::Look { slot });
+                self.timers.arm(due, Timer::Sample { slot });
             }
             count_and_record(world.status, world.out, row);
         }
@@ -390,8 +393,8 @@ fn is_small(row: &SignalRow) -> bool {
 
 /// Notes that the first touched quote is gone: less than the wanted size stands at its price or
 /// better. Only the top of the book is known, so a small better quote counts as gone too.
-fn update_survival(cross: &mut Cross, market: &Market, side: Side, now: Mono, news: News) {
-    if news != News::Quote || cross.survival.is_some() {
+fn update_survival(cross: &mut Cross, market: &Market, side: Side, now: Mono, trigger: Trigger) {
+    if trigger != Trigger::Quote || cross.survival.is_some() {
         return;
     }
     let stands = market
@@ -403,7 +406,7 @@ fn update_survival(cross: &mut Cross, market: &Market, side: Side, now: Mono, ne
     }
 }
 
-fn close(world: &mut World<'_>, id: MarketId, side: Side, cross: &Cross, end: CrossEnd) {
+fn close(world: &mut Context<'_>, id: MarketId, side: Side, cross: &Cross, end: CrossEnd) {
     let Some(market) = world.markets.get(id.index()) else { return };
     world.status.crosses_open = world.status.crosses_open.saturating_sub(1);
     let duration = world.now.mono.since(cross.began.mono);

@@ -2,11 +2,11 @@
 //!
 //! A **cross** is the time during which the best bid or ask stands on the wrong side of the oracle
 //! by at least the cost. It yields a signal at its start and further ones while it lasts; each
-//! signal is looked at again later (`looks`).
+//! signal is sampled again later (`samples`).
 
 pub mod cross;
 pub mod fee;
-pub mod looks;
+pub mod samples;
 pub mod timers;
 
 use crate::feed::market::Market;
@@ -58,7 +58,7 @@ pub struct Dislocation {
 
 /// Why there is none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Calm {
+pub enum NoSignal {
     /// The price does not reach the cost.
     Price,
     /// The book cannot be traded, or there is no oracle price.
@@ -67,14 +67,14 @@ pub enum Calm {
     Stale,
 }
 
-impl Calm {
-    /// How a cross ends by it, when `by_quote` tells whether the last news was a quote.
+impl NoSignal {
+    /// How a cross ends for this reason; `by_quote` says whether a quote triggered the evaluation.
     pub const fn end(self, by_quote: bool) -> CrossEnd {
         match (self, by_quote) {
-            (Calm::Price, true) => CrossEnd::Quote,
-            (Calm::Price, false) => CrossEnd::Oracle,
-            (Calm::NoQuote, _) => CrossEnd::NoQuote,
-            (Calm::Stale, _) => CrossEnd::Stale,
+            (NoSignal::Price, true) => CrossEnd::Quote,
+            (NoSignal::Price, false) => CrossEnd::Oracle,
+            (NoSignal::NoQuote, _) => CrossEnd::NoQuote,
+            (NoSignal::Stale, _) => CrossEnd::Stale,
         }
     }
 }
@@ -91,23 +91,23 @@ pub fn dislocation(
     side: Side,
     cost: Bps,
     stale_after: Option<Nanos>,
-) -> Result<Dislocation, Calm> {
+) -> Result<Dislocation, NoSignal> {
     let (Some(bbo), Some(ctx)) = (market.bbo, market.ctx) else {
-        return Err(Calm::NoQuote);
+        return Err(NoSignal::NoQuote);
     };
     if market.ctx_is_stale(now, stale_after) {
-        return Err(Calm::Stale);
+        return Err(NoSignal::Stale);
     }
-    let (bid, ask) = bbo.value.tradable().ok_or(Calm::NoQuote)?;
-    let oracle = ctx.value.oracle.filter(|px| px.is_positive()).ok_or(Calm::NoQuote)?;
+    let (bid, ask) = bbo.value.tradable().ok_or(NoSignal::NoQuote)?;
+    let oracle = ctx.value.oracle.filter(|px| px.is_positive()).ok_or(NoSignal::NoQuote)?;
     let touched = match side {
         Side::Buy => ask,
         Side::Sell => bid,
     };
     if !touched.px.clears(side, oracle, cost) {
-        return Err(Calm::Price);
+        return Err(NoSignal::Price);
     }
-    let edge = touched.px.edge(side, oracle).ok_or(Calm::Price)?;
+    let edge = touched.px.edge(side, oracle).ok_or(NoSignal::Price)?;
     Ok(Dislocation { touched, oracle, edge })
 }
 
@@ -173,7 +173,7 @@ pub fn suggest(
 
 /// What the gates say of a market at the moment of a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Judged {
+pub struct GateReport {
     /// The first gate that blocks.
     pub blocked_by: Option<Gate>,
     /// Every gate that blocks: bit 0 is gate 1.

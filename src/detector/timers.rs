@@ -15,8 +15,8 @@ pub enum Timer {
     Stale { market: MarketId, side: Side, cross: CrossId },
     /// A cross that lasts yields another signal.
     Resignal { market: MarketId, side: Side, cross: CrossId },
-    /// The next look at a signal, by its place in the list of those that wait.
-    Look { slot: u32 },
+    /// The next sample of a signal, by its place in the list of tracked signals.
+    Sample { slot: u32 },
 }
 
 /// Armed timers.
@@ -59,14 +59,14 @@ mod tests {
     #[test]
     fn timers_fire_in_order_of_time_then_of_arming() {
         let mut timers = Timers::with_capacity(4);
-        timers.arm(Mono(20), Timer::Look { slot: 1 });
-        timers.arm(Mono(10), Timer::Look { slot: 9 });
-        timers.arm(Mono(10), Timer::Look { slot: 2 });
+        timers.arm(Mono(20), Timer::Sample { slot: 1 });
+        timers.arm(Mono(10), Timer::Sample { slot: 9 });
+        timers.arm(Mono(10), Timer::Sample { slot: 2 });
         assert_eq!(timers.next_due(), Mono(10));
         assert_eq!(timers.pop_due(Mono(9)), None);
-        assert_eq!(timers.pop_due(Mono(20)), Some(Timer::Look { slot: 9 }));
-        assert_eq!(timers.pop_due(Mono(20)), Some(Timer::Look { slot: 2 }));
-        assert_eq!(timers.pop_due(Mono(20)), Some(Timer::Look { slot: 1 }));
+        assert_eq!(timers.pop_due(Mono(20)), Some(Timer::Sample { slot: 9 }));
+        assert_eq!(timers.pop_due(Mono(20)), Some(Timer::Sample { slot: 2 }));
+        assert_eq!(timers.pop_due(Mono(20)), Some(Timer::Sample { slot: 1 }));
         assert_eq!(timers.pop_due(Mono::MAX), None);
     }
 }

@@ -3,7 +3,7 @@
 use crate::engine::trader::Trader;
 use crate::feed::bucket::TokenBucket;
 use crate::feed::market::Market;
-use crate::position::{Judged, LAG_MS, MISMATCH_READS, Ours, Verdict};
+use crate::position::{Comparison, LAG_MS, MISMATCH_READS, Ours, Verdict};
 use crate::types::account::{AccountState, HeldPosition};
 use crate::types::event::{Action, Actions};
 use crate::types::ids::{Coin, MarketId};
@@ -264,14 +264,14 @@ impl Trader {
         };
         reconciler.judge(now.mono, state, fresh_from, ours, &mut verdicts);
         let mut adopted = false;
-        for judged in &verdicts {
-            let Some(market) = markets.get(judged.market.index()) else { continue };
+        for comparison in &verdicts {
+            let Some(market) = markets.get(comparison.market.index()) else { continue };
             let coin = market.spec.coin;
-            let held = match judged.verdict {
+            let held = match comparison.verdict {
                 Verdict::Agrees => continue,
                 Verdict::Unconfirmed | Verdict::Outdated => continue,
                 Verdict::Explained { extra } => {
-                    self.account_for(now, judged, extra, markets, out);
+                    self.account_for(now, comparison, extra, markets, out);
                     continue;
                 }
                 Verdict::Waiting { reads, ours, theirs } => {
@@ -290,8 +290,8 @@ impl Trader {
                 }
             };
             adopted = true;
-            self.adopt(now, judged, held.as_ref(), market, &state.fills, out);
-            self.settle_claims(now, judged);
+            self.adopt(now, comparison, held.as_ref(), market, &state.fills, out);
+            self.settle_claims(now, comparison);
         }
         self.verdicts = verdicts;
         if adopted {
@@ -308,12 +308,12 @@ impl Trader {
     fn account_for(
         &mut self,
         now: Now,
-        judged: &Judged,
+        comparison: &Comparison,
         extra: Szi,
         markets: &[Market],
         out: &mut Actions,
     ) {
-        let (id, until) = (judged.market, self.claims_until(judged.at));
+        let (id, until) = (comparison.market, self.claims_until(comparison.at));
         let Some(market) = markets.get(id.index()) else { return };
         // What was possible and not announced takes up the rest, the oldest order first.
         let announced = self.orders.outstanding(id).announced;
@@ -346,13 +346,13 @@ impl Trader {
             }
             self.orders.accounted(now, claim.id);
         }
-        self.positions.raise_baseline(id, judged.at);
+        self.positions.raise_baseline(id, comparison.at);
     }
 
     /// The venue's position was taken over: what orders said before that is in it, or was wrong.
-    fn settle_claims(&mut self, now: Now, judged: &Judged) {
-        let until = self.claims_until(judged.at);
-        while let Some(claim) = self.orders.claim(judged.market, until) {
+    fn settle_claims(&mut self, now: Now, comparison: &Comparison) {
+        let until = self.claims_until(comparison.at);
+        while let Some(claim) = self.orders.claim(comparison.market, until) {
             self.orders.accounted(now, claim.id);
         }
     }
@@ -370,22 +370,22 @@ impl Trader {
     fn adopt(
         &mut self,
         now: Now,
-        judged: &Judged,
+        comparison: &Comparison,
         held: Option<&HeldPosition>,
         market: &Market,
         fills: &[Fill],
         out: &mut Actions,
     ) {
-        let id = judged.market;
+        let id = comparison.market;
         let was_flat = self.positions.held(id).is_flat();
         let unread = !self.positions.is_based(id);
         let mut ended_before: Option<Usd> = None;
-        for row in self.positions.unrecorded(now, id, judged.at, held, fills) {
+        for row in self.positions.unrecorded(now, id, comparison.at, held, fills) {
             self.on_trade(row, out);
             ended_before = Some(ended_before.unwrap_or_default().saturating_add(row.net));
         }
         let told = self.positions.get(id).map_or(Usd::ZERO, |position| position.realized());
-        let row = self.positions.adopt(now, id, judged.at, held, market.mark(), fills);
+        let row = self.positions.adopt(now, id, comparison.at, held, market.mark(), fills);
         if let Some(row) = row {
             self.on_trade(row, out);
             self.on_money(now, row.net.saturating_sub(told), out);

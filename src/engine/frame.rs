@@ -1,6 +1,6 @@
 //! A frame: what it says, and what follows from it.
 
-use crate::detector::cross::News;
+use crate::detector::cross::Trigger;
 use crate::engine::Engine;
 use crate::engine::listing::tell_halt;
 use crate::feed::Subscription;
@@ -47,7 +47,7 @@ impl Engine {
                 self.mark_received(now, Subscription::Bbo(market), market, out);
                 if let Some(held) = self.markets.get_mut(market.index()) {
                     held.take_bbo(as_of, bbo);
-                    self.on_market(now, market, News::Quote, out);
+                    self.on_market(now, market, Trigger::Quote, out);
                 }
             }
             Ok(Message::Ctx { market, ctx }) => {
@@ -60,7 +60,7 @@ impl Engine {
                     if buffered {
                         held.doubt_ctx();
                     }
-                    self.on_market(now, market, News::Other, out);
+                    self.on_market(now, market, Trigger::Other, out);
                 }
             }
             Ok(Message::Ack { subscribed: true, subscription: Some(subscription) }) => {
@@ -148,19 +148,19 @@ impl Engine {
         }
     }
 
-    /// Judges the gates of a market and looks for dislocations, after news of it.
-    fn on_market(&mut self, now: Now, id: MarketId, news: News, out: &mut Actions) {
+    /// Evaluates a market's gates and looks for dislocations, after `trigger`.
+    fn on_market(&mut self, now: Now, id: MarketId, trigger: Trigger, out: &mut Actions) {
         let (Some(market), Some(watch)) =
             (self.markets.get_mut(id.index()), self.watches.get_mut(id.index()))
         else {
             return;
         };
-        let assessment = risk::assess(&self.limits, &View { now: now.mono, market });
-        if news == News::Quote && assessment.reached_spread() {
+        let evaluation = risk::evaluate(&self.limits, &View { now: now.mono, market });
+        if trigger == Trigger::Quote && evaluation.reached_spread() {
             market.average_in(self.limits.alpha);
         }
         let coin = market.spec.coin;
-        let gate = assessment.blocked.map(|(gate, _)| gate);
+        let gate = evaluation.blocked.map(|(gate, _)| gate);
         if watch.gate != gate {
             watch.count_blocked(now.mono, &mut self.status.gate_blocked);
             (watch.gate, watch.gate_since) = (gate, now.mono);
@@ -169,12 +169,12 @@ impl Engine {
             }
             out.log(LogEvent::Gate { coin, gate });
         }
-        if assessment.near_cap && !watch.near_cap {
+        if evaluation.near_cap && !watch.near_cap {
             out.log(LogEvent::OiNearCap { coin });
         }
-        watch.near_cap = assessment.near_cap;
+        watch.near_cap = evaluation.near_cap;
         tell_halt(market, watch, out);
-        self.with_world(now, out, |detector, world| detector.on_market(world, id, news));
+        self.with_world(now, out, |detector, world| detector.on_market(world, id, trigger));
         out.watch.mark(Timestamp::Decided);
     }
 }

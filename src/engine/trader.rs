@@ -19,7 +19,7 @@ use crate::executor::rules;
 use crate::executor::sizing::{self, Bounds, Fit};
 use crate::feed::market::Market;
 use crate::feed::session::Session;
-use crate::position::{Judged, Positions, Reconciler, RiskMonitor};
+use crate::position::{Comparison, Positions, Reconciler, RiskMonitor};
 use crate::types::config::{self, Config};
 use crate::types::event::Actions;
 use crate::types::hard_stop::HardStop;
@@ -91,7 +91,7 @@ pub(super) struct Trader {
     /// Since when no link is open; `None` while one is, and before the first.
     pub(super) unlinked_since: Option<Mono>,
     pub(super) reconciler: Reconciler,
-    pub(super) verdicts: Vec<Judged>,
+    pub(super) verdicts: Vec<Comparison>,
     pub(super) monitor: RiskMonitor,
     /// Time of the newest block that the feed told.
     pub(super) newest_block: VenueMs,

@@ -27,7 +27,7 @@ mod tests;
 
 pub use exits::{Alarm, ExitEnd, ExitOrder, ExitState, ExitView, RULES, RuleFn};
 pub use monitor::RiskMonitor;
-pub use reconcile::{Judged, LAG_MS, MISMATCH_READS, Ours, Reconciler, Verdict};
+pub use reconcile::{Comparison, LAG_MS, MISMATCH_READS, Ours, Reconciler, Verdict};
 pub use trip::Position;
 
 use seen::Seen;

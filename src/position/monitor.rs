@@ -99,7 +99,7 @@ impl RiskMonitor {
         self.on_time(now)
     }
 
-    /// The losses, judged again as time passes: a gain that leaves the window may uncover one.
+    /// The losses, evaluated again as time passes: a gain that leaves the window may uncover one.
     pub fn on_time(&mut self, now: Now) -> Option<StopReason> {
         self.loss_limit(now).map(|_| StopReason::Loss)
     }

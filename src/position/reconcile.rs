@@ -1,4 +1,4 @@
-//! Whether the venue holds what we think we hold: judged by difference, never replaced.
+//! Whether the venue holds what we think we hold: compared by difference, never replaced.
 //!
 //! A reading is one witness. It may be older than our last fill, from a node that lags, or empty
 //! though the account is not (PROTOCOL.md §4.3). So it must repeat itself before it is believed over
@@ -104,10 +104,10 @@ impl Ours {
 
 /// A verdict, of which market, and as of when.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Judged {
+pub struct Comparison {
     /// The market.
     pub market: MarketId,
-    /// Time of the state that was judged: the baseline of what is taken over.
+    /// Time of the state that was compared: the baseline of what is taken over.
     pub at: VenueMs,
     /// The verdict.
     pub verdict: Verdict,
@@ -212,7 +212,7 @@ impl Reconciler {
         reading: &AccountState,
         fresh_from: VenueMs,
         ours: impl Fn(MarketId) -> Ours,
-        verdicts: &mut Vec<Judged>,
+        verdicts: &mut Vec<Comparison>,
     ) {
         use Verdict::{Agrees, Outdated, Unconfirmed, Waiting};
         verdicts.clear();
@@ -236,7 +236,7 @@ impl Reconciler {
             if state.time < fresh_from {
                 open = true;
                 all_judged = false;
-                let outdated = Judged { market: id, at: state.time, verdict: Outdated };
+                let outdated = Comparison { market: id, at: state.time, verdict: Outdated };
                 verdicts.push(outdated);
                 continue;
             }
@@ -258,13 +258,13 @@ impl Reconciler {
             all_judged &= slot.newcomer || !matches!(verdict, Some(Outdated) | None);
             slot.newcomer &= !slot.settled;
             if let Some(verdict) = verdict {
-                verdicts.push(Judged { market: id, at: state.time, verdict });
+                verdicts.push(Comparison { market: id, at: state.time, verdict });
             }
         }
         for state in &reading.dexes {
             self.remember(state);
         }
-        // A reading that could not be judged proves nothing.
+        // A reading that could not be compared proves nothing.
         let known = self.slots.iter().all(|slot| slot.settled || slot.newcomer);
         self.synced |= all_judged && !self.slots.is_empty() && known;
         self.ever_synced |= self.synced;
@@ -273,7 +273,7 @@ impl Reconciler {
     }
 
     /// When the account should be read next: 2 s after a reading that differed or could not be
-    /// judged, else after the interval. It stays in the past until a reading is judged; who reads
+    /// compared, else after the interval. It stays in the past until a reading is compared; who reads
     /// sees to it that one at a time is under way, and waits after one that failed.
     pub const fn wants_read_at(&self) -> Mono {
         self.next_read
@@ -295,7 +295,7 @@ impl Reconciler {
         self.synced = false;
     }
 
-    /// Whether a reading of this link was judged, every market had been found by one then, and none
+    /// Whether a reading of this link was compared, every market had been found by one then, and none
     /// differs now. A market that is listed later is in doubt by itself.
     pub fn synced(&self) -> bool {
         self.synced && self.agreed
@@ -422,7 +422,7 @@ impl Slot {
             Emptiness::Usual | Emptiness::Odd => EMPTY_FLAT_READS,
         };
         let flat = self.flat >= wanted;
-        // A market that they find flat is judged by that alone: doubts of before count for nothing.
+        // A market that they find flat is compared by that alone: doubts of before count for nothing.
         if flat || (self.differs >= MISMATCH_READS && !theirs.is_flat()) {
             (self.differs, self.flat) = (0, 0);
             return Some(match flat {
@@ -434,7 +434,7 @@ impl Slot {
     }
 
     /// What a reading says where orders have filled, or may have, without a row; `None` where it has
-    /// to be judged like any other.
+    /// to be compared like any other.
     fn judge_claims(
         &mut self,
         ours: &Ours,

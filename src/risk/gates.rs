@@ -1,6 +1,6 @@
 //! The eight gates. Each is a pure function of the limits and one market's state.
 
-use crate::risk::{Limits, Reason, Verdict, View};
+use crate::risk::{GateResult, Limits, Reason, View};
 use crate::types::market::Ctx;
 use crate::types::num::{Px, Ratio, Usd};
 
@@ -9,17 +9,17 @@ use crate::types::num::{Px, Ratio, Usd};
 ///
 /// Why: nothing can be taken from such a book. The age is a choice: the venue sends a quote on
 /// change only, so a quiet one is old without being wrong; that is why it can be turned off.
-pub fn bbo_update(limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn bbo_update(limits: &Limits, view: &View<'_>) -> GateResult {
     let Some(held) = view.market.bbo else {
-        return Verdict::Block(Reason::BboMissing);
+        return GateResult::Block(Reason::BboMissing);
     };
     if held.value.tradable().is_none() {
-        return Verdict::Block(Reason::NotTradable);
+        return GateResult::Block(Reason::NotTradable);
     }
     let age = view.now.since(held.received_at);
     match limits.bbo_age_max {
-        Some(max) if age > max => Verdict::Block(Reason::BboStale),
-        Some(_) | None => Verdict::Pass,
+        Some(max) if age > max => GateResult::Block(Reason::BboStale),
+        Some(_) | None => GateResult::Pass,
     }
 }
 
@@ -29,16 +29,16 @@ pub fn bbo_update(limits: &Limits, view: &View<'_>) -> Verdict {
 /// Why: the edge is "the oracle moved, the quotes have not"; without a fresh oracle it is
 /// imaginary. The venue sends a ctx each second, changed or not (PROTOCOL.md §2.5), so here age
 /// does tell. Turned off, only the age is ignored.
-pub fn ctx_update(limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn ctx_update(limits: &Limits, view: &View<'_>) -> GateResult {
     let Some(held) = view.market.ctx else {
-        return Verdict::Block(Reason::CtxMissing);
+        return GateResult::Block(Reason::CtxMissing);
     };
     if !held.value.oracle.is_some_and(Px::is_positive) {
-        return Verdict::Block(Reason::OracleMissing);
+        return GateResult::Block(Reason::OracleMissing);
     }
     match view.market.ctx_is_stale(view.now, limits.ctx_age_max) {
-        true => Verdict::Block(Reason::CtxStale),
-        false => Verdict::Pass,
+        true => GateResult::Block(Reason::CtxStale),
+        false => GateResult::Pass,
     }
 }
 
@@ -46,11 +46,11 @@ pub fn ctx_update(limits: &Limits, view: &View<'_>) -> Verdict {
 ///
 /// Why: then what we hold may be the past. Only a new link starts from a clean slate. An equal
 /// time is no regression: several frames of a block share it.
-pub fn time_regression(_limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn time_regression(_limits: &Limits, view: &View<'_>) -> GateResult {
     if view.market.bbo.is_none() {
-        return Verdict::Block(Reason::BboMissing);
+        return GateResult::Block(Reason::BboMissing);
     }
-    if view.market.regressed { Verdict::Block(Reason::TimeRegressed) } else { Verdict::Pass }
+    if view.market.regressed { GateResult::Block(Reason::TimeRegressed) } else { GateResult::Pass }
 }
 
 /// Gate 4. Blocks while mark and mid, both of the last ctx, are further apart than the limit, in
@@ -58,25 +58,25 @@ pub fn time_regression(_limits: &Limits, view: &View<'_>) -> Verdict {
 ///
 /// Why: a mark that has left the book means that one of them is broken, and positions are valued
 /// by the mark.
-pub fn mark_mid_divergence(limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn mark_mid_divergence(limits: &Limits, view: &View<'_>) -> GateResult {
     let Some(max) = limits.divergence_max else {
-        return Verdict::Pass;
+        return GateResult::Pass;
     };
     let Some(Ctx { mark, mid, .. }) = view.market.ctx.map(|held| held.value) else {
-        return Verdict::Block(Reason::CtxMissing);
+        return GateResult::Block(Reason::CtxMissing);
     };
     let Some(mark) = mark.filter(|px| px.is_positive()) else {
-        return Verdict::Block(Reason::MarkMissing);
+        return GateResult::Block(Reason::MarkMissing);
     };
     let Some(mid) = mid.filter(|px| px.is_positive()) else {
-        return Verdict::Block(Reason::MidMissing);
+        return GateResult::Block(Reason::MidMissing);
     };
     const WHOLE: i128 = 10_000 << 32; // 100 % in the bits of `Bps`.
     let distance = i128::from(mark.units().abs_diff(mid.units()));
     if distance * WHOLE > i128::from(max.to_bits()) * i128::from(mid.units()) {
-        Verdict::Block(Reason::Diverged)
+        GateResult::Block(Reason::Diverged)
     } else {
-        Verdict::Pass
+        GateResult::Pass
     }
 }
 
@@ -85,23 +85,23 @@ pub fn mark_mid_divergence(limits: &Limits, view: &View<'_>) -> Verdict {
 ///
 /// Why: makers widen when they know that they do not know. The average is the one from before
 /// this quote, so that a shock is not judged by itself.
-pub fn spread_shock(limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn spread_shock(limits: &Limits, view: &View<'_>) -> GateResult {
     let Some(spread) = view.market.spread else {
-        return Verdict::Block(Reason::NotTradable);
+        return GateResult::Block(Reason::NotTradable);
     };
     let baseline = view.market.baseline;
     if baseline.samples < limits.min_samples || baseline.samples == 0 {
-        return Verdict::Block(Reason::NoBaseline);
+        return GateResult::Block(Reason::NoBaseline);
     }
     let spread = i128::from(spread.to_bits()) * i128::from(Ratio::ONE.units());
     let multiple =
         i128::from(baseline.value.to_bits()) * i128::from(limits.shock_multiplier.units());
     if spread > 2 * multiple {
-        Verdict::Block(Reason::Shocked)
+        GateResult::Block(Reason::Shocked)
     } else if spread > multiple {
-        Verdict::Shrink
+        GateResult::Shrink
     } else {
-        Verdict::Pass
+        GateResult::Pass
     }
 }
 
@@ -111,28 +111,28 @@ pub fn spread_shock(limits: &Limits, view: &View<'_>) -> Verdict {
 /// Why: at the cap the venue takes only orders that reduce, or that are no more aggressive than
 /// the oracle (PROTOCOL.md §5.6): an entry would be refused. That the value counts at the oracle
 /// and not at the mark is our reading; the venue's documents do not say.
-pub fn oi_cap(_limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn oi_cap(_limits: &Limits, view: &View<'_>) -> GateResult {
     let spec = &view.market.spec;
     if spec.at_oi_cap {
-        return Verdict::Block(Reason::AtCap);
+        return GateResult::Block(Reason::AtCap);
     }
     let Some(ctx) = view.market.ctx.map(|held| held.value) else {
-        return Verdict::Block(Reason::CtxMissing);
+        return GateResult::Block(Reason::CtxMissing);
     };
     let (Some(oracle), Some(open_interest), Some(cap)) =
         (ctx.oracle, ctx.open_interest, spec.oi_cap)
     else {
-        return Verdict::Block(Reason::OiUnknown);
+        return GateResult::Block(Reason::OiUnknown);
     };
     let Some(value) = Usd::notional(oracle, open_interest) else {
-        return Verdict::Block(Reason::OiUnknown);
+        return GateResult::Block(Reason::OiUnknown);
     };
     if value >= cap || spec.oi_cap_sz.is_some_and(|cap| open_interest >= cap) {
-        Verdict::Block(Reason::AtCap)
+        GateResult::Block(Reason::AtCap)
     } else if i128::from(value.units()) * 100 >= i128::from(cap.units()) * 95 {
-        Verdict::Warn
+        GateResult::Warn
     } else {
-        Verdict::Pass
+        GateResult::Pass
     }
 }
 
@@ -141,11 +141,11 @@ pub fn oi_cap(_limits: &Limits, view: &View<'_>) -> Verdict {
 ///
 /// Why: sizes, costs and limits were chosen under the old rules; a growth mode that ends makes the
 /// fee ten times as high. That wants a person.
-pub fn param_change(_limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn param_change(_limits: &Limits, view: &View<'_>) -> GateResult {
     if view.market.rule_changed || !view.market.listed {
-        Verdict::Block(Reason::RuleChanged)
+        GateResult::Block(Reason::RuleChanged)
     } else {
-        Verdict::Pass
+        GateResult::Pass
     }
 }
 
@@ -153,14 +153,14 @@ pub fn param_change(_limits: &Limits, view: &View<'_>) -> Verdict {
 ///
 /// Why: nothing trades there. No flag names a halt; a settled market shows as delisted in `meta`,
 /// and before the next reading in its ctx (PROTOCOL.md §5.6).
-pub fn halt(_limits: &Limits, view: &View<'_>) -> Verdict {
+pub fn halt(_limits: &Limits, view: &View<'_>) -> GateResult {
     if view.market.spec.delisted || !view.market.listed {
-        return Verdict::Block(Reason::Delisted);
+        return GateResult::Block(Reason::Delisted);
     }
     match view.market.ctx {
-        None => Verdict::Block(Reason::CtxMissing),
-        Some(held) if held.value.settled => Verdict::Block(Reason::Halted),
-        Some(_) => Verdict::Pass,
+        None => GateResult::Block(Reason::CtxMissing),
+        Some(held) if held.value.settled => GateResult::Block(Reason::Halted),
+        Some(_) => GateResult::Pass,
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
     }
 
     /// The verdict of `gate` on the good market after `change`.
-    fn judge(gate: crate::risk::GateFn, change: impl FnOnce(&mut Market)) -> Verdict {
+    fn judge(gate: crate::risk::GateFn, change: impl FnOnce(&mut Market)) -> GateResult {
         let mut market = market();
         change(&mut market);
         gate(&limits(), &View { now: NOW, market: &market })
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn the_good_market_passes_every_gate() {
         for (gate, function) in crate::risk::GATES {
-            assert_eq!(judge(function, |_| {}), Verdict::Pass, "{gate:?}");
+            assert_eq!(judge(function, |_| {}), GateResult::Pass, "{gate:?}");
         }
     }
 
@@ -252,7 +252,7 @@ mod tests {
     fn bbo_update_passes_at_its_limit() {
         let market = market();
         let now = NOW.plus(Nanos::from_millis(2000));
-        assert_eq!(bbo_update(&limits(), &View { now, market: &market }), Verdict::Pass);
+        assert_eq!(bbo_update(&limits(), &View { now, market: &market }), GateResult::Pass);
     }
 
     #[test]
@@ -260,16 +260,16 @@ mod tests {
         let market = market();
         let now = NOW.plus(Nanos::from_millis(2000)).plus(Nanos(1));
         let view = View { now, market: &market };
-        assert_eq!(bbo_update(&limits(), &view), Verdict::Block(Reason::BboStale));
+        assert_eq!(bbo_update(&limits(), &view), GateResult::Block(Reason::BboStale));
         let off = Limits { bbo_age_max: None, ..limits() };
-        assert_eq!(bbo_update(&off, &view), Verdict::Pass);
+        assert_eq!(bbo_update(&off, &view), GateResult::Pass);
     }
 
     #[test]
     fn bbo_update_blocks_without_a_tradable_book() {
         let blocked = |change: fn(&mut Market)| judge(bbo_update, change);
-        assert_eq!(blocked(|m| m.bbo = None), Verdict::Block(Reason::BboMissing));
-        let not_tradable = Verdict::Block(Reason::NotTradable);
+        assert_eq!(blocked(|m| m.bbo = None), GateResult::Block(Reason::BboMissing));
+        let not_tradable = GateResult::Block(Reason::NotTradable);
         assert_eq!(blocked(|m| m.take_bbo(NOW, quote("100", "100"))), not_tradable);
         assert_eq!(blocked(|m| m.take_bbo(NOW, quote("101", "100"))), not_tradable);
         let one_sided = |m: &mut Market| {
@@ -288,29 +288,32 @@ mod tests {
     fn ctx_update_passes_at_its_limit() {
         let market = market();
         let now = NOW.plus(Nanos::from_millis(8000));
-        assert_eq!(ctx_update(&limits(), &View { now, market: &market }), Verdict::Pass);
+        assert_eq!(ctx_update(&limits(), &View { now, market: &market }), GateResult::Pass);
     }
 
     #[test]
     fn ctx_update_blocks_a_nanosecond_past_it_unless_off() {
         let market = market();
         let view = View { now: NOW.plus(Nanos(8_000_000_001)), market: &market };
-        assert_eq!(ctx_update(&limits(), &view), Verdict::Block(Reason::CtxStale));
+        assert_eq!(ctx_update(&limits(), &view), GateResult::Block(Reason::CtxStale));
         let off = Limits { ctx_age_max: None, ..limits() };
-        assert_eq!(ctx_update(&off, &view), Verdict::Pass);
+        assert_eq!(ctx_update(&off, &view), GateResult::Pass);
     }
 
     #[test]
     fn ctx_update_blocks_without_an_oracle() {
-        let missing = Verdict::Block(Reason::OracleMissing);
-        assert_eq!(judge(ctx_update, |m| m.ctx = None), Verdict::Block(Reason::CtxMissing));
+        let missing = GateResult::Block(Reason::OracleMissing);
+        assert_eq!(judge(ctx_update, |m| m.ctx = None), GateResult::Block(Reason::CtxMissing));
         assert_eq!(judge(ctx_update, |m| with_ctx(m, |c| c.oracle = None)), missing);
         assert_eq!(judge(ctx_update, |m| with_ctx(m, |c| c.oracle = Some(Px::ZERO))), missing);
     }
 
     #[test]
     fn time_regression_passes_an_equal_time() {
-        assert_eq!(judge(time_regression, |m| m.take_bbo(NOW, quote("99", "100"))), Verdict::Pass);
+        assert_eq!(
+            judge(time_regression, |m| m.take_bbo(NOW, quote("99", "100"))),
+            GateResult::Pass
+        );
     }
 
     #[test]
@@ -319,23 +322,23 @@ mod tests {
         market.take_bbo(NOW, Bbo { time: VenueMs(0), ..quote("99", "100") });
         market.take_bbo(NOW, Bbo { time: VenueMs(9), ..quote("99", "100") });
         let verdict = time_regression(&limits(), &View { now: NOW, market: &market });
-        assert_eq!(verdict, Verdict::Block(Reason::TimeRegressed));
+        assert_eq!(verdict, GateResult::Block(Reason::TimeRegressed));
         market.forget_link();
         market.take_bbo(NOW, Bbo { time: VenueMs(0), ..quote("99", "100") });
         let verdict = time_regression(&limits(), &View { now: NOW, market: &market });
-        assert_eq!(verdict, Verdict::Pass);
+        assert_eq!(verdict, GateResult::Pass);
     }
 
     #[test]
     fn time_regression_blocks_without_a_quote() {
-        assert_eq!(judge(time_regression, |m| m.bbo = None), Verdict::Block(Reason::BboMissing));
+        assert_eq!(judge(time_regression, |m| m.bbo = None), GateResult::Block(Reason::BboMissing));
     }
 
     #[test]
     fn mark_mid_divergence_passes_at_its_limit() {
         for mark in ["100.5", "99.5"] {
             let verdict = judge(mark_mid_divergence, |m| with_ctx(m, |c| c.mark = Some(px(mark))));
-            assert_eq!(verdict, Verdict::Pass, "{mark}");
+            assert_eq!(verdict, GateResult::Pass, "{mark}");
         }
     }
 
@@ -345,25 +348,25 @@ mod tests {
             let mut market = market();
             with_ctx(&mut market, |c| c.mark = Some(px(mark)));
             let view = View { now: NOW, market: &market };
-            let blocked = Verdict::Block(Reason::Diverged);
+            let blocked = GateResult::Block(Reason::Diverged);
             assert_eq!(mark_mid_divergence(&limits(), &view), blocked, "{mark}");
             let off = Limits { divergence_max: None, ..limits() };
-            assert_eq!(mark_mid_divergence(&off, &view), Verdict::Pass);
+            assert_eq!(mark_mid_divergence(&off, &view), GateResult::Pass);
         }
     }
 
     #[test]
     fn mark_mid_divergence_blocks_without_mark_or_mid() {
         let gate = mark_mid_divergence;
-        assert_eq!(judge(gate, |m| m.ctx = None), Verdict::Block(Reason::CtxMissing));
+        assert_eq!(judge(gate, |m| m.ctx = None), GateResult::Block(Reason::CtxMissing));
         let no_mark = judge(gate, |m| with_ctx(m, |c| c.mark = None));
-        assert_eq!(no_mark, Verdict::Block(Reason::MarkMissing));
+        assert_eq!(no_mark, GateResult::Block(Reason::MarkMissing));
         let no_mid = judge(gate, |m| with_ctx(m, |c| c.mid = None));
-        assert_eq!(no_mid, Verdict::Block(Reason::MidMissing));
+        assert_eq!(no_mid, GateResult::Block(Reason::MidMissing));
     }
 
     /// The verdict of gate 5 on a spread of `bits` past 30 or 60 bps, the average being 10.
-    fn shock(whole: i32, bits: i64) -> Verdict {
+    fn shock(whole: i32, bits: i64) -> GateResult {
         judge(spread_shock, |m| {
             m.spread = Some(Bps::from_bits(Bps::from_int(whole).to_bits() + bits));
         })
@@ -371,56 +374,59 @@ mod tests {
 
     #[test]
     fn spread_shock_passes_at_its_limits() {
-        assert_eq!(shock(30, 0), Verdict::Pass);
-        assert_eq!(shock(60, 0), Verdict::Shrink);
+        assert_eq!(shock(30, 0), GateResult::Pass);
+        assert_eq!(shock(60, 0), GateResult::Shrink);
     }
 
     #[test]
     fn spread_shock_shrinks_and_blocks_one_bit_past_them() {
-        assert_eq!(shock(30, 1), Verdict::Shrink);
-        assert_eq!(shock(60, 1), Verdict::Block(Reason::Shocked));
+        assert_eq!(shock(30, 1), GateResult::Shrink);
+        assert_eq!(shock(60, 1), GateResult::Block(Reason::Shocked));
     }
 
     #[test]
     fn spread_shock_blocks_without_spread_or_baseline() {
         let gate = spread_shock;
         let no_spread = judge(gate, |m| m.spread = None);
-        assert_eq!(no_spread, Verdict::Block(Reason::NotTradable));
+        assert_eq!(no_spread, GateResult::Block(Reason::NotTradable));
         let young = judge(gate, |m| m.baseline.samples = 19);
-        assert_eq!(young, Verdict::Block(Reason::NoBaseline));
+        assert_eq!(young, GateResult::Block(Reason::NoBaseline));
         let mut market = market();
         market.baseline = Average::default();
         let never = Limits { min_samples: 0, ..limits() };
         let verdict = gate(&never, &View { now: NOW, market: &market });
-        assert_eq!(verdict, Verdict::Block(Reason::NoBaseline), "no samples are no baseline");
+        assert_eq!(verdict, GateResult::Block(Reason::NoBaseline), "no samples are no baseline");
     }
 
     /// The verdict of gate 6 with this open interest at 100 USD: the cap of 1,000,000 USD is at
     /// 10,000 coins.
-    fn capped(open_interest: &str) -> Verdict {
+    fn capped(open_interest: &str) -> GateResult {
         judge(oi_cap, |m| with_ctx(m, |c| c.open_interest = Some(sz(open_interest))))
     }
 
     #[test]
     fn oi_cap_warns_from_95_percent_to_one_unit_below_it() {
-        assert_eq!(capped("9499.99999999"), Verdict::Pass);
-        assert_eq!(capped("9500"), Verdict::Warn);
-        assert_eq!(capped("9999.99999999"), Verdict::Warn);
+        assert_eq!(capped("9499.99999999"), GateResult::Pass);
+        assert_eq!(capped("9500"), GateResult::Warn);
+        assert_eq!(capped("9999.99999999"), GateResult::Warn);
     }
 
     #[test]
     fn oi_cap_blocks_at_the_cap() {
-        let at_cap = Verdict::Block(Reason::AtCap);
+        let at_cap = GateResult::Block(Reason::AtCap);
         assert_eq!(capped("10000"), at_cap);
         assert_eq!(judge(oi_cap, |m| m.spec.at_oi_cap = true), at_cap);
         assert_eq!(judge(oi_cap, |m| m.spec.oi_cap_sz = Some(sz("5000"))), at_cap);
-        assert_eq!(judge(oi_cap, |m| m.spec.oi_cap_sz = Some(sz("5000.00000001"))), Verdict::Pass);
+        assert_eq!(
+            judge(oi_cap, |m| m.spec.oi_cap_sz = Some(sz("5000.00000001"))),
+            GateResult::Pass
+        );
     }
 
     #[test]
     fn oi_cap_blocks_without_cap_open_interest_or_oracle() {
-        let unknown = Verdict::Block(Reason::OiUnknown);
-        assert_eq!(judge(oi_cap, |m| m.ctx = None), Verdict::Block(Reason::CtxMissing));
+        let unknown = GateResult::Block(Reason::OiUnknown);
+        assert_eq!(judge(oi_cap, |m| m.ctx = None), GateResult::Block(Reason::CtxMissing));
         assert_eq!(judge(oi_cap, |m| m.spec.oi_cap = None), unknown);
         assert_eq!(judge(oi_cap, |m| with_ctx(m, |c| c.open_interest = None)), unknown);
         assert_eq!(judge(oi_cap, |m| with_ctx(m, |c| c.oracle = None)), unknown);
@@ -431,7 +437,7 @@ mod tests {
         let verdict = judge(param_change, |m| {
             m.take_spec(Some(MarketSpec { oi_cap: Usd::parse(b"7"), ..m.spec }));
         });
-        assert_eq!(verdict, Verdict::Pass, "a cap is no rule");
+        assert_eq!(verdict, GateResult::Pass, "a cap is no rule");
     }
 
     #[test]
@@ -450,7 +456,7 @@ mod tests {
                 change(&mut spec);
                 m.take_spec(Some(spec));
             });
-            assert_eq!(verdict, Verdict::Block(Reason::RuleChanged), "rule {n}");
+            assert_eq!(verdict, GateResult::Block(Reason::RuleChanged), "rule {n}");
         }
     }
 
@@ -461,31 +467,31 @@ mod tests {
             m.take_spec(Some(changed));
             m.take_spec(Some(m.first_spec));
         });
-        assert_eq!(verdict, Verdict::Block(Reason::RuleChanged));
+        assert_eq!(verdict, GateResult::Block(Reason::RuleChanged));
     }
 
     #[test]
     fn param_change_blocks_without_rules() {
         let verdict = judge(param_change, |m| m.take_spec(None));
-        assert_eq!(verdict, Verdict::Block(Reason::RuleChanged));
+        assert_eq!(verdict, GateResult::Block(Reason::RuleChanged));
     }
 
     #[test]
     fn halt_passes_a_listed_market() {
-        assert_eq!(judge(halt, |_| {}), Verdict::Pass);
+        assert_eq!(judge(halt, |_| {}), GateResult::Pass);
     }
 
     #[test]
     fn halt_blocks_delisted_vanished_and_settled_markets() {
-        let delisted = Verdict::Block(Reason::Delisted);
+        let delisted = GateResult::Block(Reason::Delisted);
         assert_eq!(judge(halt, |m| m.spec.delisted = true), delisted);
         assert_eq!(judge(halt, |m| m.listed = false), delisted);
         let settled = judge(halt, |m| with_ctx(m, |c| c.settled = true));
-        assert_eq!(settled, Verdict::Block(Reason::Halted));
+        assert_eq!(settled, GateResult::Block(Reason::Halted));
     }
 
     #[test]
     fn halt_blocks_without_a_ctx() {
-        assert_eq!(judge(halt, |m| m.ctx = None), Verdict::Block(Reason::CtxMissing));
+        assert_eq!(judge(halt, |m| m.ctx = None), GateResult::Block(Reason::CtxMissing));
     }
 }

@@ -54,7 +54,7 @@ pub struct View<'a> {
 
 /// What a gate says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub enum GateResult {
     /// Nothing against it.
     Pass,
     /// Nothing against it yet, but people should know.
@@ -105,7 +105,7 @@ pub enum Reason {
 }
 
 /// A gate: reads, never remembers, and blocks on missing input.
-pub type GateFn = fn(&Limits, &View<'_>) -> Verdict;
+pub type GateFn = fn(&Limits, &View<'_>) -> GateResult;
 
 /// The gates in the order they are judged.
 pub const GATES: [(Gate, GateFn); 8] = [
@@ -121,7 +121,7 @@ pub const GATES: [(Gate, GateFn); 8] = [
 
 /// The outcome of a check in order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Assessment {
+pub struct Evaluation {
     /// The first gate that blocked, and why.
     pub blocked: Option<(Gate, Reason)>,
     /// Size factor of the gates that passed.
@@ -130,7 +130,7 @@ pub struct Assessment {
     pub near_cap: bool,
 }
 
-impl Assessment {
+impl Evaluation {
     /// Whether gates 1 to 4 passed, so that the spread may be averaged in.
     pub fn reached_spread(&self) -> bool {
         self.blocked.is_none_or(|(gate, _)| gate >= Gate::SpreadShock)
@@ -138,14 +138,14 @@ impl Assessment {
 }
 
 /// Judges the gates in order; the first that blocks ends the check.
-pub fn assess(limits: &Limits, view: &View<'_>) -> Assessment {
-    let mut result = Assessment { blocked: None, factor: Ratio::ONE, near_cap: false };
+pub fn evaluate(limits: &Limits, view: &View<'_>) -> Evaluation {
+    let mut result = Evaluation { blocked: None, factor: Ratio::ONE, near_cap: false };
     for (gate, judge) in GATES {
         match judge(limits, view) {
-            Verdict::Pass => {}
-            Verdict::Warn => result.near_cap = true,
-            Verdict::Shrink => result.factor = SHOCKED_SIZE,
-            Verdict::Block(reason) => {
+            GateResult::Pass => {}
+            GateResult::Warn => result.near_cap = true,
+            GateResult::Shrink => result.factor = SHOCKED_SIZE,
+            GateResult::Block(reason) => {
                 result.blocked = Some((gate, reason));
                 break;
             }
@@ -156,7 +156,7 @@ pub fn assess(limits: &Limits, view: &View<'_>) -> Assessment {
 
 /// What all eight gates say, whatever the first of them says: what research asks of a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Verdicts {
+pub struct GateReport {
     /// The first that blocks.
     pub blocked_by: Option<Gate>,
     /// Every gate that blocks: bit 0 is gate 1.
@@ -166,13 +166,13 @@ pub struct Verdicts {
 }
 
 /// Judges every gate.
-pub fn judge_all(limits: &Limits, view: &View<'_>) -> Verdicts {
-    let mut all = Verdicts { blocked_by: None, mask: 0, factor: Ratio::ONE };
+pub fn evaluate_all(limits: &Limits, view: &View<'_>) -> GateReport {
+    let mut all = GateReport { blocked_by: None, mask: 0, factor: Ratio::ONE };
     for (gate, judge) in GATES {
         match judge(limits, view) {
-            Verdict::Pass | Verdict::Warn => {}
-            Verdict::Shrink => all.factor = SHOCKED_SIZE,
-            Verdict::Block(_) => {
+            GateResult::Pass | GateResult::Warn => {}
+            GateResult::Shrink => all.factor = SHOCKED_SIZE,
+            GateResult::Block(_) => {
                 all.blocked_by = all.blocked_by.or(Some(gate));
                 all.mask |= gate.bit();
             }

@@ -1,7 +1,7 @@
 //! A reading is believed against us only when it repeats itself, and only for the difference.
 
 use super::*;
-use crate::position::{Judged, Ours, Reconciler, Verdict};
+use crate::position::{Comparison, Ours, Reconciler, Verdict};
 use crate::types::order::Outstanding;
 use crate::types::time::Nanos;
 
@@ -43,8 +43,8 @@ impl Desk {
         self.ours = szi(ours);
     }
 
-    fn judge(&mut self, now_ms: i64, state: &AccountState) -> Vec<Judged> {
-        let mut verdicts = vec![Judged { market: GOLD, at: venue(0), verdict: Verdict::Flat }];
+    fn judge(&mut self, now_ms: i64, state: &AccountState) -> Vec<Comparison> {
+        let mut verdicts = vec![Comparison { market: GOLD, at: venue(0), verdict: Verdict::Flat }];
         let silver = Ours { held: self.ours, outstanding: self.outstanding };
         let ours = |market| if market == SILVER { silver } else { Ours::default() };
         self.reconciler.judge(mono(now_ms), state, venue(-60_000), ours, &mut verdicts);
@@ -54,7 +54,10 @@ impl Desk {
     /// The verdict on SILVER.
     fn read(&mut self, state: &AccountState) -> Option<Verdict> {
         let verdicts = self.judge(0, state);
-        verdicts.iter().find(|judged| judged.market == SILVER).map(|judged| judged.verdict)
+        verdicts
+            .iter()
+            .find(|comparison| comparison.market == SILVER)
+            .map(|comparison| comparison.verdict)
     }
 
     fn waiting(&self, reads: u32, theirs: &str) -> Option<Verdict> {
@@ -72,8 +75,8 @@ fn the_first_reading_is_adopted_market_by_market() {
     assert_eq!(
         verdicts,
         [
-            Judged { market: SILVER, at: venue(7), verdict: Verdict::Adopt(theirs) },
-            Judged { market: GOLD, at: venue(7), verdict: Verdict::Flat },
+            Comparison { market: SILVER, at: venue(7), verdict: Verdict::Adopt(theirs) },
+            Comparison { market: GOLD, at: venue(7), verdict: Verdict::Flat },
         ]
     );
     assert!(desk.reconciler.synced() && !desk.reconciler.in_doubt(SILVER));
@@ -384,7 +387,7 @@ fn a_market_that_is_listed_later_is_in_doubt_by_itself() {
     desk.reconciler.add_market(MarketId(3), Coin::new("xyz:TIN").expect("a name"));
     assert_eq!(desk.reconciler.wants_read_at(), Mono(0));
     let verdicts = desk.judge(5_000, &reading(5_000, &[]));
-    let flat = Judged { market: MarketId(3), at: venue(5_000), verdict: Verdict::Flat };
+    let flat = Comparison { market: MarketId(3), at: venue(5_000), verdict: Verdict::Flat };
     assert_eq!(verdicts.last(), Some(&flat));
     assert!(!desk.reconciler.in_doubt(MarketId(3)));
 }

@@ -1,5 +1,5 @@
-//! Later looks at a signal: its follow-ups (what the market did) and its entry probes (what an
-//! order sent at the signal would have met).
+//! Samples of the market after a signal: its follow-ups (what the market did) and its fill probes
+//! (what an order sent at the signal would have met).
 //!
 //! Every signal gets every one of them: taken at the first pass of the loop at or after the due
 //! time, from the state held then.
@@ -12,9 +12,9 @@ use crate::types::num::{Bps, Px, Side, Sz};
 use crate::types::record::{EntryRow, FOLLOW_UP_MS, FollowUpRow, Row, SampleStatus};
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
-/// What is remembered of a signal until its last look.
+/// A signal, kept until its last sample.
 #[derive(Clone, Copy, Debug)]
-pub struct Watched {
+pub struct TrackedSignal {
     /// The signal.
     pub id: SignalId,
     /// Its market.
@@ -37,20 +37,20 @@ pub struct Watched {
     pub sz: Sz,
 }
 
-/// One look of the schedule.
+/// Kind of a sample.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Look {
+enum SampleKind {
     FollowUp,
     Entry,
 }
 
-/// Signals whose last look has not been taken.
+/// Signals whose last sample has not been taken.
 #[derive(Debug)]
-pub struct Looks {
-    /// Offsets from the signal in milliseconds, ascending. The usual seven lie inline: each look
+pub struct SignalSamples {
+    /// Offsets from the signal in milliseconds, ascending. The usual seven lie inline: each sample
     /// reads them.
-    schedule: SmallVec<[(u32, Look); 8]>,
-    slots: Vec<Option<(Watched, usize)>>,
+    schedule: SmallVec<[(u32, SampleKind); 8]>,
+    slots: Vec<Option<(TrackedSignal, usize)>>,
     free: Vec<u32>,
 }
 
@@ -67,20 +67,20 @@ pub fn capture(now: Mono, market: &Market, stale_after: Option<Nanos>, late: boo
     }
 }
 
-impl Looks {
+impl SignalSamples {
     /// Follow-ups at their fixed offsets, entry probes at `latencies_ms`.
     pub fn new(latencies_ms: &[u32]) -> Self {
-        let follow_ups = FOLLOW_UP_MS.iter().map(|ms| (*ms, Look::FollowUp));
-        let entries = latencies_ms.iter().map(|ms| (*ms, Look::Entry));
+        let follow_ups = FOLLOW_UP_MS.iter().map(|ms| (*ms, SampleKind::FollowUp));
+        let entries = latencies_ms.iter().map(|ms| (*ms, SampleKind::Entry));
         let mut schedule: SmallVec<_> = follow_ups.chain(entries).collect();
         schedule.sort_by_key(|(ms, _)| *ms);
         let slots = Vec::with_capacity(MAX_WAITING);
         Self { schedule, slots, free: Vec::with_capacity(MAX_WAITING) }
     }
 
-    /// Watches a signal. Returns its slot and when its first look is due; `None` when too many
+    /// Tracks a signal. Returns its slot and when its first sample is due; `None` when too many
     /// wait.
-    pub fn watch(&mut self, signal: Watched) -> Option<(u32, Mono)> {
+    pub fn track(&mut self, signal: TrackedSignal) -> Option<(u32, Mono)> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None if self.slots.len() < MAX_WAITING => {
@@ -93,7 +93,7 @@ impl Looks {
         Some((slot, self.due(&signal, 0)?))
     }
 
-    /// Whether another signal can be watched.
+    /// Whether another signal can be tracked.
     pub fn has_room(&self) -> bool {
         !self.free.is_empty() || self.slots.len() < MAX_WAITING
     }
@@ -104,9 +104,9 @@ impl Looks {
         Some(signal.market)
     }
 
-    /// Takes the look that is due in `slot` from `market`. Returns its row, and when the next one
+    /// Takes the sample that is due in `slot` from `market`. Returns its row, and when the next one
     /// of that signal is due, if there is one.
-    pub fn look(
+    pub fn take(
         &mut self,
         now: Now,
         slot: u32,
@@ -127,7 +127,7 @@ impl Looks {
         Some((row, next))
     }
 
-    /// Gives every look that is still owed, as one that was never due, and forgets all signals.
+    /// Takes every pending sample, as one that never came due, and forgets all signals.
     pub fn shut_down(&mut self, now: Now, mut emit: impl FnMut(Row)) {
         let waiting = std::mem::take(&mut self.slots);
         self.free.clear();
@@ -140,30 +140,30 @@ impl Looks {
         }
     }
 
-    fn due(&self, signal: &Watched, step: usize) -> Option<Mono> {
+    fn due(&self, signal: &TrackedSignal, step: usize) -> Option<Mono> {
         let (ms, _) = self.schedule.get(step)?;
         Some(signal.at.mono.plus(Nanos::from_millis(u64::from(*ms))))
     }
 
     fn row(
         &self,
-        signal: &Watched,
+        signal: &TrackedSignal,
         step: usize,
         now: Now,
         market: Option<&Market>,
         status: SampleStatus,
     ) -> Option<Row> {
-        let (ms, look) = *self.schedule.get(step)?;
+        let (ms, kind) = *self.schedule.get(step)?;
         let market = market.filter(|_| status != SampleStatus::Disconnected);
-        Some(match look {
-            Look::FollowUp => Row::FollowUp(follow_up(signal, ms, now, market, status)),
-            Look::Entry => Row::Entry(entry(signal, ms, now.wall, market, status)),
+        Some(match kind {
+            SampleKind::FollowUp => Row::FollowUp(follow_up(signal, ms, now, market, status)),
+            SampleKind::Entry => Row::Entry(entry(signal, ms, now.wall, market, status)),
         })
     }
 }
 
 fn follow_up(
-    signal: &Watched,
+    signal: &TrackedSignal,
     offset_ms: u32,
     now: Now,
     market: Option<&Market>,
@@ -205,7 +205,7 @@ fn follow_up(
 }
 
 fn entry(
-    signal: &Watched,
+    signal: &TrackedSignal,
     latency_ms: u32,
     captured_at: Wall,
     market: Option<&Market>,
