@@ -88,7 +88,7 @@ impl Ours {
         let ordinary = self.desk.trading().presigned.1;
         self.desk.event_by(Event::Frame(text.as_bytes()), |engine, now, _, out| {
             // As the loop does in idle turns; the other one has its turn before, too.
-            engine.rehearse(now);
+            engine.warm_up(now);
             let start = Instant::now();
             let (mut left, mut more) = (8, false);
             channel.begin_turn();

@@ -6,15 +6,15 @@
 mod account;
 mod answers;
 mod clock;
-mod closing;
 mod dispatch;
+mod exits;
 mod frame;
+mod hard_stop;
 mod leverage;
-mod listing;
-mod shown;
 mod signer;
-mod stop;
+mod snapshot;
 mod trader;
+mod universe;
 
 use crate::detector::GateReport;
 use crate::detector::cross::{self, Context, Detector};
@@ -50,7 +50,7 @@ const READ_TIMEOUT: Nanos = Nanos::from_secs(60);
 
 /// What the engine keeps of a market beside its state.
 #[derive(Clone, Copy, Debug, Default)]
-struct Watch {
+struct WatchedMarket {
     /// The first gate that blocks, as last told.
     gate: Option<Gate>,
     /// Since when.
@@ -65,15 +65,15 @@ struct Watch {
     odd: bool,
 }
 
-impl Watch {
+impl WatchedMarket {
     fn has_data(&self) -> bool {
         self.has_bbo && self.has_ctx
     }
 
     fn state(&self) -> MarketState {
         match self {
-            Watch { halted: true, .. } => MarketState::Halted,
-            Watch { set_aside: true, .. } => MarketState::SetAside,
+            WatchedMarket { halted: true, .. } => MarketState::Halted,
+            WatchedMarket { set_aside: true, .. } => MarketState::SetAside,
             watch if watch.has_data() => MarketState::Live,
             _ => MarketState::Waiting,
         }
@@ -118,7 +118,7 @@ pub struct Engine {
     /// Orders and positions; none in observation.
     trader: Option<Box<Trader>>,
     markets: Vec<Market>,
-    watches: Vec<Watch>,
+    watched: Vec<WatchedMarket>,
     fees: UserFees,
     status: Status,
     readiness: Readiness,
@@ -208,7 +208,7 @@ impl Engine {
             detector: Detector::new(settings),
             trader,
             markets: Vec::with_capacity(MAX_MARKETS),
-            watches: Vec::with_capacity(MAX_MARKETS),
+            watched: Vec::with_capacity(MAX_MARKETS),
             fees: UserFees::BASE,
             status: Status::default(),
             readiness: Readiness::Down,
@@ -360,11 +360,11 @@ impl Engine {
     }
 
     /// Goes through the motions of an entry, for the sake of the caches; see
-    /// [`Encoder::rehearse`](crate::executor::encode::Encoder::rehearse). Nothing is sent, and nothing
+    /// [`Encoder::warm_up`](crate::executor::encode::Encoder::warm_up). Nothing is sent, and nothing
     /// that decides is changed. Does nothing in observation, and before the venue was read.
-    pub fn rehearse(&mut self, now: Now) {
+    pub fn warm_up(&mut self, now: Now) {
         if let Some(trader) = &mut self.trader {
-            trader.rehearse(now, &self.markets);
+            trader.warm_up(now, &self.markets);
         }
     }
 
@@ -389,7 +389,7 @@ impl Engine {
         if let Readiness::Waiting { until } = self.readiness
             && now.mono >= until
         {
-            for (market, watch) in self.markets.iter().zip(&mut self.watches) {
+            for (market, watch) in self.markets.iter().zip(&mut self.watched) {
                 if !watch.has_data() && !watch.set_aside {
                     watch.set_aside = true;
                     out.log(LogEvent::SetAside { coin: market.spec.coin });
@@ -433,7 +433,7 @@ impl Engine {
         }
         self.status.connects += 1;
         self.last_data = Some(now);
-        self.missing = self.watches.iter().filter(|watch| !watch.set_aside).count();
+        self.missing = self.watched.iter().filter(|watch| !watch.set_aside).count();
         let until = now.mono.plus(self.config.venue.md_ready_timeout);
         self.readiness = Readiness::Waiting { until };
         self.session.on_connected(now.mono, out);
@@ -465,13 +465,13 @@ impl Engine {
         self.with_world(now, out, |detector, world| {
             detector.end_all(world, CrossEnd::Disconnected);
         });
-        for (market, watch) in self.markets.iter_mut().zip(&mut self.watches) {
+        for (market, watch) in self.markets.iter_mut().zip(&mut self.watched) {
             market.forget_link();
             watch.count_blocked(now.mono, &mut self.status.gate_blocked);
             // Who had nothing to say before holds up nobody after the reconnect.
             let set_aside = watch.set_aside || watch.halted;
-            let Watch { halted, odd, .. } = *watch;
-            *watch = Watch { halted, odd, set_aside, ..Watch::default() };
+            let WatchedMarket { halted, odd, .. } = *watch;
+            *watch = WatchedMarket { halted, odd, set_aside, ..WatchedMarket::default() };
         }
     }
 
@@ -480,7 +480,7 @@ impl Engine {
             return;
         }
         self.readiness = Readiness::Ready;
-        let set_aside = self.watches.iter().filter(|watch| watch.set_aside).count() as u32;
+        let set_aside = self.watched.iter().filter(|watch| watch.set_aside).count() as u32;
         out.log(LogEvent::Ready { markets: self.markets.len() as u32, set_aside });
         self.end_gap(now, out);
     }

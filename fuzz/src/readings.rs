@@ -49,7 +49,7 @@ fn account(body: &[u8]) {
     assert!(account.positions.iter().all(|held| !held.szi.is_flat()), "{account:?}");
 }
 
-/// Rows of fills come by both ways, and each has a reader of its own.
+/// Rows of fills come by both transitions, and each has a reader of its own.
 fn fills(body: &[u8]) {
     let Ok(page) = state::fills(body) else { return };
     assert!(page.fills.len() <= page.rows);

@@ -171,7 +171,7 @@ impl Trader {
     pub(super) fn read_account(&mut self, now: Now, rest: &mut RestBudget, out: &mut Actions) {
         let overdue = self.reading.asked.is_some_and(|asked| now.mono.since(asked) >= TIMEOUT);
         let due = self.reading.asked.is_none() && now.mono >= self.reading.at;
-        if self.bars.is_empty() || !(due || overdue) {
+        if self.entry_blocks.is_empty() || !(due || overdue) {
             return; // Without markets there is nothing to compare with.
         }
         let weight = account_weight(self.settings.dexes);

@@ -6,7 +6,7 @@ use crate::executor::refusals;
 use crate::feed::Subscription;
 use crate::feed::market::Market;
 use crate::feed::message::{Message, UserEvent};
-use crate::position::{Applied, ExitEnd, Why};
+use crate::position::{AppliedFill, ExitEnd, FillOrigin};
 use crate::types::event::{Action, Actions};
 use crate::types::hard_stop::StopReason;
 use crate::types::ids::{Coin, Excerpt, MarketId};
@@ -162,22 +162,22 @@ impl Trader {
             return; // The account trades elsewhere too: not our markets, not our business.
         };
         let why = match self.orders.purpose_of(fill) {
-            Some(Purpose::Entry(signal)) => Why::Entry(signal),
-            Some(Purpose::Exit(reason)) => Why::Exit(reason),
-            None => Why::Foreign,
+            Some(Purpose::Entry(signal)) => FillOrigin::Entry(signal),
+            Some(Purpose::Exit(reason)) => FillOrigin::Exit(reason),
+            None => FillOrigin::Foreign,
         };
         // The order hears of it whatever the position makes of it: what was announced is then told.
         self.orders.on_fill(now, fill);
         match self.positions.on_fill(now, id, fill, why) {
-            Applied::Repeated => self.counts.fills_repeated += 1,
-            Applied::Before => {}
-            Applied::Unfit => self.reading.wanted(now.mono),
-            Applied::Applied { opened, closed, realized, .. } => {
+            AppliedFill::Duplicate => self.counts.fills_repeated += 1,
+            AppliedFill::BeforeSnapshot => {}
+            AppliedFill::Inconsistent => self.reading.wanted(now.mono),
+            AppliedFill::Applied { opened, closed, realized, .. } => {
                 self.counts.fills += 1;
                 self.reconciler.on_fill(id, fill.time);
                 let growth = markets.get(id.index()).is_some_and(|market| market.spec.growth);
                 self.budget.on_volume(Usd::notional(fill.px, fill.sz).unwrap_or_default(), growth);
-                if why == Why::Foreign {
+                if why == FillOrigin::Foreign {
                     let Fill { coin, side, sz, px, .. } = *fill;
                     out.log(LogEvent::ForeignFill { coin, side, sz, px });
                 }
@@ -354,8 +354,8 @@ impl Trader {
                     Refusal::ApprovalRequired => APPROVAL_PAUSE,
                     _ => MARKET_PAUSE,
                 };
-                if let Some(bar) = self.bars.get_mut(id.index()) {
-                    bar.suspended_until = now.mono.plus(wait);
+                if let Some(entry_block) = self.entry_blocks.get_mut(id.index()) {
+                    entry_block.suspended_until = now.mono.plus(wait);
                 }
                 out.log(LogEvent::Suspended { coin: Some(coin), refusal, wait });
             }

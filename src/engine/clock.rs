@@ -81,7 +81,7 @@ impl Engine {
         time: VenueMs,
         out: &mut Actions,
     ) -> Mono {
-        let first = self.watches.get(market.index()).is_none_or(|watch| !watch.has_bbo);
+        let first = self.watched.get(market.index()).is_none_or(|watch| !watch.has_bbo);
         let lag = self.clock.sample(now.mono, time, first);
         // What comes behind a block that is young has not waited, since the link keeps the order.
         if lag.is_some_and(|lag| lag <= self.longest_turn) {

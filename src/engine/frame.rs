@@ -2,7 +2,7 @@
 
 use crate::detector::cross::Trigger;
 use crate::engine::Engine;
-use crate::engine::listing::tell_halt;
+use crate::engine::universe::log_halt;
 use crate::feed::Subscription;
 use crate::feed::message::Message;
 use crate::risk::{self, View};
@@ -13,7 +13,7 @@ use crate::types::log_event::LogEvent;
 use crate::types::status::Status;
 use crate::types::time::{Nanos, Now};
 
-/// A complaint of one kind is told at most this often; all are counted.
+/// A warning of one kind is told at most this often; all are counted.
 const COMPLAINT_INTERVAL: Nanos = Nanos::from_secs(60);
 
 /// The plain text with which a connection begins.
@@ -21,7 +21,7 @@ const GREETING: &[u8] = b"Websocket connection established.";
 
 /// What the log is told of at most once a minute.
 #[derive(Clone, Copy)]
-enum Complaint {
+enum ThrottledWarning {
     Malformed,
     UnknownChannel,
     VenueError,
@@ -87,7 +87,12 @@ impl Engine {
             Ok(Message::VenueError(text)) => {
                 let text = Excerpt::of(text);
                 self.status.venue_errors += 1;
-                self.complain(now, Complaint::VenueError, LogEvent::VenueError { text }, out);
+                self.warn_throttled(
+                    now,
+                    ThrottledWarning::VenueError,
+                    LogEvent::VenueError { text },
+                    out,
+                );
             }
             Ok(Message::Ignored(_) | Message::Unwatched(_)) => self.status.ignored += 1,
             // How the venue greets every connection (PROTOCOL.md §1).
@@ -95,18 +100,24 @@ impl Engine {
             Ok(Message::Unknown) => {
                 self.status.unknown += 1;
                 let event = LogEvent::UnknownChannel { frame: Excerpt::of(frame) };
-                self.complain(now, Complaint::UnknownChannel, event, out);
+                self.warn_throttled(now, ThrottledWarning::UnknownChannel, event, out);
             }
             Err(malformed) => {
                 self.status.malformed += 1;
                 let event = LogEvent::Malformed { why: malformed.why, frame: Excerpt::of(frame) };
-                self.complain(now, Complaint::Malformed, event, out);
+                self.warn_throttled(now, ThrottledWarning::Malformed, event, out);
             }
         }
     }
 
-    fn complain(&mut self, now: Now, complaint: Complaint, event: LogEvent, out: &mut Actions) {
-        let told = &mut self.complained[complaint as usize];
+    fn warn_throttled(
+        &mut self,
+        now: Now,
+        warning: ThrottledWarning,
+        event: LogEvent,
+        out: &mut Actions,
+    ) {
+        let told = &mut self.complained[warning as usize];
         if told.is_none_or(|at| now.mono.since(at) >= COMPLAINT_INTERVAL) {
             *told = Some(now.mono);
             out.log(event);
@@ -124,7 +135,7 @@ impl Engine {
     ) {
         self.last_data = Some(now);
         self.session.on_data(now.mono);
-        let Some(watch) = self.watches.get_mut(market.index()) else { return };
+        let Some(watch) = self.watched.get_mut(market.index()) else { return };
         let seen = match subscription {
             Subscription::Bbo(_) => &mut watch.has_bbo,
             _ => &mut watch.has_ctx,
@@ -151,7 +162,7 @@ impl Engine {
     /// Evaluates a market's gates and looks for dislocations, after `trigger`.
     fn on_market(&mut self, now: Now, id: MarketId, trigger: Trigger, out: &mut Actions) {
         let (Some(market), Some(watch)) =
-            (self.markets.get_mut(id.index()), self.watches.get_mut(id.index()))
+            (self.markets.get_mut(id.index()), self.watched.get_mut(id.index()))
         else {
             return;
         };
@@ -173,7 +184,7 @@ impl Engine {
             out.log(LogEvent::OiNearCap { coin });
         }
         watch.near_cap = evaluation.near_cap;
-        tell_halt(market, watch, out);
+        log_halt(market, watch, out);
         self.with_world(now, out, |detector, world| detector.on_market(world, id, trigger));
         out.watch.mark(Timestamp::Decided);
     }

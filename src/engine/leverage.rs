@@ -1,7 +1,7 @@
 //! The leverage of each market: set before its first entry, isolated, so that a position can lose
 //! no more than its own margin (PROTOCOL.md §5.2).
 
-use crate::engine::trader::{Bar, Trader};
+use crate::engine::trader::{EntryBlock, Trader};
 use crate::executor::budget::Kind;
 use crate::executor::encode;
 use crate::executor::refusals::refusal;
@@ -61,16 +61,16 @@ impl Trader {
         if !ready || self.stopping_until.is_some() {
             return; // Woken up when that changes.
         }
-        let count = self.bars.len();
+        let count = self.entry_blocks.len();
         for step in 0..count {
             let at = (self.leverage_next + step) % count;
             let Some(market) = markets.get(at).filter(|market| market.may_trade()) else {
-                if self.bars[at].leverage != Leverage::Set {
+                if self.entry_blocks[at].leverage != Leverage::Set {
                     self.leverage_at = self.leverage_at.min(now.mono.plus(RETRY));
                 }
                 continue; // Halted; it may come back.
             };
-            match self.bars[at].leverage {
+            match self.entry_blocks[at].leverage {
                 Leverage::Set => continue,
                 Leverage::Asked { at: asked, .. } if now.mono.since(asked) < PATIENCE => {
                     self.leverage_at = self.leverage_at.min(asked.plus(PATIENCE));
@@ -93,7 +93,7 @@ impl Trader {
             let action = encode::Action::UpdateLeverage { asset, is_cross: false, leverage };
             if let Some((post, nonce)) = self.post(now, &action, None, out) {
                 self.budget.spend(now.mono, Kind::Leverage, 1, post);
-                self.bars[at].leverage = Leverage::Asked { post, nonce, at: now.mono };
+                self.entry_blocks[at].leverage = Leverage::Asked { post, nonce, at: now.mono };
             }
             return;
         }
@@ -101,9 +101,10 @@ impl Trader {
 
     /// Counts the markets whose leverage is set, of those that trade.
     fn count_leverage(&mut self, markets: &[Market]) {
-        let trading = self.bars.iter().zip(markets).filter(|(_, market)| market.may_trade());
-        self.leverage_set = trading.fold((0, 0), |(set, all), (bar, _)| {
-            (set + u32::from(bar.leverage == Leverage::Set), all + 1)
+        let trading =
+            self.entry_blocks.iter().zip(markets).filter(|(_, market)| market.may_trade());
+        self.leverage_set = trading.fold((0, 0), |(set, all), (entry_block, _)| {
+            (set + u32::from(entry_block.leverage == Leverage::Set), all + 1)
         });
     }
 
@@ -116,16 +117,16 @@ impl Trader {
         answer: &PostAnswer<'_>,
         out: &mut Actions,
     ) -> bool {
-        let asked = |bar: &Bar| match bar.leverage {
+        let asked = |entry_block: &EntryBlock| match entry_block.leverage {
             Leverage::Asked { post: own, nonce, .. } => (own == post).then_some(nonce),
             _ => None,
         };
-        let mut each = self.bars.iter().enumerate();
-        let found = each.find_map(|(at, bar)| Some((at, asked(bar)?)));
+        let mut each = self.entry_blocks.iter().enumerate();
+        let found = each.find_map(|(at, entry_block)| Some((at, asked(entry_block)?)));
         let Some((at, nonce)) = found else { return false };
         let words = match answer {
             PostAnswer::Default => {
-                self.bars[at].leverage = Leverage::Set;
+                self.entry_blocks[at].leverage = Leverage::Set;
                 self.count_leverage(markets);
                 self.leverage_at = self.leverage_at.min(now.mono.plus(PACE));
                 return true;
@@ -134,7 +135,7 @@ impl Trader {
             PostAnswer::Statuses([OrderAnswer::Error(words), ..]) => Some(*words),
             _ => None,
         };
-        self.bars[at].leverage = Leverage::Unknown { not_before: now.mono.plus(RETRY) };
+        self.entry_blocks[at].leverage = Leverage::Unknown { not_before: now.mono.plus(RETRY) };
         self.leverage_at = self.leverage_at.min(now.mono.plus(PACE));
         if let (Some(words), Some(market)) = (words, markets.get(at)) {
             out.log(LogEvent::LeverageRefused { coin: market.spec.coin, words });
@@ -155,9 +156,9 @@ impl Trader {
 
     /// Posts without an answer are void after a disconnect.
     pub(super) fn forget_leverage_posts(&mut self) {
-        for bar in &mut self.bars {
-            if let Leverage::Asked { .. } = bar.leverage {
-                bar.leverage = Leverage::default();
+        for entry_block in &mut self.entry_blocks {
+            if let Leverage::Asked { .. } = entry_block.leverage {
+                entry_block.leverage = Leverage::default();
             }
         }
     }

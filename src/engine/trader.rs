@@ -54,7 +54,7 @@ pub struct Wallet {
 
 /// Why the engine may not open anything in a market for a while.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bar {
+pub(super) struct EntryBlock {
     /// The venue said so, until then.
     pub(super) suspended_until: Mono,
     pub(super) leverage: Leverage,
@@ -113,7 +113,7 @@ pub(super) struct Trader {
     /// What of READY is this half's own business.
     pub(super) orders_heard: bool,
     pub(super) fills_heard: bool,
-    pub(super) bars: Vec<Bar>,
+    pub(super) entry_blocks: Vec<EntryBlock>,
     /// No entries anywhere until then: the venue takes post-only orders alone.
     pub(super) suspended_until: Mono,
     /// What backs a trade, as last read.
@@ -203,7 +203,7 @@ impl Trader {
             clock_behind: Nanos::ZERO,
             orders_heard: false,
             fills_heard: false,
-            bars: Vec::with_capacity(crate::engine::MAX_MARKETS),
+            entry_blocks: Vec::with_capacity(crate::engine::MAX_MARKETS),
             suspended_until: Mono(0),
             available: None,
             reading: Reading::default(),
@@ -234,7 +234,7 @@ impl Trader {
     pub(super) fn add_market(&mut self, now: Mono, id: MarketId, spec: &MarketSpec) {
         self.positions.add_market(id, spec.coin, spec.asset);
         self.reconciler.add_market(id, spec.coin);
-        self.bars.push(Bar::default());
+        self.entry_blocks.push(EntryBlock::default());
         self.leverage_at = self.leverage_at.min(now);
         // Whether something is held there is not known before a reading says so. Without a link its
         // beginning will ask for one.
@@ -256,7 +256,7 @@ impl Trader {
             return self.refuse(Check::NotReady, None);
         };
         let view = self.view(now, id, markets);
-        let Some((px, fit)) = self.size_up(market, signal, &view) else {
+        let Some((px, fit)) = self.price_and_size(market, signal, &view) else {
             return Decision::BelowMinimum.into();
         };
         let Fit { sz, limited_by, has_room } = fit;
@@ -294,8 +294,8 @@ impl Trader {
     }
 
     /// Judges, packs and signs an order that is none; see
-    /// [`Engine::rehearse`](crate::engine::Engine::rehearse).
-    pub(super) fn rehearse(&mut self, now: Now, markets: &[Market]) {
+    /// [`Engine::warm_up`](crate::engine::Engine::warm_up).
+    pub(super) fn warm_up(&mut self, now: Now, markets: &[Market]) {
         // Another market each time: whichever is next has been looked at not long ago.
         let turn = now.mono.0 as usize / 1_000_000 % markets.len().max(1);
         let Some(market) = markets.get(turn) else { return };
@@ -315,7 +315,7 @@ impl Trader {
         let view = self.view(now, order.market, markets);
         let view = EntryView { ready, order: Some(order.notional()), ..view };
         black_box(checks::first_failing(&view));
-        black_box(self.encoder.rehearse(&order));
+        black_box(self.encoder.warm_up(&order));
     }
 
     fn refuse(&mut self, check: Check, limited_by: Option<SizeLimit>) -> Decided {
@@ -328,7 +328,12 @@ impl Trader {
     ///
     /// Limits hold at the worst price that the order may fill at: with slippage, and sold, it may cost
     /// more than was suggested.
-    fn size_up(&self, market: &Market, signal: &SignalRow, view: &EntryView) -> Option<(Px, Fit)> {
+    fn price_and_size(
+        &self,
+        market: &Market,
+        signal: &SignalRow,
+        view: &EntryView,
+    ) -> Option<(Px, Fit)> {
         if !signal.size_factor.is_positive() {
             return None; // A book so thin that nothing of it is wanted.
         }
@@ -408,7 +413,9 @@ impl Trader {
         markets: &[Market],
         order: &Order,
     ) -> bool {
-        let (Some(market), Some(bar)) = (markets.get(id.index()), self.bars.get(id.index())) else {
+        let (Some(market), Some(entry_block)) =
+            (markets.get(id.index()), self.entry_blocks.get(id.index()))
+        else {
             return false;
         };
         // The id is the venue's for this very name (PROTOCOL.md §5.1), as the last reading had it.
@@ -418,9 +425,9 @@ impl Trader {
             && !self.data_age.any()
             && named
             && market.may_trade()
-            && bar.leverage == Leverage::Set
+            && entry_block.leverage == Leverage::Set
             && !self.reconciler.in_doubt(id)
-            && now >= bar.suspended_until
+            && now >= entry_block.suspended_until
             && now >= self.suspended_until
             && !self.flatten
             && self.stopping_until.is_none()
@@ -483,7 +490,7 @@ impl Trader {
         out: &mut Actions,
     ) {
         let MarketView { ready: md_ready, markets, worth } = *view;
-        self.judge_ready(now, md_ready, session.is_open(), out);
+        self.update_readiness(now, md_ready, session.is_open(), out);
         self.look_up(now, session, out);
         self.settle_ended(now, out);
         self.step_exits(now, markets, session.is_open(), out);
@@ -516,13 +523,17 @@ impl Trader {
         self.drop_queued(now);
         self.orders.abandon(now);
         self.settle_ended(now, out);
-        self.say_farewell(out);
+        self.report_open_positions(out);
     }
 
     /// Counters, and what holds now.
     pub(super) fn status(&self, now: Mono) -> Trading {
-        let suspended = self.bars.iter().filter(|bar| now < bar.suspended_until).count() as u32;
-        let ids = (0..).map(MarketId).take(self.bars.len());
+        let suspended = self
+            .entry_blocks
+            .iter()
+            .filter(|entry_block| now < entry_block.suspended_until)
+            .count() as u32;
+        let ids = (0..).map(MarketId).take(self.entry_blocks.len());
         let doubted =
             |id: &MarketId| self.reconciler.in_doubt(*id) || self.orders.rows_are_missing(*id);
         let in_doubt = ids.filter(doubted).count() as u32;

@@ -11,7 +11,7 @@ use crate::types::time::{Nanos, Now, VenueMs};
 
 impl Positions {
     /// Makes the venue's position of the time `at` ours: `held`, or nothing. From here on fills
-    /// that are not later than `at` are [`Applied::Before`](super::Applied::Before): they are in it.
+    /// that are not later than `at` are [`AppliedFill::BeforeSnapshot`](super::AppliedFill::BeforeSnapshot): they are in it.
     ///
     /// - Nothing was held by us: if `fills` lead from flat (or the other side) to what is held, time,
     ///   value and fees of the entry are theirs. Else it was entered now, at the venue's mean price,

@@ -181,7 +181,7 @@ pub struct ExitOrder {
     pub sz: Sz,
     /// The limit, before it is rounded to a price that the venue takes.
     pub limit: Px,
-    /// Why.
+    /// Reason of the close.
     pub reason: ExitReason,
     /// How far past the touched price it wanted to reach.
     pub reach: Bps,
@@ -301,7 +301,7 @@ pub struct ExitState {
 }
 
 impl ExitState {
-    /// Why it is being closed, once a rule has fired.
+    /// Reason of its close, once a rule has fired.
     pub const fn reason(&self) -> Option<ExitReason> {
         self.reason
     }
@@ -405,7 +405,7 @@ impl ExitState {
         }
     }
 
-    /// Why it is to be closed, by the rules and by what was owed before.
+    /// Reason to close it, by the rules and by what was owed before.
     fn judge(&mut self, view: &ExitView<'_>) -> Option<ExitReason> {
         if self.in_flight.is_none() {
             self.ask_again(view);

@@ -14,12 +14,12 @@ use crate::types::record::{ExitReason, TradeRow};
 use crate::types::time::{Mono, Nanos, Now, VenueMs};
 
 mod adopt;
+mod dedup;
 mod exits;
 mod loss;
 mod monitor;
 mod reach;
 mod reconcile;
-mod seen;
 mod trip;
 
 #[cfg(test)]
@@ -30,11 +30,11 @@ pub use monitor::RiskMonitor;
 pub use reconcile::{Comparison, LAG_MS, MISMATCH_READS, Ours, Reconciler, Verdict};
 pub use trip::Position;
 
-use seen::Seen;
+use dedup::FillDedup;
 
-/// Why a fill came to be.
+/// Order behind a fill.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Why {
+pub enum FillOrigin {
     /// An entry of ours, for this signal.
     Entry(SignalId),
     /// An exit of ours.
@@ -43,18 +43,18 @@ pub enum Why {
     Foreign,
 }
 
-/// What became of a fill.
+/// Effect of a fill on the position.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "made once a fill, and looked at where it is made")]
-pub enum Applied {
+pub enum AppliedFill {
     /// It was applied before.
-    Repeated,
+    Duplicate,
     /// It lies at or before the baseline, whose position holds it already; or there is no baseline
     /// yet, and the reading that makes one will hold it or be followed by it once more.
-    Before,
+    BeforeSnapshot,
     /// It cannot be: the market is unknown or another one's, its size is not above zero, or the
     /// position would not fit. Nothing changed; the account has to be read.
-    Unfit,
+    Inconsistent,
     /// It moved the position.
     Applied {
         /// Whether a position began with it, be it by a flip.
@@ -80,7 +80,7 @@ const PNL_ROUNDING: i128 = 1_000;
 #[derive(Clone, Debug)]
 pub struct Positions {
     slots: Vec<Slot>,
-    seen: Seen,
+    seen: FillDedup,
     next_trade_id: u64,
     /// What earlier runs have recorded.
     recorded: RecordedTrades,
@@ -103,7 +103,7 @@ impl Positions {
     pub fn new(first_trade_id: u64) -> Self {
         Self {
             slots: Vec::new(),
-            seen: Seen::new(),
+            seen: FillDedup::new(),
             next_trade_id: first_trade_id,
             recorded: RecordedTrades::default(),
             pnl_differs: 0,
@@ -136,23 +136,33 @@ impl Positions {
     }
 
     /// Applies a fill, whatever source told of it.
-    pub fn on_fill(&mut self, now: Now, market: MarketId, fill: &Fill, why: Why) -> Applied {
-        let Some(slot) = self.slots.get_mut(market.index()) else { return Applied::Unfit };
+    pub fn on_fill(
+        &mut self,
+        now: Now,
+        market: MarketId,
+        fill: &Fill,
+        why: FillOrigin,
+    ) -> AppliedFill {
+        let Some(slot) = self.slots.get_mut(market.index()) else {
+            return AppliedFill::Inconsistent;
+        };
         if slot.coin != fill.coin || !fill.sz.is_positive() || fill.px.units() < 0 {
-            return Applied::Unfit;
+            return AppliedFill::Inconsistent;
         }
         if slot.baseline.is_none_or(|baseline| fill.time <= baseline) {
-            return Applied::Before;
+            return AppliedFill::BeforeSnapshot;
         }
         let held = slot.position.map_or(Szi::ZERO, |position| position.szi);
-        let Some(after) = held.checked_add(fill.signed_sz()) else { return Applied::Unfit };
+        let Some(after) = held.checked_add(fill.signed_sz()) else {
+            return AppliedFill::Inconsistent;
+        };
         if !self.seen.insert(fill) {
-            return Applied::Repeated;
+            return AppliedFill::Duplicate;
         }
         let at = moment(now, fill.time);
         let signal = match why {
-            Why::Entry(signal) => Some(signal),
-            Why::Exit(_) | Why::Foreign => None,
+            FillOrigin::Entry(signal) => Some(signal),
+            FillOrigin::Exit(_) | FillOrigin::Foreign => None,
         };
         let increases = held.is_flat() || held.side() == Some(fill.side);
         if increases {
@@ -166,9 +176,9 @@ impl Positions {
             }
             slot.position = Some(position);
             self.add_pnl(0, fill);
-            return Applied::Applied { opened, closed: None, flipped: false, realized };
+            return AppliedFill::Applied { opened, closed: None, flipped: false, realized };
         }
-        let Some(mut position) = slot.position else { return Applied::Unfit };
+        let Some(mut position) = slot.position else { return AppliedFill::Inconsistent };
         // Through zero: the part that closes and the part that opens share the fee by size.
         let closes = fill.sz.min(held.abs());
         let opens = (fill.sz > closes).then(|| after.abs());
@@ -181,10 +191,10 @@ impl Positions {
         if position.szi.is_flat() {
             let reason = match why {
                 _ if fill.liquidation => ExitReason::Foreign,
-                Why::Exit(reason) => reason,
+                FillOrigin::Exit(reason) => reason,
                 // An entry on the other side closes too: then for what we were about to exit for.
-                Why::Entry(_) => slot.exit.reason().unwrap_or(ExitReason::Foreign),
-                Why::Foreign => ExitReason::Foreign,
+                FillOrigin::Entry(_) => slot.exit.reason().unwrap_or(ExitReason::Foreign),
+                FillOrigin::Foreign => ExitReason::Foreign,
             };
             let (coin, asset) = (slot.coin, slot.asset);
             closed = Some(position.row(self.next_trade_id, coin, asset, fill.side, at, reason));
@@ -201,7 +211,7 @@ impl Positions {
         }
         self.add_pnl(profit, fill);
         let flipped = opens.is_some();
-        Applied::Applied { opened: flipped, closed, flipped, realized }
+        AppliedFill::Applied { opened: flipped, closed, flipped, realized }
     }
 
     /// What is held there by the fills we know; nothing where the market is unknown.

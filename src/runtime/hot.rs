@@ -34,9 +34,9 @@ const STATUS_INTERVAL: Nanos = Nanos::from_secs(1);
 const LONGEST_SLEEP: Nanos = Nanos::from_millis(100);
 /// Longest sleep while an answer of a cold thread is awaited.
 const REPLY_SLEEP: Nanos = Nanos::from_millis(2);
-/// So often an order is rehearsed, in a turn in which nothing happens: between two orders lie seconds
-/// of other work, and their code has left the caches.
-const REHEARSAL_INTERVAL: Nanos = Nanos::from_millis(50);
+/// Time between two warm-ups of the order path, made when a turn has nothing to do: between two orders lie
+/// seconds of other work, and their code has left the caches.
+const WARM_UP_INTERVAL: Nanos = Nanos::from_millis(50);
 /// Free places in the ring of rows before a loss is reported, so that the report fits.
 const ROOM_TO_REPORT: usize = 64;
 
@@ -195,7 +195,7 @@ impl Hot {
         let mut now = self.clock.now();
         let began = now.mono;
         let end = self.settings.duration.map_or(Mono::MAX, |span| began.plus(span));
-        let (mut show_at, mut rehearse_at) = (began, began);
+        let (mut show_at, mut warm_up_at) = (began, began);
         prefault_stack();
         let mut stopping = false;
         while !self.done {
@@ -237,9 +237,9 @@ impl Hot {
                 self.meter.record(Stage::Turn, took);
             }
             self.meter.step(now.mono);
-            if !handled && now.mono >= rehearse_at {
-                rehearse_at = now.mono.plus(REHEARSAL_INTERVAL);
-                self.engine.rehearse(now);
+            if !handled && now.mono >= warm_up_at {
+                warm_up_at = now.mono.plus(WARM_UP_INTERVAL);
+                self.engine.warm_up(now);
             }
         }
         self.show(now);

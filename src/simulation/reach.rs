@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::executor::orders::Ways;
+use crate::executor::orders::Transitions;
 use crate::types::counters;
 use crate::types::hard_stop::StopReason;
 use crate::types::log_event::LogEvent;
@@ -119,8 +119,8 @@ impl Reach {
     }
 
     /// Counters of a process at its end, and what its orders went through.
-    pub(super) fn process(&mut self, status: &Status, ways: Ways) {
-        for (from, to) in ways.iter() {
+    pub(super) fn process(&mut self, status: &Status, transitions: Transitions) {
+        for (from, to) in transitions.iter() {
             self.see(&format!("order:{}→{}", from.name(), to.name()));
         }
         for (name, count) in metrics(status) {

@@ -76,8 +76,8 @@ pub struct Encoder {
     vault: Option<Address>,
     /// The msgpack of the last action.
     packed: Vec<u8>,
-    /// What was rehearsed last.
-    rehearsal: Vec<u8>,
+    /// The text of the last warm-up.
+    scratch: Vec<u8>,
 }
 
 /// What is written for.
@@ -89,7 +89,7 @@ enum Use {
     Rehearsal,
 }
 
-/// Around what is rehearsed: refused by any venue.
+/// Words around the text of a warm-up: any venue rejects it.
 const EXPIRED: Envelope = Envelope { nonce: 0, expires_after: Some(1) };
 
 impl Encoder {
@@ -97,7 +97,7 @@ impl Encoder {
     /// one, else for the signer's own master.
     pub fn new(signer: Signer, network: SigningNetwork, vault: Option<Address>) -> Self {
         let packed = Vec::with_capacity(PACKED_ITEM * (MAX_ITEMS + 1));
-        Self { signer, network, vault, packed, rehearsal: Vec::with_capacity(1024) }
+        Self { signer, network, vault, packed, scratch: Vec::with_capacity(1024) }
     }
 
     /// Appends the text of a post frame (PROTOCOL.md §3.1) to `out`: `action`, signed, under the
@@ -142,12 +142,12 @@ impl Encoder {
     /// ever sent: its nonce is zero, and it expired in 1970 (PROTOCOL.md §7.3).
     ///
     /// Uses up a half of the pool, and nothing else that a post would. Returns whether it was signed.
-    pub fn rehearse(&mut self, order: &Order) -> bool {
-        let mut text = std::mem::take(&mut self.rehearsal);
+    pub fn warm_up(&mut self, order: &Order) -> bool {
+        let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         let done = self.write(&mut text, 0, &Action::Orders(&[*order]), EXPIRED, Use::Rehearsal);
-        self.rehearsal = text;
-        std::hint::black_box(&self.rehearsal);
+        self.scratch = text;
+        std::hint::black_box(&self.scratch);
         done.is_ok()
     }
 
@@ -156,7 +156,7 @@ impl Encoder {
         &self.signer
     }
 
-    /// The msgpack bytes of the action that was written or rehearsed last: what to look at when the venue says
+    /// The msgpack bytes of the action that was written or warmed up last: what to look at when the venue says
     /// that a stranger signed (PROTOCOL.md §7.1).
     pub fn packed(&self) -> &[u8] {
         &self.packed
@@ -191,7 +191,7 @@ impl Encoder {
         let digest = digest(self.network, &id);
         let signature = match purpose {
             Use::Post => self.signer.sign(&digest)?,
-            Use::Rehearsal => self.signer.rehearse(&digest)?,
+            Use::Rehearsal => self.signer.warm_up(&digest)?,
         };
         out.extend_from_slice(br#","nonce":"#);
         integer(out, nonce);

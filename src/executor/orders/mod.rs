@@ -4,14 +4,14 @@
 //! is the same. Counts and sums are read off the table, never kept beside it. Nothing is given up
 //! silently: an order whose end is not known is looked up until it is, and holds up its market.
 
-mod life;
-mod recent;
+mod closed;
+mod entry;
+mod state;
 mod table;
-mod tracked;
 
-pub use life::{IllegalTransition, Life, OrderEvent, OrderState, Ways};
+pub use entry::OrderEntry;
+pub use state::{IllegalTransition, OrderEvent, OrderLifecycle, OrderState, Transitions};
 pub use table::Orders;
-pub use tracked::Tracked;
 
 use crate::types::ids::{Excerpt, MarketId};
 use crate::types::num::{Px, Side, Sz};
@@ -39,10 +39,10 @@ pub const LOOK_UPS: u32 = 3;
 /// close no more than what is held.
 pub const LOOK_UPS_OF_EXIT: u32 = 1;
 
-/// Past `expiresAfter`, before "unknown" proves anything: blocks and clocks are not exact.
+/// Time past `expiresAfter` before "unknown" proves anything: blocks and clocks are not exact.
 pub const EXPIRY_MARGIN: Nanos = Nanos::from_secs(1);
 
-/// Past `expiresAfter`, before an exit whose look-ups are not answered counts as dead: far past any
+/// Time past `expiresAfter` before an exit whose look-ups are not answered counts as dead: far past any
 /// difference of clocks.
 pub const EXIT_GIVE_UP: Nanos = Nanos::from_secs(30);
 

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::life::Ways;
-use super::recent::{Past, Recent};
-use super::tracked::{Sent, Tracked};
+use super::closed::{ClosedOrder, Recent};
+use super::entry::{OrderEntry, Sent};
+use super::state::Transitions;
 use super::{
     Answered, Claim, ClosedExit, EXPIRY_MARGIN, Ended, OrderId, OrdersFull, Owner, RowsMissing,
     SLOTS,
@@ -21,7 +21,7 @@ const ASKED: usize = 256;
 #[derive(Clone, Debug, Default)]
 struct Slot {
     generation: u32,
-    tracked: Option<Tracked>,
+    tracked: Option<OrderEntry>,
 }
 
 /// A look-up on its way.
@@ -46,7 +46,7 @@ pub struct Orders {
     link_open: bool,
     /// Of orders that are gone.
     contradicted: u64,
-    ways: Ways,
+    transitions: Transitions,
 }
 
 impl Orders {
@@ -61,7 +61,7 @@ impl Orders {
             recent: Recent::new(),
             link_open: false,
             contradicted: 0,
-            ways: Ways::default(),
+            transitions: Transitions::default(),
         }
     }
 
@@ -72,7 +72,7 @@ impl Orders {
         self.free.pop();
         slot.generation = slot.generation.wrapping_add(1);
         let id = OrderId::new(at, slot.generation);
-        slot.tracked = Some(Tracked::new(id, now, order));
+        slot.tracked = Some(OrderEntry::new(id, now, order));
         self.used.push(at);
         Ok(id)
     }
@@ -237,14 +237,14 @@ impl Orders {
     pub fn take_ended(&mut self) -> Option<Ended> {
         let place = self.used.iter().position(|at| {
             let slot = self.slots.get(usize::from(*at));
-            slot.and_then(|slot| slot.tracked.as_ref()).is_some_and(Tracked::is_done)
+            slot.and_then(|slot| slot.tracked.as_ref()).is_some_and(OrderEntry::is_done)
         })?;
         let at = self.used.remove(place);
         self.free.push(at);
         let tracked = self.slots.get_mut(usize::from(at))?.tracked.take()?;
         self.contradicted += u64::from(tracked.contradicted);
-        self.ways = self.ways.with(tracked.ways());
-        self.recent.add(Past {
+        self.transitions = self.transitions.with(tracked.transitions());
+        self.recent.add(ClosedOrder {
             id: tracked.id,
             cloid: tracked.order().cloid,
             oid: tracked.oid,
@@ -257,7 +257,7 @@ impl Orders {
     /// Takes one exit whose outcome is known; to be called until it gives `None`, and before
     /// [`Orders::take_ended`]. Each is told once.
     pub fn take_closed_exit(&mut self) -> Option<ClosedExit> {
-        self.each_mut().find_map(Tracked::take_closed_exit)
+        self.each_mut().find_map(OrderEntry::take_closed_exit)
     }
 
     /// The post that carried an order had no answer, and will have none: it is in doubt.
@@ -289,23 +289,23 @@ impl Orders {
     }
 
     /// An order of the table.
-    pub fn get(&self, id: OrderId) -> Option<&Tracked> {
+    pub fn get(&self, id: OrderId) -> Option<&OrderEntry> {
         let tracked = self.slots.get(usize::from(id.slot()))?.tracked.as_ref()?;
         (tracked.id == id).then_some(tracked)
     }
 
     /// What the orders that are over went through.
-    pub fn ways(&self) -> Ways {
-        self.ways
+    pub fn transitions(&self) -> Transitions {
+        self.transitions
     }
 
     /// The orders that are not over, the oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (OrderId, &Tracked)> {
+    pub fn iter(&self) -> impl Iterator<Item = (OrderId, &OrderEntry)> {
         self.each().filter(|tracked| !tracked.is_done()).map(|tracked| (tracked.id, tracked))
     }
 
     /// Those of one market.
-    pub fn live(&self, market: MarketId) -> impl Iterator<Item = (OrderId, &Tracked)> {
+    pub fn live(&self, market: MarketId) -> impl Iterator<Item = (OrderId, &OrderEntry)> {
         self.iter().filter(move |(_, tracked)| tracked.order().market == market)
     }
 
@@ -336,7 +336,7 @@ impl Orders {
         sent.map(|sent| sent.expires.plus(EXPIRY_MARGIN)).max().unwrap_or(Mono(0))
     }
 
-    fn open_exits(&self, market: MarketId) -> impl Iterator<Item = &Tracked> {
+    fn open_exits(&self, market: MarketId) -> impl Iterator<Item = &OrderEntry> {
         let live = self.live(market).map(|(_, tracked)| tracked);
         live.filter(|tracked| tracked.order().reduce_only && !tracked.is_fate_known())
     }
@@ -424,24 +424,24 @@ impl Orders {
         self.contradicted + live
     }
 
-    fn each(&self) -> impl Iterator<Item = &Tracked> {
+    fn each(&self) -> impl Iterator<Item = &OrderEntry> {
         let slots = self.used.iter().filter_map(|at| self.slots.get(usize::from(*at)));
         slots.filter_map(|slot| slot.tracked.as_ref())
     }
 
     /// In the order of slots, which means nothing. Low slots are used first, so that few are seen.
-    fn each_mut(&mut self) -> impl Iterator<Item = &mut Tracked> {
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut OrderEntry> {
         let seen = self.used.iter().max().map_or(0, |last| usize::from(*last) + 1);
         self.slots.iter_mut().take(seen).filter_map(|slot| slot.tracked.as_mut())
     }
 
-    fn tracked(&mut self, id: OrderId) -> Option<&mut Tracked> {
+    fn tracked(&mut self, id: OrderId) -> Option<&mut OrderEntry> {
         let slot = self.slots.get_mut(usize::from(id.slot()))?;
         slot.tracked.as_mut().filter(|tracked| tracked.id == id)
     }
 
     /// By our name, and by the venue's where ours is not told.
-    fn named(&mut self, cloid: Option<Cloid>, oid: u64) -> Option<&mut Tracked> {
+    fn named(&mut self, cloid: Option<Cloid>, oid: u64) -> Option<&mut OrderEntry> {
         self.each_mut().find(|tracked| match cloid {
             Some(cloid) => tracked.order().cloid == cloid,
             None => tracked.oid == Some(oid),
@@ -450,7 +450,7 @@ impl Orders {
 }
 
 /// Value of what these orders may still add. What only shrinks a position adds nothing.
-fn sum<'a>(orders: impl Iterator<Item = (OrderId, &'a Tracked)>) -> Usd {
+fn sum<'a>(orders: impl Iterator<Item = (OrderId, &'a OrderEntry)>) -> Usd {
     let entries = orders.filter(|(_, tracked)| !tracked.order().reduce_only);
     entries.fold(Usd::ZERO, |sum, (_, tracked)| {
         sum.saturating_add(tracked.order().value_of(tracked.unsettled()))

@@ -107,7 +107,7 @@ impl Signer {
     }
 
     /// The same, uncounted, for a signature that goes nowhere.
-    pub(super) fn rehearse(&mut self, digest: &[u8; 32]) -> Result<Signature, SignError> {
+    pub(super) fn warm_up(&mut self, digest: &[u8; 32]) -> Result<Signature, SignError> {
         self.make(digest).map(|(signature, _)| signature)
     }
 

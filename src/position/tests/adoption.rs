@@ -25,7 +25,10 @@ fn fills_that_lead_to_a_position_give_its_time_value_and_fees() {
     assert_eq!((position.opened_at, position.fees), (at(1_000), usd("0.006")));
     assert_eq!((position.fills, position.adopted, position.signal), (3, true, None));
     for known in fills {
-        assert_eq!(positions.on_fill(at(90_000), SILVER, &known, EXIT), Applied::Before);
+        assert_eq!(
+            positions.on_fill(at(90_000), SILVER, &known, EXIT),
+            AppliedFill::BeforeSnapshot
+        );
     }
     let row = apply(&mut positions, 100_000, &sold(99_999, "2", "12", "0.001"), EXIT).closed;
     let row = row.expect("a row");
@@ -61,7 +64,7 @@ fn rows_that_repeat_and_rows_of_others_do_not_confuse() {
     positions.adopt(at(8_000), SILVER, venue(8_500), Some(&theirs), None, &fills);
     let position = positions.get(SILVER).expect("open");
     assert_eq!((position.entry_px(), position.opened_at), (Some(px("11")), at(1_000)));
-    apply(&mut positions, 9_100, &later, Why::Foreign);
+    apply(&mut positions, 9_100, &later, FillOrigin::Foreign);
     assert_eq!(positions.held(SILVER), szi("7"), "what came after the reading is news");
 }
 
@@ -128,7 +131,7 @@ fn a_position_that_is_gone_leaves_a_row() {
     assert_eq!(row.fills, 1, "its end was no fill");
     assert_eq!(positions.count_open(), 0);
     let late = sold(8_900, "2", "11", "0.01");
-    assert_eq!(positions.on_fill(at(9_100), SILVER, &late, EXIT), Applied::Before);
+    assert_eq!(positions.on_fill(at(9_100), SILVER, &late, EXIT), AppliedFill::BeforeSnapshot);
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn a_baseline_never_goes_back() {
     positions.adopt(at(9_000), SILVER, venue(9_000), None, None, &[]);
     positions.adopt(at(9_100), SILVER, venue(5_000), None, None, &[]);
     let old = bought(9_000, "1", "10", "0");
-    assert_eq!(positions.on_fill(at(9_200), SILVER, &old, ENTRY), Applied::Before);
+    assert_eq!(positions.on_fill(at(9_200), SILVER, &old, ENTRY), AppliedFill::BeforeSnapshot);
 }
 
 fn ours(fill: Fill) -> Fill {

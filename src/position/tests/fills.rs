@@ -62,7 +62,7 @@ fn increases_average_and_reductions_realise() {
 fn a_fill_through_zero_ends_one_trip_and_begins_the_next() {
     let mut positions = flat();
     apply(&mut positions, 100, &bought(100, "1", "10", "0.001"), ENTRY);
-    let flip = apply(&mut positions, 900, &sold(900, "3", "12", "0.01"), Why::Foreign);
+    let flip = apply(&mut positions, 900, &sold(900, "3", "12", "0.01"), FillOrigin::Foreign);
     assert!(flip.flipped && flip.opened);
     let row = flip.closed.expect("a row");
     assert_eq!((row.sz, row.gross, row.exit), (sz("1"), usd("2"), ExitReason::Foreign));
@@ -78,7 +78,7 @@ fn a_fill_told_twice_counts_once_and_partial_fills_all_count() {
     let mut positions = flat();
     let first = bought(100, "1", "10", "0.001");
     apply(&mut positions, 100, &first, ENTRY);
-    assert_eq!(positions.on_fill(at(200), SILVER, &first, ENTRY), Applied::Repeated);
+    assert_eq!(positions.on_fill(at(200), SILVER, &first, ENTRY), AppliedFill::Duplicate);
     assert_eq!(positions.held(SILVER), szi("1"));
     // Alike but for one part of the key.
     for (n, other) in [
@@ -95,7 +95,7 @@ fn a_fill_told_twice_counts_once_and_partial_fills_all_count() {
     let gold = Fill { coin: coin(GOLD), ..first };
     assert!(matches!(
         positions.on_fill(at(200), GOLD, &gold, ENTRY),
-        Applied::Applied { opened: true, .. }
+        AppliedFill::Applied { opened: true, .. }
     ));
 }
 
@@ -106,10 +106,10 @@ fn the_newest_fills_are_remembered() {
     for tid in 0..8192 {
         apply(&mut positions, 100, &one(tid), ENTRY);
     }
-    assert_eq!(positions.on_fill(at(100), SILVER, &one(0), ENTRY), Applied::Repeated);
+    assert_eq!(positions.on_fill(at(100), SILVER, &one(0), ENTRY), AppliedFill::Duplicate);
     apply(&mut positions, 100, &one(8192), ENTRY);
     for tid in [1, 4096, 8191, 8192] {
-        assert_eq!(positions.on_fill(at(100), SILVER, &one(tid), ENTRY), Applied::Repeated);
+        assert_eq!(positions.on_fill(at(100), SILVER, &one(tid), ENTRY), AppliedFill::Duplicate);
     }
     apply(&mut positions, 100, &one(0), ENTRY); // The oldest made room.
 }
@@ -125,12 +125,12 @@ fn what_cannot_be_a_fill_of_the_market_changes_nothing() {
         (SILVER, Fill { sz: Sz::from_units(-1), ..good }),
         (SILVER, Fill { px: Px::from_units(-1), ..good }),
     ] {
-        assert_eq!(positions.on_fill(at(100), market, &wrong, ENTRY), Applied::Unfit);
+        assert_eq!(positions.on_fill(at(100), market, &wrong, ENTRY), AppliedFill::Inconsistent);
     }
     assert_eq!(positions.count_open(), 0);
     let huge = Fill { sz: Sz::from_units(i64::MAX), ..good };
     apply(&mut positions, 100, &huge, ENTRY);
-    assert_eq!(positions.on_fill(at(100), SILVER, &good, ENTRY), Applied::Unfit);
+    assert_eq!(positions.on_fill(at(100), SILVER, &good, ENTRY), AppliedFill::Inconsistent);
     assert_eq!(positions.held(SILVER), Szi::from_units(i64::MAX));
 }
 
@@ -138,9 +138,13 @@ fn what_cannot_be_a_fill_of_the_market_changes_nothing() {
 fn before_the_first_reading_and_up_to_its_time_fills_change_nothing() {
     let mut positions = bare();
     let old = bought(100, "1", "10", "0");
-    assert_eq!(positions.on_fill(at(100), SILVER, &old, ENTRY), Applied::Before);
+    assert_eq!(positions.on_fill(at(100), SILVER, &old, ENTRY), AppliedFill::BeforeSnapshot);
     positions.adopt(at(150), SILVER, venue(100), None, None, &[]);
-    assert_eq!(positions.on_fill(at(200), SILVER, &old, ENTRY), Applied::Before, "at its time");
+    assert_eq!(
+        positions.on_fill(at(200), SILVER, &old, ENTRY),
+        AppliedFill::BeforeSnapshot,
+        "at its time"
+    );
     let new = Fill { time: venue(101), ..old };
     apply(&mut positions, 200, &new, ENTRY);
     assert_eq!(positions.held(SILVER), szi("1"));
@@ -166,11 +170,11 @@ fn a_fill_that_is_told_late_is_dated_back() {
 #[test]
 fn the_reason_of_a_trade_is_that_of_the_fill_that_closed_it() {
     for (why, liquidation, reason) in [
-        (Why::Exit(ExitReason::MarkRegression), false, ExitReason::MarkRegression),
-        (Why::Exit(ExitReason::Flatten), false, ExitReason::Flatten),
-        (Why::Foreign, false, ExitReason::Foreign),
+        (FillOrigin::Exit(ExitReason::MarkRegression), false, ExitReason::MarkRegression),
+        (FillOrigin::Exit(ExitReason::Flatten), false, ExitReason::Flatten),
+        (FillOrigin::Foreign, false, ExitReason::Foreign),
         (ENTRY, false, ExitReason::Foreign),
-        (Why::Exit(ExitReason::TimeStop), true, ExitReason::Foreign),
+        (FillOrigin::Exit(ExitReason::TimeStop), true, ExitReason::Foreign),
     ] {
         let mut positions = flat();
         apply(&mut positions, 100, &bought(100, "1", "10", "0"), ENTRY);

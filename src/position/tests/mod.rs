@@ -6,7 +6,7 @@ mod fills;
 mod monitor;
 mod reconcile;
 
-use crate::position::{Applied, Positions, Why};
+use crate::position::{AppliedFill, FillOrigin, Positions};
 use crate::types::account::{AccountMode, AccountState, DexAccount, HeldPosition, RateLimit};
 use crate::types::ids::{AssetId, Coin, MarketId, SignalId};
 use crate::types::num::{Px, Side, Sz, Szi, Usd};
@@ -83,8 +83,8 @@ fn sold(ms: i64, size: &str, price: &str, fee: &str) -> Fill {
     fill(ms, Side::Sell, size, price, fee)
 }
 
-const ENTRY: Why = Why::Entry(SignalId(77));
-const EXIT: Why = Why::Exit(ExitReason::TimeStop);
+const ENTRY: FillOrigin = FillOrigin::Entry(SignalId(77));
+const EXIT: FillOrigin = FillOrigin::Exit(ExitReason::TimeStop);
 
 /// Both markets, neither with a baseline.
 fn bare() -> Positions {
@@ -103,9 +103,9 @@ fn flat() -> Positions {
     positions
 }
 
-fn apply(positions: &mut Positions, ms: i64, fill: &Fill, why: Why) -> Done {
+fn apply(positions: &mut Positions, ms: i64, fill: &Fill, why: FillOrigin) -> Done {
     match positions.on_fill(at(ms), SILVER, fill, why) {
-        Applied::Applied { opened, closed, flipped, realized } => {
+        AppliedFill::Applied { opened, closed, flipped, realized } => {
             Done { opened, closed, flipped, realized }
         }
         other => panic!("{other:?} of {fill:?}"),

@@ -95,7 +95,7 @@ impl World {
     fn die(&mut self) {
         let Some(process) = self.process.take() else { return };
         self.trace.say(self.now, || format!("process {} dies", process.number));
-        self.reach.process(&process.engine.status(self.now), process.engine.order_ways());
+        self.reach.process(&process.engine.status(self.now), process.engine.order_transitions());
         self.counts.deaths += 1;
         self.records.gone(self.at().wall, false);
         self.leave();
@@ -165,7 +165,7 @@ impl World {
     fn end_in_order(&mut self) {
         let Some(process) = self.process.take() else { return };
         let (wall, number) = (self.at().wall, process.number);
-        self.reach.process(&process.engine.status(self.now), process.engine.order_ways());
+        self.reach.process(&process.engine.status(self.now), process.engine.order_transitions());
         self.trace.say(self.now, || format!("process {number} has ended in order"));
         let closed = process.recorder.close(wall);
         let well = self.machine.disk_is_well();

@@ -162,8 +162,8 @@ fn a_batch_gets_one_status_an_order_in_order() {
     let second = desk.ended();
     assert_eq!((second.id, second.outcome), (ids[1], Outcome::Expired));
     desk.assert_live();
-    assert_eq!(desk.orders.get(ids[2]).map(Tracked::filled), Some(sz("0.5")));
-    assert_eq!(desk.orders.get(ids[0]).map(Tracked::filled), None);
+    assert_eq!(desk.orders.get(ids[2]).map(OrderEntry::filled), Some(sz("0.5")));
+    assert_eq!(desk.orders.get(ids[0]).map(OrderEntry::filled), None);
 }
 
 #[test]
@@ -412,7 +412,7 @@ fn a_lost_link_puts_in_doubt_what_was_not_answered() {
     assert_eq!(asked.len(), 1);
     desk.look_up(200_100, asked[0], Some(update(&sent, "iocCancelRejected", "1")));
     assert_eq!(desk.ended().order, sent);
-    assert_eq!(desk.orders.get(unsent_id).map(Tracked::state), Some(OrderState::Pending));
+    assert_eq!(desk.orders.get(unsent_id).map(OrderEntry::state), Some(OrderState::Pending));
     desk.time(900_000);
     desk.assert_live();
     desk.fill(900_000, &answered, 1, "1");
@@ -559,7 +559,7 @@ fn a_fill_told_again_is_counted_once_and_two_of_one_size_are_two() {
     let (id, _) = desk.send(0, order);
     for (tid, expected) in [(1, "0.3"), (2, "0.6"), (1, "0.6"), (2, "0.6")] {
         desk.fill(10, &order, tid, "0.3");
-        assert_eq!(desk.orders.get(id).map(Tracked::filled), Some(sz(expected)), "{tid}");
+        assert_eq!(desk.orders.get(id).map(OrderEntry::filled), Some(sz(expected)), "{tid}");
     }
     for _ in 0..2 {
         desk.fill(20, &order, 0, "0.2"); // Without a trade's id nobody can tell them apart.
@@ -586,7 +586,7 @@ fn fills_past_the_size_of_an_order_are_counted_as_wrong() {
     assert_eq!(desk.orders.contradicted(), 0);
     desk.fill(10, &order, 2, "0.7");
     assert_eq!(desk.orders.contradicted(), 1);
-    assert_eq!(desk.orders.get(id).map(Tracked::filled), Some(sz("0.7")));
+    assert_eq!(desk.orders.get(id).map(OrderEntry::filled), Some(sz("0.7")));
     desk.update(20, &order, "filled", "0");
     assert_eq!(desk.ended().outcome, Outcome::Filled);
     assert_eq!(desk.orders.contradicted(), 1, "and not forgotten with the order");

@@ -1,6 +1,6 @@
 //! One order in the table: its life, what each stream told of it, and its row at the end.
 
-use super::life::{Life, OrderEvent, OrderState, Ways};
+use super::state::{OrderEvent, OrderLifecycle, OrderState, Transitions};
 use super::{
     ANSWER_GRACE, Claim, ClosedExit, EXIT_GIVE_UP, EXPIRY_MARGIN, Ended, LOOK_UP_PACE,
     LOOK_UP_SLOW_PACE, LOOK_UPS, LOOK_UPS_OF_EXIT, OrderId, ROWS_GRACE,
@@ -96,11 +96,11 @@ struct Missing {
 
 /// An order in the table.
 #[derive(Clone, Copy, Debug)]
-pub struct Tracked {
+pub struct OrderEntry {
     pub(super) id: OrderId,
     order: Order,
-    life: Life,
-    ways: Ways,
+    life: OrderLifecycle,
+    transitions: Transitions,
     created: Now,
     pub(super) sent: Option<Sent>,
     pub(super) oid: Option<u64>,
@@ -126,13 +126,13 @@ pub struct Tracked {
     pub(super) contradicted: u32,
 }
 
-impl Tracked {
+impl OrderEntry {
     pub(super) const fn new(id: OrderId, now: Now, order: Order) -> Self {
         Self {
             id,
             order,
-            life: Life::new(order.sz),
-            ways: Ways::NONE,
+            life: OrderLifecycle::new(order.sz),
+            transitions: Transitions::NONE,
             created: now,
             sent: None,
             oid: None,
@@ -227,7 +227,7 @@ impl Tracked {
     }
 
     /// A reading of the account that is newer than its claim tells what rows did not: it is over.
-    /// What filled beyond its rows was told to [`Tracked::on_fill`] before, if anything had.
+    /// What filled beyond its rows was told to [`OrderEntry::on_fill`] before, if anything had.
     pub(super) fn accounted(&mut self, now: Now) {
         let Some(sent) = self.sent else { return };
         self.guess = None; // The reading knows.
@@ -263,7 +263,7 @@ impl Tracked {
     pub(super) fn amend(&mut self, px: Px, sz: Sz, purpose: Purpose) {
         if self.life.state() == OrderState::Pending {
             (self.order.px, self.order.sz, self.order.purpose) = (px, sz, purpose);
-            self.life = Life::new(sz);
+            self.life = OrderLifecycle::new(sz);
         }
     }
 
@@ -542,8 +542,8 @@ impl Tracked {
     }
 
     /// What it went through.
-    pub(super) fn ways(&self) -> Ways {
-        self.ways
+    pub(super) fn transitions(&self) -> Transitions {
+        self.transitions
     }
 
     /// When it is in doubt without an answer: after `order_timeout`, and at the latest when it can be
@@ -587,7 +587,7 @@ impl Tracked {
     fn tell(&mut self, event: OrderEvent) -> bool {
         let from = self.life.state();
         let legal = self.life.apply(event).is_ok();
-        self.ways.go(from, self.life.state());
+        self.transitions.go(from, self.life.state());
         if !legal {
             self.contradicted = self.contradicted.saturating_add(1);
         }

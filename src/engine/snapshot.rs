@@ -1,7 +1,7 @@
 //! What the engine shows of itself: to the log, the dashboard and the end of a run.
 
-use crate::engine::{Engine, Readiness, Watch};
-use crate::executor::orders::Ways;
+use crate::engine::{Engine, Readiness, WatchedMarket};
+use crate::executor::orders::Transitions;
 use crate::feed::market::Market;
 use crate::types::ids::{Coin, MarketId};
 use crate::types::num::Szi;
@@ -12,7 +12,7 @@ use crate::types::time::{Mono, Wall};
 impl Engine {
     /// Counters, and what holds at `now`.
     pub fn status(&self, now: Mono) -> Status {
-        let fresh = |(market, watch): (&Market, &Watch)| {
+        let fresh = |(market, watch): (&Market, &WatchedMarket)| {
             watch.has_data()
                 && self
                     .config
@@ -21,15 +21,15 @@ impl Engine {
                     .is_none_or(|max| market.ctx_age(now).is_some_and(|age| age <= max))
         };
         let mut gate_blocked = self.status.gate_blocked;
-        for watch in &self.watches {
+        for watch in &self.watched {
             watch.count_blocked(now, &mut gate_blocked);
         }
         Status {
             markets: self.markets.len() as u32,
             md_ready: self.readiness == Readiness::Ready,
             gate_blocked,
-            live: self.markets.iter().zip(&self.watches).filter(|pair| fresh(*pair)).count() as u32,
-            blocked: self.watches.iter().filter(|watch| watch.gate.is_some()).count() as u32,
+            live: self.markets.iter().zip(&self.watched).filter(|pair| fresh(*pair)).count() as u32,
+            blocked: self.watched.iter().filter(|watch| watch.gate.is_some()).count() as u32,
             link: self.session.link_state(),
             quarantined: self.session.quarantined(),
             fallback: self.decoder.fallbacks(),
@@ -50,7 +50,7 @@ impl Engine {
 
     /// Shows the markets from `from` on, at most `most`, in their order.
     pub fn show_markets(&self, from: usize, most: usize, out: &mut Vec<MarketSnapshot>) {
-        let held = self.markets.iter().zip(&self.watches).enumerate();
+        let held = self.markets.iter().zip(&self.watched).enumerate();
         for (index, (market, watch)) in held.skip(from).take(most) {
             let bbo = market.bbo.map(|held| held.value);
             out.push(MarketSnapshot {
@@ -86,8 +86,8 @@ impl Engine {
     }
 
     /// What the orders that are over went through: from which state to which.
-    pub fn order_ways(&self) -> Ways {
-        self.trader.as_ref().map(|trader| trader.orders.ways()).unwrap_or_default()
+    pub fn order_transitions(&self) -> Transitions {
+        self.trader.as_ref().map(|trader| trader.orders.transitions()).unwrap_or_default()
     }
 
     /// Since when not everything is seen, while a gap is open.

@@ -102,7 +102,13 @@ impl Trader {
     }
 
     /// Recounts READY, and releases what a reconnect had set.
-    pub(super) fn judge_ready(&mut self, now: Now, md_ready: bool, open: bool, out: &mut Actions) {
+    pub(super) fn update_readiness(
+        &mut self,
+        now: Now,
+        md_ready: bool,
+        open: bool,
+        out: &mut Actions,
+    ) {
         let held = ReadyFlags {
             md_ready,
             order_snapshot: self.orders_heard,
@@ -178,12 +184,12 @@ impl Trader {
         let open = self.settings.position.flatten_on_shutdown && self.positions.count_open() > 0;
         // What has not read its account does not know that it is flat; without markets there is
         // nothing that it could hold.
-        let known = self.reconciler.synced() || self.bars.is_empty();
+        let known = self.reconciler.synced() || self.entry_blocks.is_empty();
         (!open && known && self.orders.is_empty()) || now >= until
     }
 
     /// Says what is left open at the end.
-    pub(super) fn say_farewell(&self, out: &mut Actions) {
+    pub(super) fn report_open_positions(&self, out: &mut Actions) {
         let positions = self.positions.count_open();
         if positions > 0 {
             out.log(LogEvent::LeftOpen { positions });

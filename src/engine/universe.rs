@@ -1,7 +1,7 @@
 //! The venue's list of markets: what is watched of it, and what changed.
 
 use crate::detector::cost;
-use crate::engine::{Engine, MAX_MARKETS, Readiness, Watch};
+use crate::engine::{Engine, MAX_MARKETS, Readiness, WatchedMarket};
 use crate::feed::Subscription;
 use crate::feed::market::{Market, changed_rule};
 use crate::types::event::Actions;
@@ -73,7 +73,7 @@ impl Engine {
     fn add_market(&mut self, now: Now, spec: MarketSpec, first: bool, out: &mut Actions) {
         let id = MarketId(self.markets.len() as u16);
         self.markets.push(Market::new(spec));
-        self.watches.push(Watch::default());
+        self.watched.push(WatchedMarket::default());
         if let Some(trader) = &mut self.trader {
             trader.add_market(now.mono, id, &spec);
         }
@@ -86,7 +86,7 @@ impl Engine {
         match self.readiness {
             Readiness::Waiting { .. } => self.missing += 1,
             // A newcomer holds up nobody.
-            Readiness::Ready => self.watches[id.index()].set_aside = true,
+            Readiness::Ready => self.watched[id.index()].set_aside = true,
             Readiness::Down => {}
         }
         if !first {
@@ -105,7 +105,7 @@ impl Engine {
         let odd = spec.is_none()
             && universe.odd.iter().any(|odd| odd.coin == Some(coin) || odd.asset == Some(asset));
         self.session.set_listed(now, MarketId(index as u16), spec.is_some() || odd);
-        let watch = &mut self.watches[index];
+        let watch = &mut self.watched[index];
         if std::mem::replace(&mut watch.odd, odd) != odd {
             out.log(if odd { LogEvent::MarketOdd { coin } } else { LogEvent::Resumed { coin } });
         }
@@ -115,7 +115,7 @@ impl Engine {
         if let (Some(what), false) = (what, before) {
             out.log(LogEvent::ParamChanged { coin: market.spec.coin, what });
         }
-        tell_halt(market, &mut self.watches[index], out);
+        log_halt(market, &mut self.watched[index], out);
         let cost = cost(&self.config.detector, &market.spec, &self.fees);
         self.detector.set_cost(MarketId(index as u16), cost);
     }
@@ -134,7 +134,7 @@ impl Engine {
 }
 
 /// Tells when a market halts or comes back: delisted, gone, or settled by its ctx.
-pub(super) fn tell_halt(market: &Market, watch: &mut Watch, out: &mut Actions) {
+pub(super) fn log_halt(market: &Market, watch: &mut WatchedMarket, out: &mut Actions) {
     if market.ctx.is_none() && watch.halted {
         return; // A new link has told nothing of it yet.
     }

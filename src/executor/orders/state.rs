@@ -13,7 +13,7 @@ pub enum OrderState {
     Pending,
     /// Sent, and nothing is known of it.
     Submitted,
-    /// Some of it filled; whether more can, [`Life::is_closed`] says.
+    /// Some of it filled; whether more can, [`OrderLifecycle::is_closed`] says.
     PartiallyFilled,
     /// All of it filled.
     Filled,
@@ -72,13 +72,13 @@ impl OrderState {
     }
 }
 
-/// Ways from one state to another that were gone.
+/// Transitions from one state to another that were made.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Ways(u64);
+pub struct Transitions(u64);
 
-impl Ways {
+impl Transitions {
     /// None yet.
-    pub const NONE: Ways = Ways(0);
+    pub const NONE: Transitions = Transitions(0);
 
     const fn bit(from: OrderState, to: OrderState) -> u64 {
         1 << (from as u64 * OrderState::ALL.len() as u64 + to as u64)
@@ -93,8 +93,8 @@ impl Ways {
 
     /// Those of either.
     #[must_use]
-    pub const fn with(self, other: Ways) -> Ways {
-        Ways(self.0 | other.0)
+    pub const fn with(self, other: Transitions) -> Transitions {
+        Transitions(self.0 | other.0)
     }
 
     /// From where to where.
@@ -107,7 +107,7 @@ impl Ways {
 
 /// The life of one order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Life {
+pub struct OrderLifecycle {
     state: OrderState,
     size: Sz,
     filled: Sz,
@@ -115,7 +115,7 @@ pub struct Life {
     closed: bool,
 }
 
-impl Life {
+impl OrderLifecycle {
     /// Of an order of this size, not sent yet.
     pub const fn new(size: Sz) -> Self {
         let (state, filled) = (OrderState::Pending, Sz::ZERO);
@@ -223,8 +223,8 @@ mod tests {
         FilledTo { total: Sz::from_units(units) }
     }
 
-    fn after(events: &[OrderEvent]) -> Life {
-        let mut life = Life::new(SIZE);
+    fn after(events: &[OrderEvent]) -> OrderLifecycle {
+        let mut life = OrderLifecycle::new(SIZE);
         for event in [Sent].iter().chain(events) {
             let _ = life.apply(*event);
         }
@@ -233,12 +233,12 @@ mod tests {
 
     #[test]
     fn an_order_is_sent_before_anything_is_known_of_it() {
-        let mut life = Life::new(SIZE);
+        let mut life = OrderLifecycle::new(SIZE);
         for event in [filled(1), Expired, Refused(Refusal::Margin)] {
             let from = OrderState::Pending;
             assert_eq!(life.apply(event), Err(IllegalTransition { from, event }));
         }
-        assert_eq!(life, Life::new(SIZE), "an error changes nothing");
+        assert_eq!(life, OrderLifecycle::new(SIZE), "an error changes nothing");
         assert_eq!(life.apply(Sent), Ok(Sz::ZERO));
         assert!(life.apply(Sent).is_err(), "and only once");
         assert_eq!(life.state(), OrderState::Submitted);
@@ -325,7 +325,7 @@ mod tests {
         fn news_adds_up_and_errors_change_nothing(
             events in proptest::collection::vec(any_event(), 0..20)
         ) {
-            let mut life = Life::new(SIZE);
+            let mut life = OrderLifecycle::new(SIZE);
             let mut sum = 0;
             for event in events {
                 let before = life;

@@ -12,7 +12,7 @@ const ROOM: usize = 8192;
 
 /// A bounded memory: the newest [`ROOM`] fills.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct FillDedup {
     /// Searched first: eight bytes each, one after the other.
     tids: Vec<u64>,
     rest: Vec<(VenueMs, u64, Coin)>,
@@ -20,7 +20,7 @@ pub(super) struct Seen {
     oldest: usize,
 }
 
-impl Seen {
+impl FillDedup {
     pub(super) fn new() -> Self {
         Self { tids: Vec::with_capacity(ROOM), rest: Vec::with_capacity(ROOM), oldest: 0 }
     }

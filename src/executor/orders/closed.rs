@@ -4,7 +4,7 @@ use super::{OrderId, Owner, REMEMBERED};
 use crate::types::order::{Cloid, Purpose};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Past {
+pub(super) struct ClosedOrder {
     pub(super) id: OrderId,
     pub(super) cloid: Cloid,
     pub(super) oid: Option<u64>,
@@ -15,7 +15,7 @@ pub(super) struct Past {
 /// The last of them; the oldest make room.
 #[derive(Clone, Debug)]
 pub(super) struct Recent {
-    ring: Vec<Past>,
+    ring: Vec<ClosedOrder>,
     next: usize,
 }
 
@@ -24,7 +24,7 @@ impl Recent {
         Self { ring: Vec::with_capacity(REMEMBERED), next: 0 }
     }
 
-    pub(super) fn add(&mut self, past: Past) {
+    pub(super) fn add(&mut self, past: ClosedOrder) {
         match self.ring.get_mut(self.next) {
             Some(place) => *place = past,
             None => self.ring.push(past),
