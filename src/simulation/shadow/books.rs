@@ -6,7 +6,8 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::simulation::shadow::{decimal, units};
-use crate::types::order::Cloid;
+use crate::types::num::{Px, Side};
+use crate::types::order::{Cloid, worst_px};
 use crate::types::time::Mono;
 use crate::venue::{Address, Venue};
 
@@ -89,6 +90,8 @@ pub(in crate::simulation) struct Orders {
     unanswered: BTreeMap<(u64, u64), Vec<Sent>>,
     /// What answers called filled, and the account's books at the venue do not have.
     announced: Vec<Announced>,
+    /// Limit of the last sale that was to open, by asset.
+    sale_limits: BTreeMap<usize, i128>,
 }
 
 impl Orders {
@@ -139,6 +142,8 @@ impl Orders {
         if let Some(first) = action.orders.first() {
             self.unanswered.insert(first.post, action.orders.clone());
         }
+        let sales = action.orders.iter().filter(|order| !order.buy && !order.reduce_only);
+        self.sale_limits.extend(sales.map(|order| (order.asset, order.px)));
         self.live.extend(action.orders);
     }
 
@@ -226,7 +231,8 @@ impl Orders {
     }
 
     /// What is at stake: positions at their entry price, what answers called bought beside them, and
-    /// orders that could open at their limit.
+    /// orders that could open at their limit. A sale fills above its limit when the book jumps while it is
+    /// under way, for better; limits count that up to [`worst_px`], and so does this.
     pub(in crate::simulation) fn stake(
         &mut self,
         now: Mono,
@@ -236,7 +242,13 @@ impl Orders {
     ) -> Stake {
         let mut stake = Stake::default();
         for (coin, szi, px) in venue.stakes(user) {
-            let value = i128::from(szi.units()).abs() * i128::from(px.units());
+            let entry = i128::from(px.units());
+            let asset = coins.iter().position(|known| *known == coin).map(|at| 110_000 + at);
+            let limit = asset.filter(|_| szi.units() < 0).and_then(|at| self.sale_limits.get(&at));
+            let most = limit.and_then(|limit| i64::try_from(*limit).ok());
+            let most = most.and_then(|limit| worst_px(Side::Sell, Px::from_units(limit)));
+            let px = most.map_or(entry, |most| entry.min(i128::from(most.units())));
+            let value = i128::from(szi.units()).abs() * px;
             *stake.by_coin.entry(coin).or_default() += value;
         }
         for (asset, value) in self.unaccounted(venue, user) {
