@@ -53,7 +53,7 @@ const READ_TIMEOUT: Nanos = Nanos::from_secs(60);
 struct WatchedMarket {
     /// The first gate that blocks, as last told.
     gate: Option<Gate>,
-    /// Since when.
+    /// When that gate began to block.
     gate_since: Mono,
     near_cap: bool,
     /// What came on this link.

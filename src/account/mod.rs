@@ -50,10 +50,10 @@ pub enum ReadError {
         request: String,
         /// Whom.
         url: String,
-        /// What happened.
+        /// What went wrong.
         fault: String,
     },
-    /// It refused.
+    /// The server answered with an error status.
     #[error("{request}: {url} answered {status}{}: {body}", reason(*.status))]
     Refused {
         /// What was asked.

@@ -41,7 +41,7 @@ pub enum News {
     Ended(Ended),
     /// Records cannot be stored.
     RecordsFailing {
-        /// Why.
+        /// The error.
         error: String,
         /// Rows that wait in memory.
         waiting: u64,
@@ -52,7 +52,7 @@ pub enum News {
     RecordsStored,
     /// HardStop cannot be kept for the next run.
     LatchUnkept {
-        /// Why.
+        /// The error.
         error: String,
     },
     /// It is kept again.

@@ -67,7 +67,7 @@ pub(super) enum Step {
     Send,
     /// Nothing before this.
     Wait(Mono),
-    /// Nothing.
+    /// Nothing is due.
     Idle,
 }
 

@@ -21,7 +21,7 @@ pub enum Answer {
     Taken(u16),
     /// There were too many; again after so long, if that was said.
     Busy {
-        /// How long.
+        /// Time to wait, if the receiver named one.
         after: Option<Nanos>,
     },
     /// It was not reached, or has troubles of its own; this is why.

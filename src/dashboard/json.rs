@@ -386,17 +386,17 @@ pub(super) trait Shown {
 pub(super) enum RowMessage<'a> {
     /// A signal.
     Signal {
-        /// It.
+        /// The signal.
         signal: Signal<'a>,
     },
     /// An order at its end.
     Order {
-        /// It.
+        /// The order.
         order: Order<'a>,
     },
     /// A round trip.
     Trade {
-        /// It.
+        /// The round trip.
         trade: Trade<'a>,
     },
 }

@@ -43,9 +43,9 @@ const MAX_COMMANDS: usize = 16;
 pub struct Facts {
     /// The mode of the run.
     pub mode: Mode,
-    /// Which program.
+    /// Version of the program.
     pub version: String,
-    /// Which run.
+    /// Id of the run.
     pub run_id: String,
     /// Requests kept for exits.
     pub exit_reserve: u32,

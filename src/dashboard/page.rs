@@ -8,7 +8,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// All of them.
+/// All files of the page.
 pub(super) const FILES: &[File] = &[
     ("/", HTML, include_str!("page/index.html")),
     ("/app.js", SCRIPT, include_str!("page/app.js")),

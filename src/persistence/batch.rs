@@ -103,7 +103,7 @@ impl Batch {
         Self { rows, columns }
     }
 
-    /// How many rows.
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }

@@ -10,7 +10,7 @@ use crate::types::record::RowKind;
 /// One value; decimals in units of 1e-8, times in nanoseconds since 1970, booleans as 0 and 1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing.
+    /// A null.
     Null,
     /// A number without a fraction, or a decimal in units.
     Int(i128),
@@ -23,7 +23,7 @@ pub enum Value {
 /// Some columns of a file, or of several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// How many rows.
+    /// Number of rows.
     pub rows: usize,
     /// Their values by column, all of that length.
     pub columns: BTreeMap<String, Vec<Value>>,

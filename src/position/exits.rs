@@ -174,7 +174,7 @@ fn slippage(view: &ExitView<'_>, reason: ExitReason) -> Bps {
 /// An exit that is wanted: reduce-only, IOC.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ExitOrder {
-    /// Which way.
+    /// Side of the order.
     pub side: Side,
     /// The whole position with what is announced; more after the venue called it too small, which
     /// it shrinks to what is held (PROTOCOL.md §9.4).

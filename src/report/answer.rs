@@ -110,9 +110,9 @@ pub struct Coverage {
 pub struct GapTold {
     /// Since when, UTC.
     pub from: String,
-    /// Until when.
+    /// End of the gap.
     pub to: String,
-    /// Why.
+    /// Cause of the gap.
     pub cause: String,
     /// How many markets it concerns; 0 when that is not known.
     pub markets: u64,
@@ -133,7 +133,7 @@ pub struct Totals {
     pub unseen: u64,
     /// Nothing stood where the position would be left.
     pub no_exit: u64,
-    /// The rest.
+    /// Signals that were valued.
     pub valued: u64,
     /// Episodes with a valued signal.
     pub episodes: u64,

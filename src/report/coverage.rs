@@ -7,11 +7,11 @@ use crate::types::time::Wall;
 /// A gap as it was recorded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Gap {
-    /// Since when.
+    /// Begin of the gap.
     pub from: Wall,
-    /// Until when.
+    /// End of the gap.
     pub to: Wall,
-    /// Why.
+    /// Cause of the gap.
     pub cause: String,
     /// How many markets it concerns; 0 when that is not known.
     pub markets: u64,

@@ -70,7 +70,7 @@ pub struct Edge {
 /// Sums of the raw edges of signals that were seen to the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DecaySums {
-    /// How many.
+    /// Number of values.
     pub n: u64,
     /// At the signal, and at each follow-up.
     pub raw_bps: [f64; 4],

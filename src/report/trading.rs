@@ -41,7 +41,7 @@ impl Taken {
 pub struct EntryOrder {
     /// The signal it took.
     pub signal: u64,
-    /// Which way.
+    /// Side of the order.
     pub side: Side,
     /// Its size.
     pub sz: f64,
@@ -100,7 +100,7 @@ pub struct Answers {
 pub struct Bucket {
     /// Faster than this; `None`: slower than all of the others.
     pub below_ms: Option<u32>,
-    /// How many.
+    /// Number of entries.
     pub n: u64,
     /// Mean part of the size that filled.
     pub fill_rate: Option<f64>,
@@ -141,7 +141,7 @@ pub struct Fees {
 /// Round trips.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Trades {
-    /// How many.
+    /// Number of round trips.
     pub n: u64,
     /// Those that earned after fees.
     pub wins: u64,
@@ -160,7 +160,7 @@ pub struct Trades {
 /// Round trips whose signal has a value, against it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Expected {
-    /// How many.
+    /// Number of round trips.
     pub n: u64,
     /// What the records say that these fills earn, left at the exit asked for, in USD.
     pub expected_usd: f64,
@@ -170,7 +170,7 @@ pub struct Expected {
     pub mean_difference_usd: Option<f64>,
 }
 
-/// All of it.
+/// What a run that traded shows beside its signals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trading {
     /// Entries.

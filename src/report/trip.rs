@@ -64,7 +64,7 @@ pub enum PlanError {
         asked: u32,
         /// The largest probe.
         most: u32,
-        /// All of them.
+        /// All probes that there are, milliseconds.
         probes: Vec<u32>,
     },
     /// Nobody leaves before he has entered.

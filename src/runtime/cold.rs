@@ -357,7 +357,7 @@ pub fn report(service: &Service, watched: &Watched, ended: &AtomicBool, done: &A
 /// A row on its way to the recorder.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamped {
-    /// It.
+    /// The row.
     pub row: Row,
     /// When it was pushed, by [`ticks`].
     pub at: u64,

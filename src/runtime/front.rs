@@ -28,9 +28,9 @@ pub enum FrontError {
          dashboard.enabled = false"
     )]
     Bind {
-        /// It.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The token.

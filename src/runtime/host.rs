@@ -127,15 +127,15 @@ pub enum RunError {
     SampleStatus {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The system refused something.
     #[error("cannot {doing}: {source}")]
     System {
-        /// What.
+        /// What was tried.
         doing: &'static str,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A thread died. What was recorded until then is in the files or in the journal.

@@ -62,7 +62,7 @@ pub struct Rings {
     pub statuses: Producer<Status>,
     /// To the desk that reads venue and account and resolves names.
     pub requests: Producer<Request>,
-    /// From it.
+    /// Replies of the REST thread.
     pub replies: Consumer<Reply>,
     /// The keeper of the latch; `None` in observation.
     pub keeper: Option<KeeperRings>,

@@ -98,7 +98,7 @@ pub struct Closed<'a> {
     pub stage: Stage,
     /// When the interval began.
     pub began: Mono,
-    /// And ended.
+    /// End of the interval.
     pub ended: Mono,
     /// Lengths within it, nanoseconds; at least one.
     pub counts: &'a Histogram<u32>,

@@ -57,7 +57,7 @@ impl Armed {
         Ok(Self { wallet, origin, presigning, lock })
     }
 
-    /// Who signs.
+    /// Address of the signer.
     pub fn signer(&self) -> Address {
         self.wallet.encoder.signer().address()
     }

@@ -53,21 +53,21 @@ enum Open {
 /// What came of one.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// Whole.
+    /// The venue was read.
     Universe(Universe),
-    /// Not.
+    /// The venue could not be read.
     UniverseFailed,
-    /// Whole.
+    /// The account was read.
     Account(AccountState),
-    /// Not.
+    /// The account could not be read.
     AccountFailed,
     /// An action was answered.
     Exchanged { post: u64, status: u16, body: String },
-    /// Or not.
+    /// An action had no answer.
     ExchangeFailed { post: u64 },
-    /// Whole.
+    /// The signer's role was read.
     SignerRole(Role),
-    /// Not.
+    /// The signer's role could not be read.
     SignerRoleFailed,
     /// What the dates of answers told.
     VenueTime(VenueTime),

@@ -18,7 +18,7 @@ impl Default for Digest {
 }
 
 impl Digest {
-    /// Its value.
+    /// The hash so far.
     pub fn value(self) -> u64 {
         self.0
     }

@@ -23,7 +23,7 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All of them.
+            /// All faults.
             pub const ALL: &'static [Fault] = &[$(Fault::$name,)*];
 
             /// As a profile names it.
@@ -130,7 +130,7 @@ impl Default for Injected {
 }
 
 impl Injected {
-    /// How often.
+    /// Number of times `fault` was injected.
     pub fn of(&self, fault: Fault) -> u64 {
         self.0[fault as usize]
     }

@@ -20,17 +20,17 @@ use crate::venue::{Address, Venue};
 
 macro_rules! invariants {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What always holds.
+        /// A condition that always holds.
         #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
         pub enum Invariant {
             $($(#[$doc])* $name,)*
         }
 
         impl Invariant {
-            /// All of them.
+            /// All invariants.
             pub const ALL: &'static [Invariant] = &[$(Invariant::$name,)*];
 
-            /// In a word.
+            /// Name in output.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Invariant::$name => $text,)*
@@ -108,9 +108,9 @@ invariants! {
 /// One that did not hold.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Broken {
-    /// Which.
+    /// The invariant.
     pub invariant: Invariant,
-    /// How.
+    /// What was found instead.
     pub what: String,
 }
 
@@ -301,7 +301,7 @@ impl Judge {
         self.linked_at = Some(now);
     }
 
-    /// It is gone.
+    /// The link is down.
     pub(super) fn unlinked(&mut self, now: Mono) {
         let waited = self.linked_at.take().map_or(Nanos::ZERO, |at| now.since(at));
         let patient = waited >= self.config.venue.md_ready_timeout;

@@ -24,7 +24,7 @@ const TCP_GIVES_UP: Nanos = Nanos::from_secs(60);
 enum End {
     /// The other side closed it in order.
     Eof,
-    /// It is reset.
+    /// A reset.
     Reset,
 }
 

@@ -1,4 +1,4 @@
-//! Proof by simulation: engine, session and venue in virtual time, with everything that can go wrong
+//! Simulation testing: engine, session and venue in virtual time, with everything that can go wrong
 //! between them, from one seed.
 //!
 //! A [`Plan`] is played by [`play`]: the real engine, the real WebSocket codec on both ends of a

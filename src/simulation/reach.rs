@@ -19,7 +19,7 @@ use crate::types::status::Status;
 pub struct Reach(BTreeMap<String, u64>);
 
 impl Reach {
-    /// Once more.
+    /// Counts one occurrence of `what`.
     pub(super) fn see(&mut self, what: &str) {
         match self.0.get_mut(what) {
             Some(count) => *count += 1,

@@ -160,7 +160,7 @@ pub enum SignerStanding {
     /// Not known yet, or in doubt: entries wait.
     #[default]
     Unknown,
-    /// It may.
+    /// The venue names it as an agent of the account, or as the account itself.
     Ours,
     /// It may not; what it is instead. Nothing is signed.
     NotOurs(Role),

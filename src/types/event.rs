@@ -16,7 +16,7 @@ use crate::types::market::Universe;
 use crate::types::record::Row;
 use crate::types::time::{VenueMs, VenueTime, Wall};
 
-/// What happened.
+/// An input of the engine.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// Nothing but time: a deadline of the engine has passed.
@@ -61,7 +61,7 @@ pub enum Event<'a> {
     Operator(OperatorCommand),
     /// A full ring swallowed rows.
     RowsLost {
-        /// How many.
+        /// Number of rows.
         rows: u64,
         /// When the first of them was due to be recorded.
         since: Wall,

@@ -15,7 +15,7 @@ macro_rules! reasons {
         }
 
         impl StopReason {
-            /// All of them.
+            /// All reasons.
             pub const ALL: &'static [StopReason] = &[$(StopReason::$name,)*];
 
             /// As files, logs and the command line write it.

@@ -71,7 +71,7 @@ pub enum Timestamp {
     Decided,
     /// An action with orders is about to be packed and signed.
     SignBegan,
-    /// It is signed.
+    /// The action is signed.
     Signed,
 }
 

@@ -140,8 +140,8 @@ pub enum LogEvent {
 /// A event and when it was made, by the wall clock: it is put into words a while later.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimedLogEvent {
-    /// When.
+    /// When it was logged.
     pub at: Wall,
-    /// What.
+    /// The event.
     pub event: LogEvent,
 }

@@ -54,9 +54,9 @@ pub struct LossLimit {
 pub enum LossEntry {
     /// Won, or lost when below zero: by a fill, its fee counted, or by funding.
     Counted {
-        /// When.
+        /// Time of the fill or the funding.
         at: Wall,
-        /// How much.
+        /// Amount, with its sign.
         amount: Usd,
     },
     /// What of the position that is open in a market was counted so far; `None` once it is closed.

@@ -100,7 +100,7 @@ macro_rules! decimal {
         pub struct $name(i64);
 
         impl $name {
-            /// Nothing.
+            /// Zero.
             pub const ZERO: Self = Self(0);
 
             /// From raw units.

@@ -98,7 +98,7 @@ pub struct Order {
     pub coin: Coin,
     /// The market's id in actions.
     pub asset: AssetId,
-    /// Which way.
+    /// Side of the order.
     pub side: Side,
     /// The limit, valid at the venue (PROTOCOL.md §6).
     pub px: Px,
@@ -106,7 +106,7 @@ pub struct Order {
     pub sz: Sz,
     /// Whether it may only shrink a position.
     pub reduce_only: bool,
-    /// Why.
+    /// Reason for the order.
     pub purpose: Purpose,
 }
 
@@ -275,7 +275,7 @@ pub struct OrderUpdate {
     pub oid: u64,
     /// Ours, if the order had one.
     pub cloid: Option<Cloid>,
-    /// Which way.
+    /// Side of the order.
     pub side: Side,
     /// What is left of it.
     pub sz: Sz,
@@ -283,7 +283,7 @@ pub struct OrderUpdate {
     pub orig_sz: Sz,
     /// The state.
     pub word: VenueStatus,
-    /// Since when.
+    /// Time of the status.
     pub status_time: VenueMs,
 }
 
@@ -296,7 +296,7 @@ pub struct Fill {
     pub px: Px,
     /// How much, above zero.
     pub sz: Sz,
-    /// Which way.
+    /// Side of the order.
     pub side: Side,
     /// Block time.
     pub time: VenueMs,
@@ -382,7 +382,7 @@ macro_rules! refusals {
         }
 
         impl Refusal {
-            /// All of them.
+            /// All reasons.
             pub const ALL: &'static [Refusal] = &[$(Refusal::$name,)*];
 
             /// As files and logs write it.
@@ -420,7 +420,7 @@ pub enum RefusalClass {
 }
 
 impl RefusalClass {
-    /// All of them.
+    /// All classes.
     pub const ALL: [RefusalClass; 6] = [
         RefusalClass::Miss,
         RefusalClass::Superfluous,
@@ -548,7 +548,7 @@ pub enum OrderAnswer {
     },
     /// Matched, in whole or in part; of an IOC the rest is gone.
     Filled {
-        /// How much.
+        /// Filled size.
         total_sz: Sz,
         /// Mean price; decimals past the eighth are dropped.
         avg_px: Px,

@@ -160,7 +160,7 @@ pub enum SizeLimit {
 }
 
 impl SizeLimit {
-    /// All of them.
+    /// All limits.
     pub const ALL: [SizeLimit; 5] = [
         SizeLimit::Market,
         SizeLimit::Total,
@@ -472,11 +472,11 @@ impl GapCause {
 /// A time during which we saw nothing, or not everything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct GapRow {
-    /// Since when.
+    /// Begin of the gap.
     pub started_at: Wall,
-    /// Until when.
+    /// End of the gap.
     pub ended_at: Wall,
-    /// Why.
+    /// Cause of the gap.
     pub cause: GapCause,
     /// How many markets it concerns; 0 when that is not known (no market had been read yet).
     pub markets: u32,
@@ -499,7 +499,7 @@ pub enum ExitReason {
 }
 
 impl ExitReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [ExitReason; 5] = [
         ExitReason::MarkRegression,
         ExitReason::TimeStop,
@@ -524,7 +524,7 @@ impl ExitReason {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Whole.
+    /// Filled whole.
     Filled,
     /// In part; the rest is gone.
     PartiallyFilled,
@@ -539,7 +539,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: [Outcome; 6] = [
         Outcome::Filled,
         Outcome::PartiallyFilled,
@@ -575,7 +575,7 @@ pub struct OrderRow {
     pub coin: Coin,
     /// The market's asset id.
     pub asset: AssetId,
-    /// Which way.
+    /// Side of the order.
     pub side: Side,
     /// The limit.
     pub px: Px,

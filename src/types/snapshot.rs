@@ -80,7 +80,7 @@ pub struct MarketSnapshot {
 pub enum MarketState {
     /// Both channels have brought data on this link.
     Live,
-    /// Not yet.
+    /// No data on this link yet.
     Waiting,
     /// Not within the time that the rest waits for it.
     SetAside,
@@ -111,7 +111,7 @@ pub struct PositionSnapshot {
     pub entry: Option<Px>,
     /// Mark price.
     pub mark: Option<Px>,
-    /// For how long.
+    /// Time since the position was opened.
     pub held: Nanos,
 }
 

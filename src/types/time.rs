@@ -25,12 +25,12 @@ impl Nanos {
         Self(s.saturating_mul(1_000_000_000))
     }
 
-    /// Whole milliseconds.
+    /// Whole milliseconds, rounded down.
     pub const fn as_millis(self) -> u64 {
         self.0 / 1_000_000
     }
 
-    /// Whole microseconds.
+    /// Whole microseconds, rounded down.
     pub const fn as_micros(self) -> u64 {
         self.0 / 1_000
     }

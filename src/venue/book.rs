@@ -37,7 +37,7 @@ pub(super) struct Resting {
 pub(super) struct BookLevel {
     pub(super) px: Px,
     pub(super) sz: Sz,
-    /// How many orders.
+    /// Number of orders.
     pub(super) n: u32,
 }
 

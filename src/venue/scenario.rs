@@ -32,7 +32,7 @@ pub struct Deal {
     pub tid: u64,
     /// The position before it, in units of 1e-8, above zero when long.
     pub before: i64,
-    /// And after it.
+    /// Position after it.
     pub after: i64,
     /// Whether its order could only reduce.
     pub reduce_only: bool,

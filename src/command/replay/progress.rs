@@ -25,7 +25,7 @@ impl Progress {
         }
     }
 
-    /// It is done.
+    /// Ends the progress line.
     pub(super) fn end(&self, frames: u64, engines: usize) {
         if self.terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -22,7 +22,7 @@ pub(super) enum By {
     Hour,
 }
 
-/// All of it.
+/// The whole report as text.
 pub(super) fn text(report: &Report, by: By) -> String {
     let mut text = String::new();
     head(&mut text, report);

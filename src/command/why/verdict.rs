@@ -39,7 +39,7 @@ pub(super) enum Sight<'f> {
     Before(Wall),
     /// The records end earlier; whether the run had ended in order.
     After(Wall, bool),
-    /// Nothing tells.
+    /// The records do not say.
     Untold,
 }
 

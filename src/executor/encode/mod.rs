@@ -151,7 +151,7 @@ impl Encoder {
         done.is_ok()
     }
 
-    /// Who signs.
+    /// The signer.
     pub fn signer(&self) -> &Signer {
         &self.signer
     }

@@ -147,7 +147,7 @@ pub struct ClosedExit {
     pub heard: bool,
     /// Whether it was refused together with other orders of its action.
     pub together: bool,
-    /// How much filled.
+    /// Filled size.
     pub filled: Sz,
     /// Why nothing of it filled, if that was told.
     pub refusal: Option<Refusal>,
@@ -166,7 +166,7 @@ pub struct Ended {
     pub refusal: Option<Refusal>,
     /// The words of the refusal, if there were any.
     pub words: Option<Excerpt>,
-    /// How much filled.
+    /// Filled size.
     pub filled: Sz,
     /// Of that, what no fill row told: the position does not hold it.
     pub unaccounted: Sz,

@@ -15,7 +15,7 @@ pub enum OrderState {
     Submitted,
     /// Some of it filled; whether more can, [`OrderLifecycle::is_closed`] says.
     PartiallyFilled,
-    /// All of it filled.
+    /// Filled whole.
     Filled,
     /// Refused.
     Rejected,
@@ -49,7 +49,7 @@ pub struct IllegalTransition {
 }
 
 impl OrderState {
-    /// All of them.
+    /// All states.
     pub const ALL: [OrderState; 6] = [
         OrderState::Pending,
         OrderState::Submitted,

@@ -32,7 +32,7 @@ const HALF_ORDER: [u8; 32] = [
 pub struct Signature {
     /// The x coordinate of the nonce's point.
     pub r: [u8; 32],
-    /// The rest.
+    /// The signature proper, `(z + r key) / nonce` modulo the order of the curve.
     pub s: [u8; 32],
     /// 27, or 28 when the point's y is odd.
     pub v: u8,

@@ -109,7 +109,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing yet.
+    /// An empty tally.
     pub fn new(plan: &Plan) -> Self {
         let slice = || Slice::new(CLUSTERS);
         let gate = |_| GateTally {

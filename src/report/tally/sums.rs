@@ -12,7 +12,7 @@ use crate::types::record::CrossEnd;
 /// What became of signals.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
-    /// All of them.
+    /// All signals.
     pub signals: u64,
     /// A gate or a filter blocked.
     pub blocked: u64,
@@ -24,7 +24,7 @@ pub struct Counts {
     pub unseen: u64,
     /// Nothing stood where the position would be left.
     pub no_exit: u64,
-    /// The rest.
+    /// Signals that were valued.
     pub valued: u64,
 }
 
@@ -107,7 +107,7 @@ impl Pairs {
         Self { combinations: plan.combinations.len() }
     }
 
-    /// How many.
+    /// Number of sums.
     pub fn count(self) -> usize {
         self.combinations + 3
     }

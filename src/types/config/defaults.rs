@@ -16,7 +16,7 @@ use crate::types::time::Nanos;
 /// `position.dynamic_sizing.risk_per_market_pct` while dynamic sizing is off.
 pub(super) const RISK_PER_MARKET: Ratio = Ratio::from_units(100_000_000);
 
-/// Whole dollars.
+/// An amount of whole dollars.
 const fn usd(dollars: i64) -> Usd {
     Usd::from_units(dollars * 1_000_000)
 }

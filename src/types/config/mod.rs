@@ -44,7 +44,7 @@ pub struct Config {
     pub runtime: Runtime,
 }
 
-/// Which venue.
+/// Network of the venue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Network {
     /// The real one.
@@ -58,7 +58,7 @@ pub enum Network {
 /// `[venue]`
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Venue {
-    /// Which venue.
+    /// Network of the venue.
     pub network: Network,
     /// WebSocket endpoint: of the network, or as given with `custom`.
     pub ws_url: String,

@@ -80,7 +80,7 @@ pub(in crate::venue) enum Role {
 pub(in crate::venue) enum Outcome {
     /// The answer to an action.
     Answer {
-        /// Whose.
+        /// The request that is answered.
         ticket: Ticket,
         /// `{"status":"ok","response":{…}}` or `{"status":"err","response":"…"}`.
         body: String,
@@ -142,7 +142,7 @@ pub(in crate::venue) struct FillRow {
     pub(in crate::venue) coin: String,
     /// The price.
     pub(in crate::venue) px: Px,
-    /// How much.
+    /// Filled size.
     pub(in crate::venue) sz: Sz,
     /// Whether it bought.
     pub(in crate::venue) buy: bool,

@@ -15,7 +15,7 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All of them.
+            /// All faults.
             pub const ALL: &'static [Fault] = &[$(Fault::$name,)*];
 
             /// As fault files name it.
@@ -127,12 +127,12 @@ impl Default for Injected {
 }
 
 impl Injected {
-    /// Once more.
+    /// Counts one occurrence of `fault`.
     pub(in crate::venue) fn count(&mut self, fault: Fault) {
         self.0[fault as usize] += 1;
     }
 
-    /// How often.
+    /// Number of times `fault` was injected.
     pub fn of(&self, fault: Fault) -> u64 {
         self.0[fault as usize]
     }

@@ -10,7 +10,7 @@ use crate::venue::faults::Fault;
 pub struct Scheduled {
     /// Milliseconds after the start.
     pub at_ms: u64,
-    /// What happens.
+    /// The event.
     pub what: What,
     /// The market it happens to; without one it happens to all of the watched dex.
     pub coin: Option<String>,

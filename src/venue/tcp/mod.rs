@@ -41,7 +41,7 @@ pub struct Served {
     pub conn: ConnId,
     /// When, since the server's start.
     pub at: Mono,
-    /// What.
+    /// The text.
     pub text: Arc<str>,
 }
 

@@ -19,11 +19,11 @@ const FRAME_MAX: usize = 64 * 1024;
 /// Whether a connection goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Turn {
-    /// It does.
+    /// The connection goes on.
     Stays,
     /// More may have arrived: it wants another turn once what it caused has been sent.
     More,
-    /// It is over.
+    /// The connection is closed.
     Ends,
 }
 
