@@ -267,7 +267,7 @@ impl Engine {
             }
             Event::AccountFailed => {
                 if let Some(trader) = &mut self.trader {
-                    trader.on_account_failed(now, &mut self.rest, out);
+                    trader.on_account_failed(now, out);
                 }
             }
             Event::Exchanged { post, status, body } => {

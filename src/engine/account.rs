@@ -30,8 +30,9 @@ const MAX_STATE_LAG_MS: i64 = 30_000;
 
 /// Weight of readings over REST that may go at once, and how long one takes to come back: so a minute
 /// sees 550 of the 1,200 that the venue grants to an address (PROTOCOL.md §8.1), and 50 are left for
-/// failed readings whose weight was given back though the venue had heard them. The other half is for
-/// whoever else asks from here: preflight, the agent's validity, other programs.
+/// answers with many rows. The other half is for whoever else asks from here: preflight, the agent's
+/// validity, other programs. A reading that fails has taken its weight: whether the venue counted it is
+/// not known.
 const REST_BURST: u32 = 250;
 const REST_REFILL: Nanos = Nanos::from_millis(200);
 
@@ -88,11 +89,6 @@ impl RestBudget {
     /// Takes what another question weighs, if it is there.
     pub(super) fn take(&mut self, now: Mono, weight: u32) -> bool {
         self.bucket.take_owing(now, weight)
-    }
-
-    /// A reading of the venue failed, not for the first time in a row: most often nobody was reached.
-    pub(super) fn universe_failed(&mut self) {
-        self.bucket.give_back(self.universe);
     }
 }
 
@@ -194,12 +190,7 @@ impl Trader {
         out.push(Action::ReadAccount { fills_since });
     }
 
-    pub(super) fn on_account_failed(&mut self, now: Now, rest: &mut RestBudget, out: &mut Actions) {
-        // A single failure may have been heard, and counted, by the venue. Of several in a row most often
-        // none was; what the venue refuses waits longer each time.
-        if self.reading.failures > 0 {
-            rest.bucket.give_back(account_weight(self.settings.dexes));
-        }
+    pub(super) fn on_account_failed(&mut self, now: Now, out: &mut Actions) {
         self.counts.account_reads.1 += 1;
         self.reading.asked = None;
         let retry = Nanos(RETRY.0 << self.reading.failures.min(8)).min(LONGEST_RETRY);

@@ -121,9 +121,6 @@ impl Engine {
     }
 
     pub(super) fn on_universe_failed(&mut self, now: Now, out: &mut Actions) {
-        if self.read_failures > 0 {
-            self.rest.universe_failed();
-        }
         let bound = self.config.venue.meta_refresh.max(Nanos::from_secs(60));
         let delay = Nanos(READ_RETRY.0.saturating_mul(1 << self.read_failures.min(20)));
         let retry = delay.min(bound);

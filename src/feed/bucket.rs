@@ -47,11 +47,6 @@ impl TokenBucket {
         true
     }
 
-    /// Gives back `n` that were taken and not used.
-    pub fn give_back(&mut self, n: u32) {
-        self.level = self.level.saturating_add(n).min(self.capacity);
-    }
-
     /// When `n` will be there, if none are taken before. More than the capacity counts as the
     /// capacity, so that it is granted some day.
     pub fn ready_at(&mut self, now: Mono, n: u32) -> Mono {
