@@ -7,8 +7,8 @@ mod support;
 use allocation_counter::measure;
 use hip3::engine::Engine;
 use hip3::feed::message::{Decoder, Message};
+use hip3::runtime::publish::{Loop, publisher};
 use hip3::runtime::ring::ring;
-use hip3::runtime::showcase::{Loop, showcase};
 use hip3::types::event::{Action, Actions, Event};
 use hip3::types::log_event::LogEvent;
 use hip3::types::record::Row;
@@ -62,7 +62,7 @@ fn handling_market_data_allocates_nothing() {
     let (mut rows, mut to_recorder) = ring::<Row>(1 << 12);
     let (mut log_events, mut to_log) = ring::<LogEvent>(1 << 12);
     let mut counts = [0_u64; 5];
-    let (mut showcase, mut audience) = showcase(Nanos::from_millis(100));
+    let (mut publisher, mut receiver) = publisher(Nanos::from_millis(100));
     let (mut snapshots, mut shown_rows) = (0_u64, 0_u64);
 
     let mut play = |session: &[(Nanos, Vec<u8>)]| {
@@ -78,7 +78,7 @@ fn handling_market_data_allocates_nothing() {
             for action in out.iter() {
                 match action {
                     Action::Record(row) => {
-                        showcase.show(&row);
+                        publisher.show(&row);
                         rows.push(row).expect("room for a row");
                     }
                     Action::Log(event) => log_events.push(event).expect("room for a event"),
@@ -90,14 +90,14 @@ fn handling_market_data_allocates_nothing() {
                 counts[row.kind() as usize] += 1;
             }
             while to_log.pop().is_some() {}
-            if now.mono >= showcase.next_due() {
-                showcase.step(now, &engine, Loop::default());
+            if now.mono >= publisher.next_due() {
+                publisher.step(now, &engine, Loop::default());
             }
-            while let Some(snapshot) = audience.snapshots.pop() {
+            while let Some(snapshot) = receiver.snapshots.pop() {
                 snapshots += u64::from(snapshot.markets.len() == 2);
-                audience.spent.push(snapshot).expect("room for a snapshot");
+                receiver.spent.push(snapshot).expect("room for a snapshot");
             }
-            shown_rows += std::iter::from_fn(|| audience.rows.pop()).count() as u64;
+            shown_rows += std::iter::from_fn(|| receiver.rows.pop()).count() as u64;
         }
         (engine.status(now.mono), counts, [snapshots, shown_rows])
     };

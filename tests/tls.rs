@@ -43,7 +43,7 @@ enum Temper {
 }
 
 /// Stands between a client and a venue.
-struct Front {
+struct DashboardSetup {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     connections: Arc<AtomicUsize>,
@@ -52,7 +52,7 @@ struct Front {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Front {
+impl DashboardSetup {
     fn start(temper: Temper, venue: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -82,7 +82,7 @@ impl Front {
     }
 }
 
-impl Drop for Front {
+impl Drop for DashboardSetup {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address); // Wakes it.
@@ -190,7 +190,7 @@ fn venue(agent: Option<Address>) -> Server {
 }
 
 /// A config that knows the venue by `front`, and finds every quote past the oracle.
-fn config(front: &Front, dir: &Path) -> Config {
+fn config(front: &DashboardSetup, dir: &Path) -> Config {
     let mut config = Config::default();
     let port = front.address.port();
     config.venue.network = Network::Custom;
@@ -230,7 +230,8 @@ fn orders_go_over_tls_and_the_books_agree() {
     let key = Key::from_bytes(&bytes).unwrap();
     let server = venue(Some(Address(key.address().0)));
     let authority = Authority::new();
-    let front = Front::start(Temper::Tls(authority.server("localhost", None)), server.addr());
+    let front =
+        DashboardSetup::start(Temper::Tls(authority.server("localhost", None)), server.addr());
     let dir = tempfile::tempdir().unwrap();
     let config = Config { mode: Mode::Trading, ..config(&front, dir.path()) };
     let options = Options {
@@ -262,7 +263,7 @@ fn orders_go_over_tls_and_the_books_agree() {
 fn refused(temper: Temper, authority: Option<&Authority>, words: &[&str]) {
     let server = venue(None);
     let plain = matches!(temper, Temper::Plain);
-    let front = Front::start(temper, server.addr());
+    let front = DashboardSetup::start(temper, server.addr());
     let heard = Arc::clone(&front.heard);
     let dir = tempfile::tempdir().unwrap();
     let config = config(&front, dir.path());
@@ -354,7 +355,8 @@ fn plain_http_where_tls_belongs_is_refused_and_told_nothing() {
 fn the_program_says_why_it_does_not_connect() {
     let server = venue(None);
     let authority = Authority::new();
-    let front = Front::start(Temper::Tls(authority.server("localhost", None)), server.addr());
+    let front =
+        DashboardSetup::start(Temper::Tls(authority.server("localhost", None)), server.addr());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
     let bad = config(&front, dir.path());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::alerts::Sender;
-use crate::alerts::outbox::Letter;
+use crate::alerts::outbox::QueuedAlert;
 use crate::types::config::{self, AlertFormat};
 use crate::types::time::{DAY_NS, Wall};
 
@@ -16,13 +16,13 @@ const JSON_MAX: usize = 4096;
 
 /// What all alerts of a run share.
 #[derive(Debug)]
-pub(super) struct Envelope {
+pub(super) struct Formatter {
     format: AlertFormat,
     chat_id: Option<String>,
     sender: Sender,
 }
 
-impl Envelope {
+impl Formatter {
     pub(super) fn new(settings: &config::Alerts, sender: Sender) -> Self {
         Self { format: settings.format, chat_id: settings.telegram_chat_id.clone(), sender }
     }
@@ -33,7 +33,7 @@ impl Envelope {
     }
 
     /// The request's body.
-    pub(super) fn body(&self, letter: &Letter, dropped: u64) -> String {
+    pub(super) fn body(&self, letter: &QueuedAlert, dropped: u64) -> String {
         let body = match self.format {
             AlertFormat::Json => self.json(letter, dropped),
             AlertFormat::Telegram => {
@@ -51,8 +51,8 @@ impl Envelope {
         body.to_string()
     }
 
-    fn json(&self, letter: &Letter, dropped: u64) -> Value {
-        let Letter { alert, suppressed, .. } = letter;
+    fn json(&self, letter: &QueuedAlert, dropped: u64) -> Value {
+        let QueuedAlert { alert, suppressed, .. } = letter;
         let mut body = json!({
             "time": rfc3339(alert.at),
             "severity": alert.severity.name(),
@@ -71,8 +71,8 @@ impl Envelope {
     }
 
     /// For people: what happened, and behind it which run, where and when.
-    fn text(&self, letter: &Letter, dropped: u64) -> String {
-        let Letter { alert, suppressed, .. } = letter;
+    fn text(&self, letter: &QueuedAlert, dropped: u64) -> String {
+        let QueuedAlert { alert, suppressed, .. } = letter;
         let Sender { run_id, mode, host } = &self.sender;
         let host = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
         let mut text = format!(
@@ -128,7 +128,11 @@ mod tests {
     use crate::types::record::Mode;
     use crate::types::time::{Mono, Now};
 
-    fn body(format: AlertFormat, chat: Option<&str>, change: impl FnOnce(&mut Letter)) -> Value {
+    fn body(
+        format: AlertFormat,
+        chat: Option<&str>,
+        change: impl FnOnce(&mut QueuedAlert),
+    ) -> Value {
         let settings = config::Alerts {
             format,
             telegram_chat_id: chat.map(str::to_owned),
@@ -136,10 +140,10 @@ mod tests {
         };
         let host = Some("box".to_owned());
         let sender = Sender { run_id: String::new(), mode: Mode::Trading, host };
-        let mut envelope = Envelope::new(&settings, sender);
+        let mut envelope = Formatter::new(&settings, sender);
         envelope.set_run("r-1");
         let wall = Wall(1_795_348_800_250_000_000);
-        let mut letter = Letter::test(Now { mono: Mono(0), wall });
+        let mut letter = QueuedAlert::test(Now { mono: Mono(0), wall });
         change(&mut letter);
         serde_json::from_str(&envelope.body(&letter, 2)).expect("JSON")
     }
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn telegram_gets_its_chat_as_it_names_it_and_no_text_past_its_limit() {
-        let long = |letter: &mut Letter| letter.alert.text = "𝕏".repeat(5_000);
+        let long = |letter: &mut QueuedAlert| letter.alert.text = "𝕏".repeat(5_000);
         let told = body(AlertFormat::Telegram, Some("-1001234567890"), long);
         assert_eq!(told["chat_id"], json!(-1_001_234_567_890_i64));
         let text = told["text"].as_str().expect("a text");

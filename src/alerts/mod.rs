@@ -20,18 +20,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::{error, info, warn};
 
 pub use self::address::Address;
-use self::body::Envelope;
-use self::news::Watch;
-pub use self::news::{Ended, News};
-use self::outbox::{Limits, Outbox, Step};
+use self::body::Formatter;
+use self::news::AlertRules;
+pub use self::news::{AlertEvent, Ended};
+use self::outbox::{Limits, Queue, Step};
 pub use self::post::Answer;
-use self::post::Post;
+use self::post::WebhookClient;
 use crate::types::config;
 use crate::types::log_event::LogEvent;
 use crate::types::record::Mode;
 use crate::types::time::{Mono, Nanos, Now, Wall};
 
-/// News that may wait for the thread; past it they are counted as dropped.
+/// Events that may wait for the thread; past it they are counted as dropped.
 const NEWS: usize = 256;
 /// Longest wait for news: by then the thread looks whether the run has ended.
 const NAP: Duration = Duration::from_millis(100);
@@ -42,25 +42,25 @@ pub const END: Duration = Duration::from_secs(5);
 
 /// Where news is handed in. Never waits; one that is silent takes all and does nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Bell {
-    news: Option<SyncSender<News>>,
-    /// News that found no room.
+pub struct AlertSender {
+    news: Option<SyncSender<AlertEvent>>,
+    /// Events that found no room.
     lost: Arc<AtomicU64>,
 }
 
-impl Bell {
+impl AlertSender {
     /// One that nobody hears.
-    pub fn silent() -> Self {
+    pub fn disabled() -> Self {
         Self::default()
     }
 
     /// Whether anybody hears it.
-    pub const fn is_heard(&self) -> bool {
+    pub const fn is_enabled(&self) -> bool {
         self.news.is_some()
     }
 
     /// Hands in `news`, unless there is no room.
-    pub fn ring(&self, news: News) {
+    pub fn send(&self, news: AlertEvent) {
         if let Some(sender) = &self.news
             && sender.try_send(news).is_err()
         {
@@ -70,8 +70,8 @@ impl Bell {
 
     /// Sends a log event, if it is one that may become an alert.
     pub fn log_event(&self, event: &LogEvent) {
-        if self.is_heard() && news::concerns(event) {
-            self.ring(News::LogEvent(*event));
+        if self.is_enabled() && news::concerns(event) {
+            self.send(AlertEvent::LogEvent(*event));
         }
     }
 }
@@ -79,7 +79,7 @@ impl Bell {
 /// The alerts of a run, or none.
 #[derive(Debug)]
 pub struct Alerts {
-    bell: Bell,
+    alerts: AlertSender,
     sending: Option<Sending>,
 }
 
@@ -87,7 +87,7 @@ pub struct Alerts {
 #[derive(Debug)]
 struct Sending {
     /// What the thread does, until it has begun.
-    office: Option<Box<Office>>,
+    office: Option<Box<AlertWorker>>,
     end: SyncSender<usize>,
     ended: Receiver<usize>,
     ending: Arc<AtomicBool>,
@@ -106,34 +106,34 @@ pub struct Sender {
 }
 
 impl Alerts {
-    /// None: the bell is silent.
+    /// None: alerts are disabled.
     pub fn off() -> Self {
-        Self { bell: Bell::silent(), sending: None }
+        Self { alerts: AlertSender::disabled(), sending: None }
     }
 
-    /// To `address`, as `settings` say. News is taken from now on, and sent once the thread has begun.
+    /// To `address`, as `settings` say. Events are taken from now on, and sent once the thread has begun.
     pub fn new(settings: &config::Alerts, address: Address, sender: Sender) -> Self {
         let (news, heard) = sync_channel(NEWS);
         let (end, ended) = sync_channel(1);
-        let bell = Bell { news: Some(news), ..Bell::default() };
+        let alerts = AlertSender { news: Some(news), ..AlertSender::default() };
         let ending = Arc::new(AtomicBool::new(false));
         let host = address.host().to_owned();
-        let office = Office {
+        let office = AlertWorker {
             heard,
-            lost: Arc::clone(&bell.lost),
+            lost: Arc::clone(&alerts.lost),
             ending: Arc::clone(&ending),
             began: Instant::now(),
-            watch: Watch::default(),
-            outbox: Outbox::new(Limits {
+            watch: AlertRules::default(),
+            outbox: Queue::new(Limits {
                 min_interval: settings.min_interval,
                 max_per_hour: settings.max_per_hour,
             }),
-            envelope: Envelope::new(settings, sender),
-            post: Post::new(address),
+            envelope: Formatter::new(settings, sender),
+            post: WebhookClient::new(address),
             failing: false,
         };
         let office = Some(Box::new(office));
-        Self { bell, sending: Some(Sending { office, end, ended, ending, host }) }
+        Self { alerts, sending: Some(Sending { office, end, ended, ending, host }) }
     }
 
     /// Starts the thread, if it has not begun. It runs on the core of its caller's thread.
@@ -149,8 +149,8 @@ impl Alerts {
     }
 
     /// Where news is handed in.
-    pub fn bell(&self) -> Bell {
-        self.bell.clone()
+    pub fn sender(&self) -> AlertSender {
+        self.alerts.clone()
     }
 
     /// Sends what waits, for [`END`] at most.
@@ -174,27 +174,27 @@ impl Alerts {
 /// Sends one test alert and says what came of it.
 pub fn test(settings: &config::Alerts, address: Address, sender: Sender) -> Answer {
     let now = Now { mono: Mono(0), wall: wall_now() };
-    let letter = outbox::Letter::test(now);
-    let body = Envelope::new(settings, sender).body(&letter, 0);
-    Post::new(address).send(&body, PATIENCE)
+    let letter = outbox::QueuedAlert::test(now);
+    let body = Formatter::new(settings, sender).body(&letter, 0);
+    WebhookClient::new(address).send(&body, PATIENCE)
 }
 
 /// The thread's work.
 #[derive(Debug)]
-struct Office {
-    heard: Receiver<News>,
+struct AlertWorker {
+    heard: Receiver<AlertEvent>,
     lost: Arc<AtomicU64>,
     ending: Arc<AtomicBool>,
     began: Instant,
-    watch: Watch,
-    outbox: Outbox,
-    envelope: Envelope,
-    post: Post,
+    watch: AlertRules,
+    outbox: Queue,
+    envelope: Formatter,
+    post: WebhookClient,
     /// Whether the last try failed.
     failing: bool,
 }
 
-impl Office {
+impl AlertWorker {
     /// Works until the run has ended and nothing is left to send, or [`END`] is over. Returns how many
     /// alerts were not sent.
     fn run(mut self) -> usize {
@@ -244,9 +244,9 @@ impl Office {
         }
     }
 
-    fn take(&mut self, news: News) {
+    fn take(&mut self, news: AlertEvent) {
         let now = self.now();
-        if let News::Began { run_id, .. } = &news {
+        if let AlertEvent::Began { run_id, .. } = &news {
             self.envelope.set_run(run_id);
         }
         if let Some(alert) = self.watch.hear(now, news) {

@@ -25,7 +25,7 @@ const AGENT_LEFT_MS: [i64; 3] = [7 * DAY_MS, DAY_MS, 0];
 
 /// Something that may be worth an alert.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub enum AlertEvent {
     /// The engine says so.
     LogEvent(LogEvent),
     /// A run begins; what its HardStop holds from a run before.
@@ -197,7 +197,7 @@ pub(super) const fn concerns(event: &LogEvent) -> bool {
 
 /// Turns news into alerts; remembers what it takes to.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct AlertRules {
     /// When links were lost, the latest of them.
     lost: VecDeque<Mono>,
     /// Which of [`AGENT_LEFT_MS`] was told of last, for which end.
@@ -208,15 +208,15 @@ pub(super) struct Watch {
     age: DataAge,
 }
 
-impl Watch {
+impl AlertRules {
     /// The alert that `news` is worth, if any.
-    pub(super) fn hear(&mut self, now: Now, news: News) -> Option<Alert> {
+    pub(super) fn hear(&mut self, now: Now, news: AlertEvent) -> Option<Alert> {
         let at = now.wall;
         let alert = |kind, severity, text: String| Alert::new(at, kind, severity, text);
         Some(match news {
-            News::LogEvent(event) => return self.log_event(now, &event),
-            News::Began { mode: Mode::Observation, .. } => return None,
-            News::Began { mode: Mode::Trading, hard_stop, .. } => if hard_stop.active() {
+            AlertEvent::LogEvent(event) => return self.log_event(now, &event),
+            AlertEvent::Began { mode: Mode::Observation, .. } => return None,
+            AlertEvent::Began { mode: Mode::Trading, hard_stop, .. } => if hard_stop.active() {
                 let text = format!(
                     "A run begins in trading mode, stopped: HardStop holds from a run before \
                          ({hard_stop}). Nothing is opened until it is released."
@@ -226,8 +226,8 @@ impl Watch {
                 alert(Kind::RunBegan, Severity::Info, "A run begins in trading mode.".into())
             }
             .with("hard_stop", reasons(&hard_stop)),
-            News::Ended(ended) => return ended_run(at, &ended),
-            News::RecordsFailing { error, waiting, dropped } => {
+            AlertEvent::Ended(ended) => return ended_run(at, &ended),
+            AlertEvent::RecordsFailing { error, waiting, dropped } => {
                 let text = format!(
                     "Records cannot be stored: {error}. {waiting} rows wait in memory, {dropped} were \
                      dropped."
@@ -237,18 +237,18 @@ impl Watch {
                     .with("rows_waiting", waiting)
                     .with("rows_dropped", dropped)
             }
-            News::RecordsStored => {
+            AlertEvent::RecordsStored => {
                 alert(Kind::RecordsStored, Severity::Info, "Records are stored again.".into())
             }
-            News::LatchUnkept { error } => {
+            AlertEvent::LatchUnkept { error } => {
                 let text =
                     format!("HardStop cannot be kept for the next run: {error}. Tried again.");
                 alert(Kind::LatchUnkept, Severity::Error, text).with("error", error)
             }
-            News::LatchKept => {
+            AlertEvent::LatchKept => {
                 alert(Kind::LatchKept, Severity::Info, "HardStop is kept again.".into())
             }
-            News::Agent { name, until } => return self.agent(at, &name, until),
+            AlertEvent::Agent { name, until } => return self.agent(at, &name, until),
         })
     }
 
@@ -483,9 +483,9 @@ mod tests {
         Now { mono, wall: Wall(1_795_348_800_000_000_000).plus(mono.since(Mono(0))) }
     }
 
-    fn hear(watch: &mut Watch, s: u64, event: LogEvent) -> Option<Alert> {
+    fn hear(watch: &mut AlertRules, s: u64, event: LogEvent) -> Option<Alert> {
         assert!(concerns(&event), "{event:?}");
-        watch.hear(at_s(s), News::LogEvent(event))
+        watch.hear(at_s(s), AlertEvent::LogEvent(event))
     }
 
     const DOWN: LogEvent =
@@ -495,7 +495,7 @@ mod tests {
     #[test]
     fn a_stop_for_losses_says_which_limit_was_reached() {
         let usd = |text: &str| Usd::parse(text.as_bytes()).expect("an amount");
-        let mut watch = Watch::default();
+        let mut watch = AlertRules::default();
         let set = LogEvent::HardStopSet { reason: StopReason::Loss };
         for (within, words) in [
             (
@@ -519,7 +519,7 @@ mod tests {
     #[test]
     fn every_reason_of_hard_stop_is_told_but_the_one_of_the_link() {
         for reason in StopReason::ALL {
-            let mut watch = Watch::default();
+            let mut watch = AlertRules::default();
             let told = [
                 hear(&mut watch, 0, LogEvent::HardStopSet { reason: *reason }),
                 hear(&mut watch, 1, LogEvent::HardStopReleased { reason: *reason }),
@@ -537,11 +537,11 @@ mod tests {
 
     #[test]
     fn five_links_lost_within_ten_minutes_are_a_storm_and_it_has_to_begin_anew() {
-        let mut watch = Watch::default();
+        let mut watch = AlertRules::default();
         let told: Vec<bool> = (0..10).map(|n| hear(&mut watch, n * 150, DOWN).is_some()).collect();
         assert_eq!(told, [false, false, false, false, true, false, false, false, false, true]);
         // One every 151 s: five never fall into one window.
-        let mut watch = Watch::default();
+        let mut watch = AlertRules::default();
         assert!((0..50).all(|n| hear(&mut watch, n * 151, DOWN).is_none()));
         let stopped = LogEvent::LinkDown {
             cause: LinkDown::Stopped,
@@ -555,7 +555,7 @@ mod tests {
     fn a_difference_is_told_once_it_lasts() {
         let coin = Coin::new("xyz:TSLA").unwrap();
         let (ours, theirs) = (Szi::from_units(100_000_000), Szi::ZERO);
-        let mut watch = Watch::default();
+        let mut watch = AlertRules::default();
         let mut differs =
             |reads| hear(&mut watch, 0, LogEvent::PositionDiffers { coin, ours, theirs, reads });
         assert_eq!(differs(1), None);
@@ -565,7 +565,7 @@ mod tests {
 
     #[test]
     fn readings_that_fail_for_too_long_are_told_and_a_late_feed_is_not() {
-        let mut watch = Watch::default();
+        let mut watch = AlertRules::default();
         let mut told = |age| {
             let alert = hear(&mut watch, 0, LogEvent::DataAge { age })?;
             Some((alert.kind, alert.details["waiting"].clone()))
@@ -584,11 +584,11 @@ mod tests {
     #[test]
     fn what_an_agent_has_left_is_told_once_a_step() {
         let now = at_s(0);
-        let (now_ms, mut watch) = (now.wall.0 / 1_000_000, Watch::default());
+        let (now_ms, mut watch) = (now.wall.0 / 1_000_000, AlertRules::default());
         let mut look = |left_ms: i64, later_ms: i64| {
             let now = Now { wall: Wall(now.wall.0 + later_ms * 1_000_000), ..now };
             let until = VenueMs(now_ms + left_ms);
-            let told = watch.hear(now, News::Agent { name: "bot".into(), until });
+            let told = watch.hear(now, AlertEvent::Agent { name: "bot".into(), until });
             told.map(|alert| alert.severity)
         };
         const HOUR: i64 = 3_600_000;
@@ -605,9 +605,9 @@ mod tests {
 
     #[test]
     fn runs_are_told_in_trading_and_failures_always() {
-        let mut watch = Watch::default();
+        let mut watch = AlertRules::default();
         let mut hear = |news| watch.hear(at_s(0), news);
-        let began = |mode, hard_stop| News::Began { run_id: "r".into(), mode, hard_stop };
+        let began = |mode, hard_stop| AlertEvent::Began { run_id: "r".into(), mode, hard_stop };
         let mut held = HardStop::default();
         held.set(StopReason::Loss, Wall(1));
         assert_eq!(hear(began(Mode::Observation, held)), None);
@@ -618,7 +618,7 @@ mod tests {
 
         let ended = |trading, error: Option<&str>, hard_stop| {
             let error = error.map(str::to_owned);
-            News::Ended(Ended { trading, error, hard_stop, ..Ended::default() })
+            AlertEvent::Ended(Ended { trading, error, hard_stop, ..Ended::default() })
         };
         assert_eq!(hear(ended(false, None, HardStop::default())), None);
         let severity = |told: Option<Alert>| told.map(|alert| alert.severity);
@@ -630,7 +630,7 @@ mod tests {
     #[test]
     fn the_rest_is_told_as_it_comes() {
         let coin = Coin::new("xyz:TSLA").unwrap();
-        let mut watch = Watch::default();
+        let mut watch = AlertRules::default();
         for (event, kind) in [
             (LogEvent::BudgetLow { left: 7 }, Kind::BudgetLow),
             (LogEvent::ExitAtCollar { coin, misses: 4 }, Kind::ExitStuck),
@@ -643,13 +643,13 @@ mod tests {
         let error = || "disk full".to_owned();
         for (news, kind, severity) in [
             (
-                News::RecordsFailing { error: error(), waiting: 3, dropped: 0 },
+                AlertEvent::RecordsFailing { error: error(), waiting: 3, dropped: 0 },
                 Kind::RecordsFailing,
                 Severity::Error,
             ),
-            (News::RecordsStored, Kind::RecordsStored, Severity::Info),
-            (News::LatchUnkept { error: error() }, Kind::LatchUnkept, Severity::Error),
-            (News::LatchKept, Kind::LatchKept, Severity::Info),
+            (AlertEvent::RecordsStored, Kind::RecordsStored, Severity::Info),
+            (AlertEvent::LatchUnkept { error: error() }, Kind::LatchUnkept, Severity::Error),
+            (AlertEvent::LatchKept, Kind::LatchKept, Severity::Info),
         ] {
             let told = watch.hear(at_s(0), news).expect("an alert");
             assert_eq!((told.kind, told.severity), (kind, severity));

@@ -33,7 +33,7 @@ pub(super) struct Limits {
 
 /// What one kind of alert has to wait for.
 #[derive(Debug)]
-struct Topic {
+struct AlertKey {
     kind: Kind,
     subject: &'static str,
     /// Not sent before this.
@@ -46,14 +46,14 @@ struct Topic {
 
 /// An alert on its way.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Letter {
+pub(super) struct QueuedAlert {
     pub(super) alert: Alert,
     /// Alerts of its topic that were held back since the one before.
     pub(super) suppressed: u64,
     tries: u32,
 }
 
-impl Letter {
+impl QueuedAlert {
     /// What `hip3 alert` sends.
     pub(super) fn test(now: Now) -> Self {
         Self { alert: Alert::test(now.wall), suppressed: 0, tries: 0 }
@@ -63,7 +63,7 @@ impl Letter {
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
-    /// Send [`Outbox::first`], and tell [`Outbox::answered`].
+    /// Send [`Queue::first`], and tell [`Queue::answered`].
     Send,
     /// Nothing before this.
     Wait(Mono),
@@ -73,12 +73,12 @@ pub(super) enum Step {
 
 /// Alerts that wait.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct Queue {
     limits: Limits,
-    topics: Vec<Topic>,
+    topics: Vec<AlertKey>,
     /// When alerts were let through, within the last hour.
     passed: VecDeque<Mono>,
-    queue: VecDeque<Letter>,
+    queue: VecDeque<QueuedAlert>,
     /// Alerts that were given up since the last that was taken.
     dropped: u64,
     /// Failures in a row.
@@ -89,7 +89,7 @@ pub(super) struct Outbox {
     asked_until: Mono,
 }
 
-impl Outbox {
+impl Queue {
     pub(super) const fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -106,10 +106,10 @@ impl Outbox {
     /// Takes `alert` up: to be sent, or held.
     pub(super) fn push(&mut self, now: Mono, alert: Alert) {
         let (kind, subject) = (alert.kind, alert.subject);
-        let known = |topic: &Topic| topic.kind == kind && topic.subject == subject;
+        let known = |topic: &AlertKey| topic.kind == kind && topic.subject == subject;
         let at = self.topics.iter().position(known).unwrap_or_else(|| {
             let free_at = Mono(0);
-            self.topics.push(Topic { kind, subject, free_at, held: None, suppressed: 0 });
+            self.topics.push(AlertKey { kind, subject, free_at, held: None, suppressed: 0 });
             self.topics.len() - 1
         });
         if let Some(topic) = self.topics.get_mut(at) {
@@ -147,11 +147,11 @@ impl Outbox {
     }
 
     /// The alert to send, and how many were dropped before it.
-    pub(super) fn first(&self) -> Option<(&Letter, u64)> {
+    pub(super) fn first(&self) -> Option<(&QueuedAlert, u64)> {
         self.queue.front().map(|letter| (letter, self.dropped))
     }
 
-    /// What the receiver answered to [`Outbox::first`].
+    /// What the receiver answered to [`Queue::first`].
     pub(super) fn answered(&mut self, now: Mono, answer: &Answer) {
         let Some(letter) = self.queue.front_mut() else { return };
         letter.tries += 1;
@@ -221,7 +221,7 @@ impl Outbox {
         topic.free_at = now.plus(self.limits.min_interval);
         let suppressed = std::mem::take(&mut topic.suppressed);
         self.passed.push_back(now);
-        self.queue.push_back(Letter { alert, suppressed, tries: 0 });
+        self.queue.push_back(QueuedAlert { alert, suppressed, tries: 0 });
         if self.queue.len() > QUEUE {
             // The oldest of the least severe.
             let least = (0..self.queue.len())
@@ -237,7 +237,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::news::{News, Watch};
+    use crate::alerts::news::{AlertEvent, AlertRules};
     use crate::types::hard_stop::StopReason;
     use crate::types::log_event::LogEvent;
     use crate::types::time::Wall;
@@ -248,13 +248,13 @@ mod tests {
         Mono(s * SECOND)
     }
 
-    fn outbox(max_per_hour: u32) -> Outbox {
-        Outbox::new(Limits { min_interval: Nanos::from_secs(60), max_per_hour })
+    fn outbox(max_per_hour: u32) -> Queue {
+        Queue::new(Limits { min_interval: Nanos::from_secs(60), max_per_hour })
     }
 
     fn alert(event: LogEvent) -> Alert {
         let now = Now { mono: Mono(0), wall: Wall(0) };
-        Watch::default().hear(now, News::LogEvent(event)).expect("an alert")
+        AlertRules::default().hear(now, AlertEvent::LogEvent(event)).expect("an alert")
     }
 
     fn budget(left: i64) -> Alert {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     /// Sends what may be sent at `now`; its texts, with the counts of what was held back.
-    fn sent(outbox: &mut Outbox, now: Mono) -> Vec<(String, u64)> {
+    fn sent(outbox: &mut Queue, now: Mono) -> Vec<(String, u64)> {
         let mut sent = Vec::new();
         while outbox.next(now) == Step::Send {
             let (letter, _) = outbox.first().expect("a letter");

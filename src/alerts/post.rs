@@ -32,12 +32,12 @@ pub enum Answer {
 
 /// Sends alerts to one address.
 #[derive(Debug)]
-pub(super) struct Post {
+pub(super) struct WebhookClient {
     agent: ureq::Agent,
     address: Address,
 }
 
-impl Post {
+impl WebhookClient {
     pub(super) fn new(address: Address) -> Self {
         let agent = ureq::Agent::config_builder()
             .tls_config(TlsConfig::builder().root_certs(RootCerts::WebPki).build())

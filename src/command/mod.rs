@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::runtime::front::FrontError;
+use crate::runtime::front::DashboardError;
 use crate::runtime::host::{self, Options, Outcome, RunError};
 use crate::runtime::wallet::WalletError;
 use crate::telemetry::{self, Screen};
@@ -198,7 +198,7 @@ fn run_live(config: &Config, options: Options) -> Result<Outcome, Failure> {
         RunError::CaptureExists(_)
         | RunError::Wallet(_)
         | RunError::Alerts(_)
-        | RunError::Dashboard(FrontError::Token(_)) => Failure::usage(error),
+        | RunError::Dashboard(DashboardError::Token(_)) => Failure::usage(error),
         error => Failure::runtime(error),
     })
 }

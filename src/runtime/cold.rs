@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::{error, info, warn};
 
 use crate::account::{self, Dated};
-use crate::alerts::{Bell, News};
+use crate::alerts::{AlertEvent, AlertSender};
 use crate::persistence::{Store, StoreError, Summary};
 use crate::runtime::link::{Endpoint, resolve};
 use crate::runtime::meter::Meter;
@@ -101,23 +101,23 @@ const AGENT_LOOK: Duration = Duration::from_secs(3_600);
 
 /// What the desk looks at by itself: how long the agent that signs is valid.
 #[derive(Debug)]
-pub struct AgentLook {
+pub struct AgentExpiryCheck {
     /// The master account.
     pub user: String,
     /// The agent's address.
     pub signer: String,
     /// Who is told.
-    pub bell: Bell,
+    pub alerts: AlertSender,
     /// Not before this; `None` until the account was read once.
     due: Option<Instant>,
 }
 
-impl AgentLook {
+impl AgentExpiryCheck {
     /// None, when nobody would be told, or the account signs for itself: that does not expire.
-    pub fn new(user: &str, signer: &str, bell: &Bell) -> Option<Self> {
-        let wanted = bell.is_heard() && !signer.eq_ignore_ascii_case(user);
+    pub fn new(user: &str, signer: &str, alerts: &AlertSender) -> Option<Self> {
+        let wanted = alerts.is_enabled() && !signer.eq_ignore_ascii_case(user);
         let (user, signer) = (user.to_owned(), signer.to_owned());
-        wanted.then(|| Self { user, signer, bell: bell.clone(), due: None })
+        wanted.then(|| Self { user, signer, alerts: alerts.clone(), due: None })
     }
 
     /// The venue answers: the first look may be taken.
@@ -139,7 +139,7 @@ impl AgentLook {
                 if let Some(agent) = agents.into_iter().find(ours)
                     && let Some(until) = agent.valid_until
                 {
-                    self.bell.ring(News::Agent { name: agent.name, until });
+                    self.alerts.send(AlertEvent::Agent { name: agent.name, until });
                 }
             }
             Err(error) => warn!(%error, "it could not be read how long the agent is valid"),
@@ -157,7 +157,7 @@ pub fn desk(
     mut clock: Clock,
     mut requests: Consumer<Request>,
     mut replies: Producer<Reply>,
-    mut look: Option<AgentLook>,
+    mut look: Option<AgentExpiryCheck>,
 ) {
     let mut waiting = VecDeque::new();
     let mut odd_told = BTreeSet::new();
@@ -191,7 +191,7 @@ pub fn desk(
             },
             Request::ReadAccount { fills_since } => match reader.read_account(fills_since) {
                 Ok(account) => {
-                    look.as_mut().into_iter().for_each(AgentLook::begin);
+                    look.as_mut().into_iter().for_each(AgentExpiryCheck::begin);
                     Reply::Account(Box::new(account))
                 }
                 Err(error) => {
@@ -380,7 +380,7 @@ pub struct Run<'a> {
     /// Whether the hot thread has ended in order.
     pub ended: &'a AtomicBool,
     /// Who is told of trouble.
-    pub bell: &'a Bell,
+    pub alerts: &'a AlertSender,
 }
 
 /// The wall clock of the cold threads.
@@ -432,11 +432,11 @@ pub fn recorder(
             // What failed waits for the next interval.
             oldest = (!report.errors.is_empty()).then(Instant::now);
         }
-        troubles = shout(&store, troubles, run.bell);
+        troubles = shout(&store, troubles, run.alerts);
         let failing = store.health().failing;
         if failed && !failing {
             info!("records are stored again");
-            run.bell.ring(News::RecordsStored);
+            run.alerts.send(AlertEvent::RecordsStored);
         }
         failed = failing;
         if taken == 0 {
@@ -454,7 +454,7 @@ pub fn recorder(
 }
 
 /// Tells when storing fails, each time, and when it works again. Returns the number of failures.
-fn shout(store: &Store, told: u64, bell: &Bell) -> u64 {
+fn shout(store: &Store, told: u64, alerts: &AlertSender) -> u64 {
     let health = store.health();
     let troubles = health.journal_errors + health.flush_errors;
     if troubles > told {
@@ -466,7 +466,7 @@ fn shout(store: &Store, told: u64, bell: &Bell) -> u64 {
             rows_dropped = health.rows_dropped,
             "records cannot be stored; they wait in memory and are tried again"
         );
-        bell.ring(News::RecordsFailing {
+        alerts.send(AlertEvent::RecordsFailing {
             error: health.last_error.unwrap_or_else(|| "unknown".to_owned()),
             waiting: health.waiting_rows,
             dropped: health.rows_dropped,

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use crate::dashboard::{self, Facts, Feed, Patience, Token};
 use crate::runtime::os::{self, TokenError, load_token};
-use crate::runtime::showcase::Audience;
+use crate::runtime::publish::SnapshotReceiver;
 use crate::types::config::{self, Config};
 use crate::types::snapshot::Percentiles;
 use crate::types::time::Nanos;
@@ -21,7 +21,7 @@ pub type Measurements = mpsc::SyncSender<(&'static str, Percentiles)>;
 
 /// Why there is no dashboard.
 #[derive(Debug, thiserror::Error)]
-pub enum FrontError {
+pub enum DashboardError {
     /// The address.
     #[error(
         "dashboard.bind = {address}: {source}; name another (port 0 picks one), or set \
@@ -40,14 +40,14 @@ pub enum FrontError {
 
 /// A dashboard that has its address and its token.
 #[derive(Debug)]
-pub struct Front {
+pub struct DashboardSetup {
     listener: TcpListener,
     token: Option<Token>,
 }
 
-impl Front {
+impl DashboardSetup {
     /// `None` when the config wants none. With `any_port` a taken port is replaced by a free one.
-    pub fn new(config: &config::Dashboard, any_port: bool) -> Result<Option<Self>, FrontError> {
+    pub fn new(config: &config::Dashboard, any_port: bool) -> Result<Option<Self>, DashboardError> {
         if !config.enabled {
             return Ok(None);
         }
@@ -59,7 +59,7 @@ impl Front {
             bound => bound,
         };
         let listener =
-            listener.map_err(|source| FrontError::Bind { address: config.bind, source })?;
+            listener.map_err(|source| DashboardError::Bind { address: config.bind, source })?;
         Ok(Some(Self { listener, token }))
     }
 
@@ -73,7 +73,7 @@ impl Front {
         self,
         config: &Config,
         run_id: &str,
-        audience: Audience,
+        receiver: SnapshotReceiver,
     ) -> io::Result<(JoinHandle<io::Result<()>>, Measurements)> {
         let address = self.address()?;
         let websocket = &config.websocket;
@@ -89,7 +89,7 @@ impl Front {
             patience: Patience::default(),
         };
         let (measured, latency) = mpsc::sync_channel(FIGURES);
-        let Audience { snapshots, spent, rows, commands } = audience;
+        let SnapshotReceiver { snapshots, spent, rows, commands } = receiver;
         let feed = Feed { snapshots, spent, rows, commands, latency };
         let thread = dashboard::spawn(self.listener, self.token, facts, feed)?;
         tracing::info!("dashboard at http://{address}/");

@@ -11,13 +11,13 @@ use rustls::RootCertStore;
 use tracing::{error, info, warn};
 
 use crate::account;
-use crate::alerts::{Alerts, Ended, News, Sender};
+use crate::alerts::{AlertEvent, Alerts, Ended, Sender};
 use crate::engine::Engine;
 use crate::executor::signer::{Address, Key};
 use crate::persistence::{RunInfo, Store, StoreError, Summary};
 use crate::runtime::capture::{self, Header};
-use crate::runtime::cold::{AgentLook, Lag, Run, Watched, desk, recorder, report};
-use crate::runtime::front::{Front, FrontError};
+use crate::runtime::cold::{AgentExpiryCheck, Lag, Run, Watched, desk, recorder, report};
+use crate::runtime::front::{DashboardError, DashboardSetup};
 use crate::runtime::hot::{self, HOT_STAGES, Hot, KeeperRings, Rings};
 use crate::runtime::latch::{Keeper, LatchFile};
 use crate::runtime::link::{Endpoint, EndpointError, tls_config, tls_config_with};
@@ -27,10 +27,10 @@ use crate::runtime::os::{
     pin,
 };
 use crate::runtime::presigner::presign;
+use crate::runtime::publish::publisher;
 use crate::runtime::ring::ring;
-use crate::runtime::showcase::showcase;
 use crate::runtime::tally::Tally;
-use crate::runtime::wallet::{Armed, Presigning, WalletError};
+use crate::runtime::wallet::{Presigning, TradingIdentity, WalletError};
 use crate::telemetry::dumps::Dumps;
 use crate::telemetry::{self, Screen};
 use crate::types::account::{Role, SignerStanding};
@@ -115,7 +115,7 @@ pub enum RunError {
     },
     /// The dashboard's address or token.
     #[error(transparent)]
-    Dashboard(#[from] FrontError),
+    Dashboard(#[from] DashboardError),
     /// Alerts are wanted, and there is no URL to send them to. None is shown.
     #[error(transparent)]
     Alerts(#[from] AlertUrlError),
@@ -156,7 +156,7 @@ pub fn run(config: &Config, options: Options, screen: &Screen) -> Result<Outcome
         false => Alerts::off(),
     };
     let outcome = run_alerting(config, options, screen, &mut alerts);
-    alerts.bell().ring(News::Ended(ended(config.mode, &outcome)));
+    alerts.sender().send(AlertEvent::Ended(ended(config.mode, &outcome)));
     alerts.finish();
     outcome
 }
@@ -180,7 +180,7 @@ fn run_alerting(
     screen: &Screen,
     alerts: &mut Alerts,
 ) -> Result<Outcome, RunError> {
-    let bell = alerts.bell();
+    let alert_sender = alerts.sender();
     let system = |doing| move |source| RunError::System { doing, source };
     let endpoint = Endpoint::parse(&config.venue.ws_url)?;
     let tls = match &options.authority {
@@ -196,10 +196,10 @@ fn run_alerting(
     // a run must not begin.
     let made = options.key.is_some();
     let armed = match config.mode {
-        Mode::Trading => Some(Armed::new(config, options.key)?),
+        Mode::Trading => Some(TradingIdentity::new(config, options.key)?),
         Mode::Observation => None,
     };
-    let front = Front::new(&config.dashboard, options.any_port)?;
+    let front = DashboardSetup::new(&config.dashboard, options.any_port)?;
     let mut clock = Clock::new();
     let began = clock.now().wall;
     let run_id = os::run_id(began, process::id());
@@ -247,15 +247,15 @@ fn run_alerting(
             let (to_hot, commands) = ring(16);
             let (losses, entries) = ring(LOSSES);
             let file = LatchFile::new(&config.persistence.data_dir);
-            let keeper = Keeper::new(file, to_keeper, to_hot).ringing(bell.clone());
+            let keeper = Keeper::new(file, to_keeper, to_hot).with_alerts(alert_sender.clone());
             (Some(KeeperRings { latches, losses, commands }), Some((keeper, entries)))
         }
         Mode::Trading | Mode::Observation => (None, None),
     };
     let (shown, front) = match front {
         Some(front) => {
-            let (showcase, audience) = showcase(config.dashboard.update_interval);
-            (Some(showcase), Some((front, audience)))
+            let (publisher, receiver) = publisher(config.dashboard.update_interval);
+            (Some(publisher), Some((front, receiver)))
         }
         None => (None, None),
     };
@@ -266,7 +266,7 @@ fn run_alerting(
         requests,
         replies,
         keeper: keeper_rings,
-        showcase: shown,
+        publisher: shown,
     };
 
     info!(
@@ -317,9 +317,10 @@ fn run_alerting(
             signer = Some(armed.signer());
             losses_before = losses.clone();
             if let Some(user) = &config.account.user_address {
-                agent_look = AgentLook::new(user, &armed.signer().to_string(), &bell);
+                agent_look =
+                    AgentExpiryCheck::new(user, &armed.signer().to_string(), &alert_sender);
             }
-            let Armed { wallet, presigning, lock, .. } = armed;
+            let TradingIdentity { wallet, presigning, lock, .. } = armed;
             let mut engine = Engine::trading(config, first_id, seed, wallet, latch);
             engine.restore_trades(store.recorded().clone());
             engine.continue_losses(losses);
@@ -327,7 +328,11 @@ fn run_alerting(
         }
         None => (Engine::new(config, first_id, seed), None, None),
     };
-    bell.ring(News::Began { run_id: run_id.clone(), mode: config.mode, hard_stop: began_with });
+    alert_sender.send(AlertEvent::Began {
+        run_id: run_id.clone(),
+        mode: config.mode,
+        hard_stop: began_with,
+    });
     let (seen, hot_ended) = (Arc::clone(&watched), Arc::clone(&ended));
     let settings = hot::Settings {
         endpoint: endpoint.clone(),
@@ -373,7 +378,7 @@ fn run_alerting(
         },
     }
     alerts.begin().map_err(system("start the alerts thread"))?;
-    let to_alerts = bell.clone();
+    let to_alerts = alert_sender.clone();
     let log = telemetry::spawn(screen.clone(), to_log, to_display, move |told| {
         to_alerts.log_event(&told.event)
     })
@@ -403,7 +408,7 @@ fn run_alerting(
         .transpose()
         .map_err(system("start the presigner thread"))?;
     let (dashboard, measured) = front
-        .map(|(front, audience)| front.start(config, &run_id, audience))
+        .map(|(front, receiver)| front.start(config, &run_id, receiver))
         .transpose()
         .map_err(system("start the dashboard thread"))?
         .unzip();
@@ -430,14 +435,14 @@ fn run_alerting(
         })
         .map_err(system("start the meter thread"))?;
     let flush_interval = config.persistence.flush_interval;
-    let stored = bell.clone();
+    let stored = alert_sender.clone();
     let recorder = thread::Builder::new()
         .name("hip3-recorder".to_owned())
         .spawn(move || {
             let mut tally = Tally::default();
             let lag = Lag { meter: lag_meter, clock: &mut cold_clock };
             let count = |row: &_| tally.count(row);
-            let run = Run { watched: &watched, ended: &ended, bell: &stored };
+            let run = Run { watched: &watched, ended: &ended, alerts: &stored };
             recorder(store, to_recorder, flush_interval, &run, lag, count)
                 .map(|summary| (summary, tally))
         })

@@ -15,8 +15,8 @@ use crate::runtime::cold::{Reply, Request, Stamped, Watched};
 use crate::runtime::link::{Endpoint, Link, LinkEvent};
 use crate::runtime::meter::Meter;
 use crate::runtime::os::{Clock, prefault_stack, ticks, ticks_between};
+use crate::runtime::publish::{Loop, SnapshotPublisher};
 use crate::runtime::ring::{Consumer, Producer};
-use crate::runtime::showcase::{Loop, Showcase};
 use crate::types::event::{Action, Actions, Event, LinkDown, OperatorCommand};
 use crate::types::hard_stop::HardStop;
 use crate::types::latency::{Stage, Stopwatch, Timestamp};
@@ -67,7 +67,7 @@ pub struct Rings {
     /// The keeper of the latch; `None` in observation.
     pub keeper: Option<KeeperRings>,
     /// The dashboard, if there is one.
-    pub showcase: Option<Showcase>,
+    pub publisher: Option<SnapshotPublisher>,
 }
 
 /// The hot thread's ends of the rings to the keeper.
@@ -231,8 +231,8 @@ impl Hot {
             if handled {
                 let took = self.clock.now().mono.since(now.mono);
                 report.longest_turn = report.longest_turn.max(took);
-                if let Some(showcase) = &mut self.rings.showcase {
-                    showcase.turn_took(took);
+                if let Some(publisher) = &mut self.rings.publisher {
+                    publisher.turn_took(took);
                 }
                 self.meter.record(Stage::Turn, took);
             }
@@ -484,22 +484,22 @@ impl Hot {
     /// What an operator wants, by the keeper's file or by the dashboard.
     fn command(&mut self) -> Option<OperatorCommand> {
         let kept = self.rings.keeper.as_mut().and_then(|keeper| keeper.commands.pop());
-        kept.or_else(|| self.rings.showcase.as_mut()?.command())
+        kept.or_else(|| self.rings.publisher.as_mut()?.command())
     }
 
     /// The dashboard's end is no reason to stop: nothing is lost that must be kept.
     fn step_showcase(&mut self, now: Now, uptime: Nanos, turns: u64) {
         let (notes_lost, rows_lost) = (self.rings.log_events.dropped(), self.rows_lost);
-        if let Some(showcase) = &mut self.rings.showcase
-            && now.mono >= showcase.next_due()
+        if let Some(publisher) = &mut self.rings.publisher
+            && now.mono >= publisher.next_due()
         {
-            showcase.step(now, &self.engine, Loop { uptime, turns, notes_lost, rows_lost });
+            publisher.step(now, &self.engine, Loop { uptime, turns, notes_lost, rows_lost });
         }
     }
 
     fn record(&mut self, now: Now, row: Row) {
-        if let Some(showcase) = &mut self.rings.showcase {
-            showcase.show(&row);
+        if let Some(publisher) = &mut self.rings.publisher {
+            publisher.show(&row);
         }
         if self.rings.rows.push(Stamped { row, at: ticks() }).is_err() {
             if self.rows_lost == 0 {
@@ -613,7 +613,7 @@ impl Hot {
             return Duration::ZERO;
         }
         let longest = if self.awaited > 0 { REPLY_SLEEP } else { LONGEST_SLEEP };
-        let shown = self.rings.showcase.as_ref().map_or(Mono::MAX, Showcase::next_due);
+        let shown = self.rings.publisher.as_ref().map_or(Mono::MAX, SnapshotPublisher::next_due);
         let due = self.engine.next_due().min(at_latest).min(shown).since(now);
         // Rounded up to the millisecond that the system sleeps by, so as not to spin before it.
         let ms = due.min(longest).0.div_ceil(1_000_000);

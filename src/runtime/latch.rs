@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
-use crate::alerts::{Bell, News};
+use crate::alerts::{AlertEvent, AlertSender};
 use crate::runtime::cold::wall_now;
 use crate::runtime::ring::{Consumer, Producer, ring};
 use crate::types::event::OperatorCommand;
@@ -366,7 +366,7 @@ pub struct Keeper {
     owed: Option<HardStop>,
     losses_owed: bool,
     failing: bool,
-    bell: Bell,
+    alerts: AlertSender,
 }
 
 impl Keeper {
@@ -387,7 +387,7 @@ impl Keeper {
             owed: None,
             losses_owed: false,
             failing: false,
-            bell: Bell::silent(),
+            alerts: AlertSender::disabled(),
         }
     }
 
@@ -397,8 +397,8 @@ impl Keeper {
     }
 
     /// The same, and rings when the latch cannot be kept.
-    pub fn ringing(self, bell: Bell) -> Self {
-        Self { bell, ..self }
+    pub fn with_alerts(self, alerts: AlertSender) -> Self {
+        Self { alerts, ..self }
     }
 
     /// Runs until the hot thread is gone and its last latch is kept. Errors: the last latch could
@@ -448,7 +448,7 @@ impl Keeper {
             Ok(()) => {
                 if std::mem::take(&mut self.failing) {
                     info!("HardStop is kept again");
-                    self.bell.ring(News::LatchKept);
+                    self.alerts.send(AlertEvent::LatchKept);
                 }
                 Ok(())
             }
@@ -456,7 +456,7 @@ impl Keeper {
                 if !std::mem::replace(&mut self.failing, true) {
                     let path = self.file.path();
                     error!(path = %path.display(), %error, "HardStop cannot be kept; tried again");
-                    self.bell.ring(News::LatchUnkept { error: error.to_string() });
+                    self.alerts.send(AlertEvent::LatchUnkept { error: error.to_string() });
                 }
                 Err(error)
             }

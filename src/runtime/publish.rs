@@ -22,7 +22,7 @@ const MAX_COMMANDS: usize = 16;
 
 /// The hot thread's end.
 #[derive(Debug)]
-pub struct Showcase {
+pub struct SnapshotPublisher {
     interval: Nanos,
     due: Mono,
     under_way: Option<Box<Snapshot>>,
@@ -36,7 +36,7 @@ pub struct Showcase {
 
 /// The dashboard's end.
 #[derive(Debug)]
-pub struct Audience {
+pub struct SnapshotReceiver {
     /// What is shown.
     pub snapshots: Consumer<Box<Snapshot>>,
     /// Where snapshots go back that were read.
@@ -61,7 +61,7 @@ pub struct Loop {
 }
 
 /// Both ends. All memory is taken here.
-pub fn showcase(interval: Nanos) -> (Showcase, Audience) {
+pub fn publisher(interval: Nanos) -> (SnapshotPublisher, SnapshotReceiver) {
     let (full, snapshots) = ring(SNAPSHOTS);
     let (mut give_back, spent) = ring(SNAPSHOTS);
     for _ in 0..SNAPSHOTS {
@@ -70,8 +70,8 @@ pub fn showcase(interval: Nanos) -> (Showcase, Audience) {
     }
     let (rows, shown) = ring(ROWS);
     let (ask, commands) = ring(MAX_COMMANDS);
-    let audience = Audience { snapshots, spent: give_back, rows: shown, commands: ask };
-    let showcase = Showcase {
+    let receiver = SnapshotReceiver { snapshots, spent: give_back, rows: shown, commands: ask };
+    let publisher = SnapshotPublisher {
         interval,
         due: Mono(0),
         under_way: None,
@@ -82,10 +82,10 @@ pub fn showcase(interval: Nanos) -> (Showcase, Audience) {
         rows,
         commands,
     };
-    (showcase, audience)
+    (publisher, receiver)
 }
 
-impl Showcase {
+impl SnapshotPublisher {
     /// Goes on with the snapshot that is due or under way.
     pub fn step(&mut self, now: Now, engine: &Engine, of_loop: Loop) {
         let Some(mut snapshot) = self.under_way.take().or_else(|| self.begin(now, engine, of_loop))

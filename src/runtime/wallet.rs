@@ -31,7 +31,7 @@ pub enum WalletError {
 
 /// A signer that is ours alone, ready to sign.
 #[derive(Debug)]
-pub struct Armed {
+pub struct TradingIdentity {
     /// For the engine.
     pub wallet: Wallet,
     /// Where the key was found.
@@ -42,7 +42,7 @@ pub struct Armed {
     pub lock: SignerLock,
 }
 
-impl Armed {
+impl TradingIdentity {
     /// Loads the key (unless it is `given`) and takes the signer's lock.
     ///
     /// Errors: no key, a key that others can read, a signer that another process uses, no account.
@@ -98,7 +98,7 @@ pub fn wallet(config: &Config, key: Key) -> Result<(Wallet, Option<Presigning>),
 }
 
 /// A key that nobody has funds with, made of the system's randomness.
-pub fn throwaway_key() -> Result<Key, EntropyError> {
+pub fn ephemeral_key() -> Result<Key, EntropyError> {
     loop {
         // One in 2^127 is no key.
         if let Ok(key) = Key::from_bytes(&*entropy()?) {
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn the_vault_is_who_is_acted_for_and_without_an_account_nothing_is_signed() {
         let user = |overrides: &[&str]| {
-            wallet(&config(overrides), throwaway_key().unwrap()).map(|(wallet, _)| wallet.user)
+            wallet(&config(overrides), ephemeral_key().unwrap()).map(|(wallet, _)| wallet.user)
         };
         let vault = "account.vault_address=0x00000000000000000000000000000000000000bb";
         assert!(user(&[USER]).unwrap().ends_with("aa"));
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_presigner_fills_the_pool_refills_it_and_ends_with_it() {
-        let key = throwaway_key().unwrap();
+        let key = ephemeral_key().unwrap();
         let address = key.address();
         let (ring, pool) = ring(4);
         let presigner = Presigner::new(&key);
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn without_a_pool_every_signature_is_ordinary() {
         let config = config(&[USER, "executor.presign_pool=0"]);
-        let (_, presigning) = wallet(&config, throwaway_key().unwrap()).unwrap();
+        let (_, presigning) = wallet(&config, ephemeral_key().unwrap()).unwrap();
         assert!(presigning.is_none());
     }
 
@@ -184,7 +184,7 @@ mod tests {
         let bytes = entropy().unwrap();
         let key = Key::from_bytes(&bytes).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let armed = Armed::new(&config(&[USER]), Some(key)).unwrap();
+        let armed = TradingIdentity::new(&config(&[USER]), Some(key)).unwrap();
         let shown = format!("{armed:?} {:#?}", armed.presigning);
         assert!(!shown.contains(&hex) && !shown.contains(&format!("{:?}", *bytes)), "{shown}");
     }

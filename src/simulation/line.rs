@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
-use crate::runtime::link::{Carrier, Channel, EVENTS_PER_TURN, LinkEvent};
+use crate::runtime::link::{Channel, EVENTS_PER_TURN, LinkEvent, Transport};
 use crate::simulation::fault::{Chance, Fault, HostFaults};
 use crate::types::time::{Mono, Nanos};
 use crate::venue::tcp::peer::{Peer, Turn};
@@ -78,7 +78,7 @@ impl Write for Pipe {
     }
 }
 
-impl Carrier for Pipe {}
+impl Transport for Pipe {}
 
 /// Bytes on their way, or the end of them.
 #[derive(Debug)]

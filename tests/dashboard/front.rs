@@ -4,8 +4,8 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 
-use hip3::runtime::front::{Front, FrontError};
-use hip3::runtime::showcase::{Loop, showcase};
+use hip3::runtime::front::{DashboardError, DashboardSetup};
+use hip3::runtime::publish::{Loop, publisher};
 use hip3::types::config::{self, Config};
 use hip3::types::event::OperatorCommand;
 use hip3::types::record::Mode;
@@ -27,7 +27,7 @@ fn one_that_is_turned_off_needs_nothing() {
     let mut off = wanted();
     off.enabled = false;
     off.token_file = Some("/nonexistent".into());
-    assert!(Front::new(&off, false).expect("no fault").is_none());
+    assert!(DashboardSetup::new(&off, false).expect("no fault").is_none());
 }
 
 #[test]
@@ -35,15 +35,15 @@ fn an_address_that_is_taken_is_told_with_what_helps_or_replaced_if_that_is_allow
     let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let mut taken = wanted();
     taken.bind = holder.local_addr().expect("an address");
-    let fault = Front::new(&taken, false).expect_err("it is taken").to_string();
+    let fault = DashboardSetup::new(&taken, false).expect_err("it is taken").to_string();
     for part in ["dashboard.bind = ", &taken.bind.to_string(), "dashboard.enabled = false"] {
         assert!(fault.contains(part), "{fault}");
     }
-    let front = Front::new(&taken, true).expect("any port does").expect("a dashboard");
+    let front = DashboardSetup::new(&taken, true).expect("any port does").expect("a dashboard");
     assert_ne!(front.address().expect("an address"), taken.bind);
     // An address that is not ours is not replaced.
     taken.bind = "192.0.2.1:8080".parse().expect("an address");
-    assert!(matches!(Front::new(&taken, true), Err(FrontError::Bind { .. })));
+    assert!(matches!(DashboardSetup::new(&taken, true), Err(DashboardError::Bind { .. })));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_token_that_cannot_be_had_is_told_before_anything_is_bound() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut wanted = wanted();
     wanted.token_file = Some(dir.path().join("none"));
-    let fault = Front::new(&wanted, true).expect_err("there is none").to_string();
+    let fault = DashboardSetup::new(&wanted, true).expect_err("there is none").to_string();
     assert!(fault.starts_with("dashboard.token_file = "), "{fault}");
 }
 
@@ -66,21 +66,22 @@ fn an_engine_is_seen_through_it_and_hears_what_is_asked() {
     config.mode = Mode::Trading;
     config.dashboard = wanted();
     config.dashboard.token_file = Some(path);
-    let front = Front::new(&config.dashboard, false).expect("a port").expect("a dashboard");
+    let front =
+        DashboardSetup::new(&config.dashboard, false).expect("a port").expect("a dashboard");
     let address = front.address().expect("an address");
-    let (mut showcase, audience) = showcase(config.dashboard.update_interval);
-    let (thread, measured) = front.start(&config, "run-7", audience).expect("a thread");
+    let (mut publisher, receiver) = publisher(config.dashboard.update_interval);
+    let (thread, measured) = front.start(&config, "run-7", receiver).expect("a thread");
 
     // What the engine knows is observed; what the run is told is its mode.
     let mut s = Scenario::calm(&of_tests());
     s.bbo("tst:ONE", "98.95", "99.05");
     for row in &s.rows {
-        showcase.show(row);
+        publisher.show(row);
     }
     measured.send(("turn", Percentiles::default())).expect("it listens");
     let shown = wait_for("the engine to be shown", || {
         s.pass_ms(100);
-        showcase.step(s.now(), &s.engine, Loop::default());
+        publisher.step(s.now(), &s.engine, Loop::default());
         let shown = ask(address, &request("GET", "/api/snapshot", "")).json();
         let whole = shown["signals"] != json!([]) && shown["markets"] != json!([]);
         whole.then_some(shown)
@@ -106,7 +107,7 @@ fn an_engine_is_seen_through_it_and_hears_what_is_asked() {
     );
     let answer = ask(address, &(request("POST", "/api/control", &headers) + body));
     assert_eq!(answer.status, 202, "{answer:?}");
-    assert_eq!(wait_for("the command", || showcase.command()), OperatorCommand::Flatten);
-    drop(showcase);
+    assert_eq!(wait_for("the command", || publisher.command()), OperatorCommand::Flatten);
+    drop(publisher);
     thread.join().expect("no panic").expect("no error");
 }

@@ -14,9 +14,9 @@ mod http;
 mod metrics;
 mod numbered;
 mod page;
+mod publish;
 mod rehearsed;
 mod sample;
-mod showcase;
 mod smuggling;
 mod socket;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use hip3::runtime::link::{Carrier, Channel, LinkEvent};
+use hip3::runtime::link::{Channel, LinkEvent, Transport};
 use tungstenite::handshake::derive_accept_key;
 
 /// Both directions, in memory that is there already.
@@ -28,7 +28,7 @@ impl Pipe {
     }
 }
 
-impl Carrier for Pipe {}
+impl Transport for Pipe {}
 
 impl Read for Pipe {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {

@@ -13,7 +13,7 @@ use crate::command::{Failure, ModeArg, books, duration, print, run_live, summary
 use crate::executor::signer::{Address, Key};
 use crate::runtime::host::Options;
 use crate::runtime::os;
-use crate::runtime::wallet::throwaway_key;
+use crate::runtime::wallet::ephemeral_key;
 use crate::types::config::{Config, Network};
 use crate::types::num::{Rate, Usd};
 use crate::types::record::Mode;
@@ -166,7 +166,7 @@ struct Trader {
 impl Trader {
     fn new() -> Result<Self, os::EntropyError> {
         // The account's own key is thrown away at once: its agent signs for it.
-        Ok(Self { account: throwaway_key()?.address(), key: throwaway_key()? })
+        Ok(Self { account: ephemeral_key()?.address(), key: ephemeral_key()? })
     }
 }
 

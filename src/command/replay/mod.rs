@@ -27,7 +27,7 @@ use crate::command::replay::sweep::Csv;
 use crate::command::{Failure, ModeArg, log_to_stderr, print};
 use crate::engine::Engine;
 use crate::runtime::capture::{Header, Reader};
-use crate::runtime::wallet::{throwaway_key, wallet};
+use crate::runtime::wallet::{ephemeral_key, wallet};
 use crate::types::config::{self, Config};
 use crate::types::hard_stop::HardStop;
 use crate::types::ids::Address;
@@ -191,7 +191,7 @@ fn player(
         let engine = Engine::new(config, first_id, seed);
         return Ok(Player::new(heard_by(header, engine, false), None, began));
     }
-    let key = throwaway_key().map_err(Failure::runtime)?;
+    let key = ephemeral_key().map_err(Failure::runtime)?;
     let signer = key.address().to_string();
     let exchange = match terms {
         None => None,

@@ -23,7 +23,7 @@ const USER_AGENT: &str = concat!("hip3/", env!("CARGO_PKG_VERSION"));
 
 /// What carries the bytes. Neither reading nor writing ever waits: `WouldBlock` says that nothing
 /// more can be done now.
-pub trait Carrier: Read + Write {
+pub trait Transport: Read + Write {
     /// A turn of the loop begins: allows another turn's worth of bytes.
     fn refill(&mut self) {}
 
@@ -31,30 +31,30 @@ pub trait Carrier: Read + Write {
     fn rest(&mut self) {}
 
     /// Whether the last `WouldBlock` came from the turn's allowance: there may be more to read.
-    fn starved(&mut self) -> bool {
+    fn needs_read(&mut self) -> bool {
         false
     }
 
-    /// Writes what the carrier holds of its own.
+    /// Writes what the transport holds of its own.
     fn push(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
 /// One WebSocket, from its handshake to its end.
-pub struct Channel<S: Carrier> {
+pub struct Channel<S: Transport> {
     state: State<S>,
     /// The message that the last event borrows from. Freed before the next read, so that the read
     /// buffer is used again instead of a new one.
     message: Option<Message>,
     /// Text on its way into the write buffer; used again likewise.
     outgoing: BytesMut,
-    /// Whether the carrier did not take everything yet.
+    /// Whether the transport did not take everything yet.
     unflushed: bool,
     last_words: Option<Excerpt>,
 }
 
-enum State<S: Carrier> {
+enum State<S: Transport> {
     Upgrading(MidHandshake<ClientHandshake<S>>),
     /// Messages flow.
     Open(Box<WebSocket<S>>),
@@ -62,7 +62,7 @@ enum State<S: Carrier> {
     Gone,
 }
 
-impl<S: Carrier> Channel<S> {
+impl<S: Transport> Channel<S> {
     /// Begins the handshake for `url` on a stream that is connected.
     ///
     /// Errors: a URL that no request can be made of.
@@ -85,7 +85,7 @@ impl<S: Carrier> Channel<S> {
         })
     }
 
-    /// Begins a turn: writes what the carrier did not take before.
+    /// Begins a turn: writes what the transport did not take before.
     pub fn begin_turn(&mut self) {
         let unflushed = self.unflushed;
         if let State::Open(socket) = &mut self.state {
@@ -143,7 +143,7 @@ impl<S: Carrier> Channel<S> {
         matches!(self.state, State::Gone)
     }
 
-    /// Whether bytes wait for the carrier to take them.
+    /// Whether bytes wait for the transport to take them.
     pub fn wants_write(&self) -> bool {
         self.unflushed
     }
@@ -183,13 +183,13 @@ impl<S: Carrier> Channel<S> {
         self.unflushed = true;
         match socket.write(Message::Frame(frame)) {
             Ok(()) => Ok(()),
-            // The buffer has it; the carrier takes it later.
+            // The buffer has it; the transport takes it later.
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(self.fail(&error)),
         }
     }
 
-    /// Sends what the write buffer holds, as far as the carrier takes it; the rest goes out when it
+    /// Sends what the write buffer holds, as far as the transport takes it; the rest goes out when it
     /// is ready again. Errors end the channel, as with [`Channel::send`].
     pub fn flush(&mut self) -> Result<(), LinkDown> {
         let State::Open(socket) = &mut self.state else { return Ok(()) };
@@ -206,8 +206,8 @@ impl<S: Carrier> Channel<S> {
         }
     }
 
-    /// Says goodbye by a close frame, as far as the carrier takes it at once.
-    pub fn say_goodbye(&mut self) {
+    /// Says goodbye by a close frame, as far as the transport takes it at once.
+    pub fn send_close(&mut self) {
         if let State::Open(socket) = &mut self.state {
             let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::from_static("") };
             // Best effort: the venue notices the closed socket in any case.
@@ -232,7 +232,7 @@ impl<S: Carrier> Channel<S> {
                 Ok(true)
             }
             Err(HandshakeError::Interrupted(mut handshake)) => {
-                *more = handshake.get_mut().get_mut().starved();
+                *more = handshake.get_mut().get_mut().needs_read();
                 self.state = State::Upgrading(handshake);
                 Ok(false)
             }
@@ -267,7 +267,7 @@ impl<S: Carrier> Channel<S> {
             };
             return match error {
                 Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    *more = socket.get_mut().starved();
+                    *more = socket.get_mut().needs_read();
                     Ok(None)
                 }
                 Error::Io(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -314,7 +314,7 @@ impl<S: Carrier> Channel<S> {
     }
 }
 
-impl<S: Carrier> fmt::Debug for Channel<S> {
+impl<S: Transport> fmt::Debug for Channel<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Upgrading(_) => "upgrading",

@@ -21,7 +21,7 @@ use mio::{Interest, Registry, Token};
 use rustls::ClientConfig;
 
 use self::channel::sample;
-pub use self::channel::{Carrier, Channel};
+pub use self::channel::{Channel, Transport};
 pub use self::endpoint::{Endpoint, EndpointError, resolve};
 use self::stream::{Stream, tune};
 pub use self::stream::{tls_config, tls_config_with};
@@ -229,9 +229,9 @@ impl Link {
         if let State::Up(channel) = &mut self.state
             && channel.is_open()
         {
-            channel.say_goodbye();
+            channel.send_close();
             if let Some(stream) = channel.stream() {
-                stream.say_goodbye();
+                stream.send_close();
                 let _ = stream.tcp().shutdown(Shutdown::Write);
             }
         }

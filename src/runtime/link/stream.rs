@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 
-use crate::runtime::link::channel::Carrier;
+use crate::runtime::link::channel::Transport;
 use crate::runtime::os::ticks;
 
 /// TLS settings for the venue: the web's usual certificate authorities, TLS 1.2 and 1.3.
@@ -58,7 +58,7 @@ impl Stream {
     }
 
     /// Says goodbye in TLS, as far as the socket takes it.
-    pub(super) fn say_goodbye(&mut self) {
+    pub(super) fn send_close(&mut self) {
         if let Self::Tls(tls) = self {
             tls.connection.send_close_notify();
             // Best effort: the socket is closed next, whatever becomes of it.
@@ -87,7 +87,7 @@ impl Stream {
     }
 }
 
-impl Carrier for Stream {
+impl Transport for Stream {
     fn refill(&mut self) {
         self.below().meter = Meter::full();
     }
@@ -96,8 +96,8 @@ impl Carrier for Stream {
         self.below().acknowledge();
     }
 
-    fn starved(&mut self) -> bool {
-        self.below().meter.starved
+    fn needs_read(&mut self) -> bool {
+        self.below().meter.needs_read
     }
 
     /// Writes what TLS still holds of its own: handshake, alerts, key updates, and records that
@@ -136,7 +136,7 @@ impl Write for Stream {
 #[derive(Clone, Copy, Debug)]
 struct Meter {
     left: usize,
-    starved: bool,
+    needs_read: bool,
 }
 
 impl Meter {
@@ -144,7 +144,7 @@ impl Meter {
     const PER_TURN: usize = 256 * 1024;
 
     const fn full() -> Self {
-        Self { left: Self::PER_TURN, starved: false }
+        Self { left: Self::PER_TURN, needs_read: false }
     }
 }
 
@@ -171,7 +171,7 @@ impl Metered {
 impl Read for Metered {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.meter.left == 0 {
-            self.meter.starved = true;
+            self.meter.needs_read = true;
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let most = buf.len().min(self.meter.left);

@@ -365,7 +365,7 @@ impl World {
                     process.connecting = None;
                     if let Some(line) = self.lines.last_mut() {
                         if let Some(channel) = &mut line.channel {
-                            channel.say_goodbye();
+                            channel.send_close();
                         }
                         line.leave_engine(self.now, &self.faults, &mut self.dice);
                         line.let_go(self.now, &mut self.dice);
