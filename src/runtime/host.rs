@@ -380,7 +380,7 @@ fn run_alerting(
     alerts.begin().map_err(system("start the alerts thread"))?;
     let to_alerts = alert_sender.clone();
     let log = telemetry::spawn(screen.clone(), to_log, to_display, move |told| {
-        to_alerts.log_event(&told.event)
+        to_alerts.log_event(&told.event);
     })
     .map_err(system("start the log thread"))?;
     let reader = match &options.authority {

@@ -85,7 +85,7 @@ impl Reach {
         match event {
             LogEvent::HardStopSet { reason } => self.see(&format!("stop:{}", reason.name())),
             LogEvent::HardStopReleased { reason } => {
-                self.see(&format!("released:{}", reason.name()))
+                self.see(&format!("released:{}", reason.name()));
             }
             LogEvent::LinkDown { cause, .. } => self.see(&format!("link_down:{}", cause.name())),
             LogEvent::Gate { gate: Some(gate), .. } => self.see(&format!("gate:{}", gate.name())),

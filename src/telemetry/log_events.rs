@@ -345,7 +345,7 @@ fn write(kind: Kind, event: &LogEvent) {
         }
         LogEvent::Funding { coin, usd } => say!(kind, coin = coin.as_str(), usd = %usd),
         LogEvent::Flattening { positions } | LogEvent::LeftOpen { positions } => {
-            say!(kind, positions)
+            say!(kind, positions);
         }
     }
 }
