@@ -119,7 +119,7 @@ impl FeedClock {
         self.lag
     }
 
-    /// Time goes on.
+    /// Moves the window on to `now`.
     #[inline]
     pub fn on_tick(&mut self, now: Mono) {
         if now >= self.part_ends {

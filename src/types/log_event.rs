@@ -137,7 +137,7 @@ pub enum LogEvent {
     LeftOpen { positions: u32 },
 }
 
-/// A event and when it was made, by the wall clock: it is put into words a while later.
+/// A log event and when it was made, by the wall clock: the log thread formats it later.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimedLogEvent {
     /// When it was logged.

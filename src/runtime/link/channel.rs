@@ -206,7 +206,7 @@ impl<S: Transport> Channel<S> {
         }
     }
 
-    /// Says goodbye by a close frame, as far as the transport takes it at once.
+    /// Sends a close frame, as far as the transport takes it at once.
     pub fn send_close(&mut self) {
         if let State::Open(socket) = &mut self.state {
             let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::from_static("") };
