@@ -81,7 +81,7 @@ fn handling_market_data_allocates_nothing() {
                         publisher.show(&row);
                         rows.push(row).expect("room for a row");
                     }
-                    Action::Log(event) => log_events.push(event).expect("room for a event"),
+                    Action::Log(event) => log_events.push(event).expect("room for an event"),
                     _ => {}
                 }
             }
