@@ -6,8 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::simulation::shadow::{decimal, units};
-use crate::types::num::{Px, Side};
-use crate::types::order::{Cloid, worst_px};
+use crate::types::order::Cloid;
 use crate::types::time::Mono;
 use crate::venue::{Address, Venue};
 
@@ -232,7 +231,7 @@ impl Orders {
 
     /// What is at stake: positions at their entry price, what answers called bought beside them, and
     /// orders that could open at their limit. A sale fills above its limit when the book jumps while it is
-    /// under way, for better; limits count that up to [`worst_px`], and so does this.
+    /// under way, for better; limits count that up to 1 %, and so does this.
     pub(in crate::simulation) fn stake(
         &mut self,
         now: Mono,
@@ -245,9 +244,8 @@ impl Orders {
             let entry = i128::from(px.units());
             let asset = coins.iter().position(|known| *known == coin).map(|at| 110_000 + at);
             let limit = asset.filter(|_| szi.units() < 0).and_then(|at| self.sale_limits.get(&at));
-            let most = limit.and_then(|limit| i64::try_from(*limit).ok());
-            let most = most.and_then(|limit| worst_px(Side::Sell, Px::from_units(limit)));
-            let px = most.map_or(entry, |most| entry.min(i128::from(most.units())));
+            // Written here once more: what the engine counts with is what is judged.
+            let px = limit.map_or(entry, |limit| entry.min(limit + limit / 100));
             let value = i128::from(szi.units()).abs() * px;
             *stake.by_coin.entry(coin).or_default() += value;
         }
